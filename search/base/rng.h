@@ -6,8 +6,8 @@
 
 namespace bitplan {
 
-// Counter-based random numbers: the k-th value of Rng(seed, stream) is a fixed function of (seed, stream, k), so neither
-// the order of probes nor the number of threads can change a draw. Probe k draws from stream k.
+// Counter-based random numbers: the k-th value of Rng(seed, stream) is a fixed function of (seed, stream, k), so
+// neither the order of probes nor the number of threads can change a draw. Probe k draws from stream k.
 //
 // Source:  SplitMix64 finaliser (Steele, Lea, Flood 2014) applied twice over a Weyl sequence keyed by (seed, stream).
 // Threads: one Rng belongs to one thread; make another with the same arguments for the same numbers.

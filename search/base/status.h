@@ -60,11 +60,11 @@ inline absl::Status WithContext(const absl::Status& status, std::string_view whe
 }  // namespace bitplan
 
 // Returns from the calling function if `expression`, an absl::Status, is not OK.
-#define BITPLAN_RETURN_IF_ERROR(expression)                                     \
-  do {                                                                          \
+#define BITPLAN_RETURN_IF_ERROR(expression)                                 \
+  do {                                                                      \
     if (absl::Status bitplan_status = (expression); !bitplan_status.ok()) { \
-      return bitplan_status;                                                    \
-    }                                                                           \
+      return bitplan_status;                                                \
+    }                                                                       \
   } while (false)
 
 // BITPLAN_ASSIGN_OR_RETURN(const T x, F()): moves the value of a StatusOr into x, or returns its status.
