@@ -1,0 +1,62 @@
+#include "search/allocation/solution.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "search/base/status.h"
+
+namespace bitplan::allocation {
+namespace {
+
+constexpr auto kTerminationNames = std::to_array<std::pair<Termination, std::string_view>>({
+    {Termination::kOptimal, "optimal"},
+    {Termination::kFeasible, "feasible"},
+    {Termination::kInfeasible, "infeasible"},
+    {Termination::kTimeLimit, "time_limit"},
+    {Termination::kCancelled, "cancelled"},
+});
+
+std::string ExplainShortage(const BudgetUsage& budget, const BudgetShortage& shortage, bool joint) {
+  if (!shortage.least_achievable.has_value()) {
+    return fmt::format("{}: limit {}; what is least with the other budgets kept is not known", budget.resource,
+                       budget.limit);
+  }
+  return fmt::format("{}: limit {} is short by {}; the least achievable{} is {}", budget.resource, budget.limit,
+                     *shortage.short_by, joint ? " with the other budgets kept" : "", *shortage.least_achievable);
+}
+
+}  // namespace
+
+std::string_view TerminationName(Termination termination) {
+  for (const auto& [value, name] : kTerminationNames) {
+    if (value == termination) return name;
+  }
+  return "unknown";
+}
+
+std::optional<Termination> ParseTermination(std::string_view name) {
+  for (const auto& [value, known] : kTerminationNames) {
+    if (known == name) return value;
+  }
+  return std::nullopt;
+}
+
+double RelativeGap(double objective, double bound) {
+  const double scale = std::max(std::abs(objective), std::abs(bound));
+  return scale == 0 ? 0 : std::max(0.0, objective - bound) / scale;
+}
+
+std::string ExplainInfeasibility(const Solution& solution) {
+  if (!solution.infeasibility.has_value()) return "";
+  const Infeasibility& why = *solution.infeasibility;
+  std::string text = why.joint ? "each budget can be kept alone, but not all together: " : "";
+  for (size_t i = 0; i < why.shortages.size(); ++i) {
+    if (i > 0) text += "; ";
+    text += ExplainShortage(solution.budgets[why.shortages[i].budget], why.shortages[i], why.joint);
+  }
+  return text;
+}
+
+}  // namespace bitplan::allocation
