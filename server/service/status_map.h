@@ -1,0 +1,39 @@
+#ifndef BITPLAN_SERVER_SERVICE_STATUS_MAP_H_
+#define BITPLAN_SERVER_SERVICE_STATUS_MAP_H_
+
+#include <grpcpp/support/status.h>
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "google/rpc/status.pb.h"
+
+// The only place where an absl::Status becomes what a client sees. It lies in service/ because the services call it.
+
+namespace bitplan::service {
+
+// Longest message sent, in bytes; trailers beyond some kilobytes are dropped by proxies.
+inline constexpr size_t kMaxMessageBytes = 1024;
+
+// The error model of google.rpc: code and message, and as details
+//   ErrorInfo    always: reason (the code's name), domain "bitplan"
+//   BadRequest   if the message begins with a field path, as in "budgets[0].limit: got -1, want >= 0"
+//   RetryInfo    for RESOURCE_EXHAUSTED and UNAVAILABLE: what the job manager advises, else one second
+// Text is cut at kMaxMessageBytes and cleaned: invalid UTF-8 and control characters become '?'.
+// INTERNAL, DATA_LOSS and UNKNOWN are logged under a random id and only the id is told. OK gives an empty message.
+google::rpc::Status ToRpcStatus(const absl::Status& status);
+
+// The same for a handler's return value; the google.rpc.Status travels as grpc-status-details-bin.
+grpc::Status ToGrpcStatus(const absl::Status& status);
+
+// "budgets[0].limit" of "budgets[0].limit: got -1, want >= 0"; empty if the message does not begin with a field path.
+// A path is identifiers joined by dots, each with an optional [index] and 'name' after it.
+std::string_view FieldPathOf(std::string_view message);
+
+// `text` cut to `max_bytes` at the end of a character, as valid UTF-8 without control characters (but newline and tab).
+std::string CleanText(std::string_view text, size_t max_bytes);
+
+}  // namespace bitplan::service
+
+#endif  // BITPLAN_SERVER_SERVICE_STATUS_MAP_H_
