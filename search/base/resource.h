@@ -1,0 +1,46 @@
+#ifndef BITPLAN_SEARCH_BASE_RESOURCE_H_
+#define BITPLAN_SEARCH_BASE_RESOURCE_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace bitplan {
+
+// What an option uses and a budget limits. Amounts are integers in the base unit, so that sums are exact.
+//
+//   resource   base unit                                           key in files
+//   kSize      bits of storage                                     size_bits
+//   kBops      MACs x weight bits x activation bits, one sample    bops
+//   kLatency   nanoseconds                                         latency_ns
+//   kMemory    bytes                                               memory_bytes
+//   kEnergy    picojoules                                          energy_pj
+enum class Resource { kSize, kBops, kLatency, kMemory, kEnergy };
+
+inline constexpr std::array kResources = {Resource::kSize, Resource::kBops, Resource::kLatency, Resource::kMemory,
+                                          Resource::kEnergy};
+
+// "size", "bops", "latency", "memory", "energy": the name in budgets and on the wire.
+std::string_view ToString(Resource resource);
+// "size_bits", "bops", "latency_ns", "memory_bytes", "energy_pj": the key in JSON and CSV.
+std::string_view ResourceKey(Resource resource);
+// "bits", "operations", "ns", "bytes", "pJ".
+std::string_view BaseUnit(Resource resource);
+// Inverses of ToString and ResourceKey; kInvalidArgument lists the known ones.
+absl::StatusOr<Resource> ParseResource(std::string_view name);
+absl::StatusOr<Resource> ParseResourceKey(std::string_view key);
+
+// Amounts in base units, each >= 0. A resource that is not there has no known amount.
+using Costs = std::map<Resource, int64_t>;
+
+// Sum and product in int64, or nullopt if they do not fit. For amounts, so both arguments are >= 0.
+std::optional<int64_t> CheckedAdd(int64_t a, int64_t b);
+std::optional<int64_t> CheckedMultiply(int64_t a, int64_t b);
+
+}  // namespace bitplan
+
+#endif  // BITPLAN_SEARCH_BASE_RESOURCE_H_
