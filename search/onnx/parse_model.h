@@ -1,0 +1,41 @@
+#ifndef BITPLAN_SEARCH_ONNX_PARSE_MODEL_H_
+#define BITPLAN_SEARCH_ONNX_PARSE_MODEL_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "search/graph/graph.h"
+#include "search/onnx/parse_limits.h"
+
+namespace bitplan::onnx {
+
+// Operator set versions of the default domain ("" or "ai.onnx") that are read. 9: what the oldest exporters in use
+// write; 21: the newest whose changes to the supported operators have been gone through.
+inline constexpr int64_t kMinOpset = 9;
+inline constexpr int64_t kMaxOpset = 21;
+
+// Reads an ONNX model from bytes that may come from a stranger: pre-scan, parse, check, fold, lay out.
+//
+//   values    Weights are float whatever the file holds (float, double, float16, bfloat16); integer and bool tensors
+//             become IntTensor. A weight behind Identity nodes is the initializer itself.
+//   inputs    Graph inputs that are not initializers. A first dimension that is symbolic or absent is kDynamic.
+//   nodes     In topological order, stable with respect to the file; what does not lead to an output is dropped. Nodes
+//             whose inputs are all constants are evaluated and dropped (constant_folding.h); so is shape arithmetic.
+//   names     Unnamed nodes are called <op_type>_<index in the file>. A name that occurs twice gets a suffix "#2".
+//   layers    ops::FindLayers.
+//
+// Shapes are inferred once from the input to the outputs, so a graph that is returned fits together.
+//
+// Errors:
+//   kInvalidArgument  malformed or over a limit; a name dangling, defined twice or not UTF-8; a cycle (named); no
+//                     input, no output, no layer; a weight that is not finite (tensor and index); shapes that do not
+//                     fit.
+//   kUnimplemented    valid ONNX that is not supported: one message lists every unsupported operator (domain, count,
+//                     first node), subgraph, tensor type and encoding, not just the first. Also: opset or IR version.
+// Memory: at most twice the file plus ParseLimits::max_wire_elements * 250 bytes while parsing.
+absl::StatusOr<Graph> ParseModel(std::string_view bytes, const ParseLimits& limits = {});
+
+}  // namespace bitplan::onnx
+
+#endif  // BITPLAN_SEARCH_ONNX_PARSE_MODEL_H_
