@@ -1,0 +1,53 @@
+#ifndef BITPLAN_SEARCH_SENSITIVITY_METHOD_TABLE_H_
+#define BITPLAN_SEARCH_SENSITIVITY_METHOD_TABLE_H_
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "search/base/run_context.h"
+#include "search/layer/layer.h"
+#include "search/ops/objective.h"
+#include "search/sensitivity/sensitivity_table.h"
+
+namespace bitplan {
+
+// What a method may look at. All tables follow layers and options.
+struct MethodInput {
+  const Objective& objective;
+  const LayerTable& layers;
+  const OptionTable& options;
+  const std::vector<std::vector<double>>& perturbation_sq;  // [layer][option], ||Q(W) - W||^2
+  const std::vector<LayerCurvature>& curvature;             // holds what the method's row says it needs
+};
+
+struct MethodScores {
+  std::vector<std::vector<double>> score;           // [layer][option], units of loss
+  std::vector<std::vector<double>> standard_error;  // [layer][option]
+};
+
+// One row of the table of sensitivity methods.
+struct MethodEntry {
+  std::string_view name;
+  std::string_view summary;  // one line for help texts
+  std::string_view source;
+  std::string_view error_meaning;  // what SensitivityTable::standard_error holds
+  bool needs_traces = false;
+  bool needs_top_eigenvalues = false;
+  // Null: the scores come from outside, nothing to estimate.
+  absl::StatusOr<MethodScores> (*score)(const MethodInput& input, const RunContext& context) = nullptr;
+};
+
+namespace sensitivity {
+
+// The only list of methods; help texts, capability lists and the conformance tests read it.
+std::span<const MethodEntry> Methods();
+
+// kNotFound, listing the known names.
+absl::StatusOr<MethodEntry> FindMethod(std::string_view name);
+
+}  // namespace sensitivity
+}  // namespace bitplan
+
+#endif  // BITPLAN_SEARCH_SENSITIVITY_METHOD_TABLE_H_
