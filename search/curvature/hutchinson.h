@@ -20,11 +20,11 @@ struct ProbeOptions {
   double relative_error = 0.1;  // > 0
   // Blocks whose trace is below this share of the largest one are held to the error allowed at that share: without it a
   // trace near zero could never meet a relative target. >= 0.
-  double small_block_fraction = 0.01;
+  double small_block_fraction = 0.05;
   // No stop before this many probes: the standard error is itself an estimate and a few lucky probes understate it.
   // >= 2.
   int64_t min_probes = 16;
-  int64_t max_probes = 1000;     // >= min_probes
+  int64_t max_probes = 512;      // >= min_probes
   int64_t probes_per_check = 8;  // after min_probes the target is looked at, and the state saved, every so many; >= 1
   // Where the running sums are kept in context.checkpoints; empty: nowhere. Must name everything the probes depend on
   // (operator, blocks, seed); the targets above need not be in it.

@@ -21,7 +21,7 @@ struct SensitivityOptions {
   int64_t max_samples = 0;             // only the first so many calibration samples; 0: all
   uint64_t seed = 0;                   // of probes and start vectors
   double trace_relative_error = 0.1;   // wanted relative standard error of each layer's trace, see ProbeOptions
-  int64_t max_probes = 1000;           // for the traces, all layers share a probe
+  int64_t max_probes = 512;            // for the traces, all layers share a probe
   double eigenvalue_tolerance = 0.01;  // relative residual, see PowerIterationOptions
   int64_t max_iterations = 100;        // for each eigenvalue
   bool all_curvature = false;          // also what the method does not need: traces, block and network eigenvalues

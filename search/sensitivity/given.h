@@ -3,28 +3,17 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "search/base/resource.h"
 #include "search/layer/layer.h"
 #include "search/sensitivity/sensitivity_table.h"
 
 namespace bitplan {
-
-// Amounts one option uses, where the source of the scores knows them; absent ones are priced by a hardware profile.
-struct GivenCosts {
-  std::optional<int64_t> size_bits;
-  std::optional<int64_t> bops;
-  std::optional<int64_t> latency_ns;
-  std::optional<int64_t> memory_bytes;
-  std::optional<int64_t> energy_pj;
-
-  bool operator==(const GivenCosts&) const = default;
-};
 
 // Layers, options and scores without a network: measured earlier, elsewhere, or taken from a publication.
 //
@@ -36,7 +25,7 @@ struct GivenSensitivities {
   LayerTable layers;
   OptionTable options;
   SensitivityTable sensitivity;
-  std::vector<std::vector<GivenCosts>> costs;     // [layer][option]
+  std::vector<std::vector<Costs>> costs;          // [layer][option]; what is absent is priced by a hardware profile
   std::vector<std::vector<std::string>> ties;     // layer names that must take equal options
   std::map<std::string, std::string> provenance;  // free text: source, hardware, who measured, when
 };
