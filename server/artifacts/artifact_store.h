@@ -36,8 +36,7 @@ class Upload;
 
 // Blobs on disk, named by the SHA-256 of their bytes and never changed.
 //
-// Layout:     <directory>/blobs/ab/ab..64 digits, <directory>/uploads/<number> while they arrive. Names from outside
-// are
+// Layout:     <directory>/blobs/<64 digits>, <directory>/uploads/<number> while they arrive. Names from outside are
 //             never paths: a digest that is not 64 lower-case hexadecimal digits is refused (kInvalidArgument).
 // Durability: Finish returns after file and folder are synced; an unfinished upload vanishes with its Upload object, or
 // at
