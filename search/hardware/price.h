@@ -1,0 +1,50 @@
+#ifndef BITPLAN_SEARCH_HARDWARE_PRICE_H_
+#define BITPLAN_SEARCH_HARDWARE_PRICE_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "search/base/resource.h"
+#include "search/hardware/profile.h"
+#include "search/layer/layer.h"
+
+namespace bitplan {
+
+// One resource of a CostTable.
+struct PricedResource {
+  Resource resource = Resource::kSize;
+  std::string source;  // "profile 'generic'" or "given"
+};
+
+// What every option of every layer uses. Rows follow the LayerTable, columns the OptionTable.
+struct CostTable {
+  std::vector<PricedResource> resources;  // in the order of kResources; at least one option has a cost of each
+  std::vector<std::vector<Costs>> costs;  // [layer][option]; base units, >= 0. A resource that is absent from an option
+                                          // has no known cost there (not measured, width not supported).
+  std::string profile;                    // name of the profile
+  std::string coverage;                   // what the profile knows, for messages: widths, measured layers
+};
+
+namespace hardware {
+
+// Prices every option by the profile's models and tables. An option of a width that the profile does not support gets
+// no costs; one without a measured entry gets no cost of that resource. Neither is an error here: it is one as soon as
+// a budget needs the cost (pipeline::BuildProblem). The quantizer of an option is not part of a measured entry: options
+// of equal widths share it. Errors: kInvalidArgument if a cost does not fit in int64 (names layer and option).
+absl::StatusOr<CostTable> Price(const LayerTable& layers, const OptionTable& options, const HardwareProfile& profile);
+
+// Replaces the costs of `table` by those given with the sensitivities, resource by resource: a resource that is given
+// is given for every option. given[layer][option] has the shape of table.costs; an empty table changes nothing.
+CostTable WithGivenCosts(CostTable table, const std::vector<std::vector<Costs>>& given);
+
+// Sum over layers of one amount each, or nullopt if it does not fit in int64.
+std::optional<int64_t> CheckedSum(std::span<const int64_t> amounts);
+
+}  // namespace hardware
+}  // namespace bitplan
+
+#endif  // BITPLAN_SEARCH_HARDWARE_PRICE_H_

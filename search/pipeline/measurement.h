@@ -1,0 +1,46 @@
+#ifndef BITPLAN_SEARCH_PIPELINE_MEASUREMENT_H_
+#define BITPLAN_SEARCH_PIPELINE_MEASUREMENT_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "search/base/resource.h"
+#include "search/layer/layer.h"
+#include "search/sensitivity/sensitivity_table.h"
+
+namespace bitplan {
+
+// The slow half of a search: made once, solved many times. Addressed by `digest`, which names everything it depends on.
+struct Measurement {
+  LayerTable layers;
+  OptionTable options;
+  SensitivityTable sensitivity;
+  std::vector<std::vector<Costs>> given_costs;  // [layer][option]; came with given sensitivities; empty: none
+  std::vector<std::vector<std::string>> ties;   // of the network itself: every search obeys them besides its own
+
+  std::string digest;        // SHA-256; of a MeasureRequest it is known before measuring (pipeline::MeasurementDigest)
+  std::string model_digest;  // of the ONNX bytes; empty for given sensitivities
+  std::string dataset_digest;  // of the calibration file's bytes; empty for given sensitivities
+  std::string settings;        // canonical JSON of the options it was measured with; empty for given sensitivities
+  std::map<std::string, std::string> versions;  // of what the numbers depend on
+  std::map<std::string, std::string> origin;    // free text that came with given sensitivities
+};
+
+namespace pipeline {
+
+inline constexpr std::string_view kMeasurementFormat = "bitplan.measurement/1";
+
+// JSON document: provenance plus the document of docs/formats/sensitivities.md under "sensitivities". Doubles read back
+// exactly.
+std::string MeasurementToJson(const Measurement& measurement);
+// kInvalidArgument with the path of the field; strict.
+absl::StatusOr<Measurement> ParseMeasurement(std::string_view json);
+
+}  // namespace pipeline
+}  // namespace bitplan
+
+#endif  // BITPLAN_SEARCH_PIPELINE_MEASUREMENT_H_

@@ -1,0 +1,94 @@
+#ifndef BITPLAN_SEARCH_PIPELINE_RUN_SEARCH_H_
+#define BITPLAN_SEARCH_PIPELINE_RUN_SEARCH_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "search/allocation/problem.h"
+#include "search/allocation/solver_options.h"
+#include "search/base/run_context.h"
+#include "search/data/npz.h"
+#include "search/hardware/price.h"
+#include "search/hardware/profile.h"
+#include "search/onnx/parse_limits.h"
+#include "search/pipeline/budget.h"
+#include "search/pipeline/measurement.h"
+#include "search/plan/plan.h"
+#include "search/quantization/options.h"
+#include "search/sensitivity/estimate.h"
+#include "search/sensitivity/given.h"
+
+namespace bitplan {
+
+// What to measure. The bytes must outlive the call.
+struct MeasureRequest {
+  std::string_view onnx;     // an ONNX model
+  std::string_view dataset;  // an .npz archive: calibration data
+  QuantizationOptions quantization;
+  SensitivityOptions sensitivity;
+  onnx::ParseLimits model_limits;
+  data::NpzLimits dataset_limits;
+};
+
+// One allocation problem, less the measurement.
+struct SearchRequest {
+  HardwareProfile profile;
+  std::vector<BudgetSpec> budgets;             // at least one, at most one a resource
+  std::vector<std::vector<std::string>> ties;  // layer names, besides the measurement's own; at least two a group
+  // Leave options out of the search that have no known cost of a budgeted resource (not measured, width not supported
+  // by the device). False: such options are an error that names them all.
+  bool leave_out_unpriced = false;
+  SolverOptions solver;
+  std::string created;  // RFC 3339 in UTC, goes into the plan as it is; may be empty
+};
+
+// Problem::layers[i].options[k] is option kept[i][k] of the measurement.
+struct BuiltProblem {
+  Problem problem;
+  std::vector<std::vector<int>> kept;
+};
+
+namespace pipeline {
+
+// Checks what can be checked without work: options, methods, limits, sizes. The same errors Measure would give at once.
+absl::Status ValidateMeasureRequest(const MeasureRequest& request);
+absl::Status ValidateSearchRequest(const SearchRequest& request);
+
+// SHA-256 of everything a measurement depends on: model and dataset bytes, options, method, settings, seed, versions of
+// the estimators. Thread count and limits are not part of it.
+std::string MeasurementDigest(const MeasureRequest& request);
+// The same from digests of the bytes (64 hexadecimal digits each), for callers that keep them.
+std::string MeasurementDigest(std::string_view model_digest, std::string_view dataset_digest,
+                              const QuantizationOptions& quantization, const SensitivityOptions& sensitivity);
+
+// Model and calibration data to a sensitivity table.
+// Progress: "load", "options", then the stages of sensitivity::Estimate.
+// Errors:   those of ParseModel, ParseNpz, ListOptions and Estimate.
+absl::StatusOr<Measurement> Measure(const MeasureRequest& request, const RunContext& context);
+
+// Sensitivities from outside as a measurement. The digest is that of their canonical document.
+absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given);
+
+// Prices the options: the profile's models and tables, given costs in their place.
+absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const HardwareProfile& profile);
+
+// The integer program: objective = score, one cost column and one limit for each budget, ties by layer index.
+// Errors: kInvalidArgument: a budgeted resource without a cost for some option (all named, with what the profile has
+// and
+//         what to do instead), a budget that cannot be resolved, tied layers whose options differ (both named), a layer
+//         without an option left. kNotFound: a tie that names no layer.
+absl::StatusOr<BuiltProblem> BuildProblem(const Measurement& measured, const CostTable& costs,
+                                          const SearchRequest& request);
+
+// Solves one allocation problem on a measurement. Infeasible, out of time and stopped are plans without a choice (or
+// with an unproven one), not errors: see Plan::termination and Plan::diagnosis. The plan is verified (plan::Verify).
+// Progress: "price", "solve".
+absl::StatusOr<Plan> Search(const Measurement& measured, const SearchRequest& request, const RunContext& context);
+
+}  // namespace pipeline
+}  // namespace bitplan
+
+#endif  // BITPLAN_SEARCH_PIPELINE_RUN_SEARCH_H_

@@ -1,0 +1,101 @@
+#ifndef BITPLAN_SEARCH_PLAN_PLAN_H_
+#define BITPLAN_SEARCH_PLAN_PLAN_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "search/allocation/solution.h"
+#include "search/base/resource.h"
+#include "search/layer/layer.h"
+
+namespace bitplan {
+
+// An option with its price: what it is predicted to do to the loss and what it uses.
+struct PlanOption {
+  Option option;
+  double sensitivity = 0;     // units of loss
+  double standard_error = 0;  // same units; 0 where not known
+  Costs costs;                // a resource that is absent has no known cost
+
+  bool operator==(const PlanOption&) const = default;
+};
+
+// One layer: what it got and what else it could have had.
+struct PlanLayer {
+  Layer layer;
+  std::optional<PlanOption> chosen;      // absent in every layer if the plan has no choice
+  std::vector<PlanOption> alternatives;  // the layer's other options, in the order of its option table
+
+  bool operator==(const PlanLayer&) const;
+};
+
+struct PlanBudget {
+  Resource resource = Resource::kSize;
+  std::string spec;              // as asked for, canonical: "size=0.5x"
+  int64_t limit = 0;             // base unit
+  int64_t least_achievable = 0;  // smallest sum any choice has, this budget looked at alone, ties respected
+  int64_t used = 0;              // 0 without a choice
+  int64_t slack = 0;             // limit - used; 0 without a choice
+  // About how much the predicted loss would fall for one more base unit; absent if the solver has none.
+  std::optional<double> multiplier;
+
+  bool operator==(const PlanBudget&) const = default;
+};
+
+// What a plan rests on. Digests are 64 lower-case hexadecimal digits of SHA-256, empty where the ingredient does not
+// apply.
+struct PlanProvenance {
+  std::string model_digest;
+  std::string dataset_digest;
+  std::string measurement_digest;
+  std::string method;  // of the sensitivities: "hawq_v2", "given", ...
+  std::string profile;
+  std::string profile_digest;
+  std::map<Resource, std::string> cost_sources;  // "profile 'generic'" or "given"
+  uint64_t seed = 0;
+  std::string bitplan_version;
+  std::map<std::string, std::string> versions;  // of what the numbers depend on
+  std::map<std::string, std::string> origin;    // free text that came with given sensitivities
+
+  bool operator==(const PlanProvenance&) const = default;
+};
+
+// One option for each layer with names, prices and provenance: what users keep, export and load. See
+// docs/formats/plan.md. What means something by termination: as for Solution; without a choice `layers` lists the
+// options, `totals` is empty and `diagnosis` says why.
+struct Plan {
+  Termination termination = Termination::kCancelled;
+  std::vector<PlanLayer> layers;  // in execution order
+  Costs totals;                   // sums over the choice, for each resource that every chosen option has a cost of
+  std::map<int, Costs> uniform;   // totals of uniform 4 and 8 bits, cheapest option each, where every layer has one
+  std::vector<PlanBudget> budgets;
+  std::vector<std::vector<std::string>> ties;  // names of layers that share bits, scheme and granularity
+
+  double objective = 0;  // predicted loss increase: sum of the chosen sensitivities in layer order
+  double bound = 0;      // no choice within the budgets has a smaller objective (up to optimality_tolerance)
+  double gap = 0;        // allocation::RelativeGap(objective, bound)
+  double optimality_tolerance = 0;
+  std::string solver;
+  int64_t solver_nodes = 0;
+  std::string diagnosis;  // plain words on an infeasible or unproven answer; empty for an optimal one
+
+  PlanProvenance provenance;
+  std::string created;      // RFC 3339 in UTC, from the caller; may be empty; not part of the fingerprint
+  std::string fingerprint;  // plan::Fingerprint
+
+  bool has_choice() const { return !layers.empty() && layers.front().chosen.has_value(); }
+  bool operator==(const Plan&) const = default;
+};
+
+namespace plan {
+
+// SHA-256 of the plan's JSON without `created` and `fingerprint`: the same search gives the same fingerprint anywhere.
+std::string Fingerprint(const Plan& plan);
+
+}  // namespace plan
+}  // namespace bitplan
+
+#endif  // BITPLAN_SEARCH_PLAN_PLAN_H_
