@@ -1,0 +1,140 @@
+#ifndef BITPLAN_SEARCH_OPS_OPERATOR_H_
+#define BITPLAN_SEARCH_OPS_OPERATOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "search/graph/graph.h"
+
+namespace bitplan::ops {
+
+// Tensors of one node by position, as in Node::inputs and Node::outputs, row-major. An empty span stands for a tensor
+// that is not there: an optional input that was not given, an integer constant (read when the operator was made), a
+// tangent that is zero, a gradient nobody wants. Real tensors are never empty: shapes with a zero size are refused.
+using Reads = std::span<const std::span<const float>>;
+using Writes = std::span<const std::span<float>>;
+
+// Inputs and outputs of a node at the point of differentiation.
+struct Primal {
+  Reads x;
+  Reads y;
+};
+
+// Which input of a node would be a layer weight, if it is a constant tensor of rank 2 or more.
+struct WeightUse {
+  int input = 0;
+  LayerKind kind = LayerKind::kOther;
+  int output_channel_axis = 0;
+  int64_t macs = 0;  // multiply-accumulates of the node for all samples of the shapes it was made for
+};
+
+// In namespace bitplan::ops because bitplan::LinearOperator is the interface of curvature products.
+// A node's operation y = f(x) with its attributes parsed, for fixed shapes, and its derivatives. Once made it cannot
+// fail: everything is checked by the Make function of its row in op_table.cc.
+//
+// Derivatives, with J_i = df/dx_i, a dot for tangents and a bar for gradients of a scalar loss:
+//   Jvp         y_dot = sum_i J_i x_dot_i
+//   Vjp         x_bar_i = J_i' y_bar
+//   VjpTangent  x_bar_dot_i = J_i' y_bar_dot + (dJ_i[x_dot])' y_bar      the derivative of Vjp along x_dot, y_bar_dot
+// An input is active if it has a tangent (x_dot[i] not empty). Jvp needs at least one active input. Vjp and VjpTangent
+// write those results that are not empty; VjpTangent is asked for active inputs only. Results are overwritten, not
+// added to, and never overlap anything that is read.
+//
+// Threads: const methods may run at the same time on several threads, inside ParallelShards.
+class Operator {
+ public:
+  virtual ~Operator() = default;
+
+  // One shape an output of the node.
+  const std::vector<Shape>& output_shapes() const { return output_shapes_; }
+
+  virtual void Forward(Reads x, Writes y) const = 0;
+  virtual void Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const = 0;
+  virtual void Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const = 0;
+  // The default is for operators that are piecewise linear in all inputs together: Vjp of y_bar_dot.
+  virtual void VjpTangent(const Primal& primal, Reads x_dot, Reads y_bar, Reads y_bar_dot, Writes x_bar_dot) const;
+
+  virtual std::optional<WeightUse> weight_use() const { return std::nullopt; }
+
+  // Builds kernels that are costly to build; MakeOperator calls it, shape inference does not. kUnimplemented if the
+  // kernel library refuses.
+  virtual absl::Status Prepare() { return absl::OkStatus(); }
+
+ protected:
+  explicit Operator(std::vector<Shape> output_shapes) : output_shapes_(std::move(output_shapes)) {}
+  explicit Operator(Shape output_shape) { output_shapes_.push_back(std::move(output_shape)); }
+
+ private:
+  std::vector<Shape> output_shapes_;
+};
+
+// An operator y = A x (plus a constant) with one differentiable input, input 0.
+class LinearMap : public Operator {
+ public:
+  void Forward(Reads x, Writes y) const override { Apply(x[0], y[0]); }
+  void Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const final { Apply(x_dot[0], y_dot[0]); }
+  void Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const final { ApplyTransposed(y_bar[0], x_bar[0]); }
+
+ protected:
+  using Operator::Operator;
+  virtual void Apply(std::span<const float> x, std::span<float> y) const = 0;            // y = A x
+  virtual void ApplyTransposed(std::span<const float> y, std::span<float> x) const = 0;  // x = A' y
+};
+
+// An operator y = B(x_0, x_1) + b with B linear in each of two inputs and an optional b = input 2 that is broadcast:
+// convolution and matrix products.
+class BilinearMap : public Operator {
+ public:
+  void Forward(Reads x, Writes y) const final;
+  void Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const final;
+  void Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const final;
+  void VjpTangent(const Primal& primal, Reads x_dot, Reads y_bar, Reads y_bar_dot, Writes x_bar_dot) const final;
+
+ protected:
+  using In = std::span<const float>;
+  using Out = std::span<float>;
+  using Operator::Operator;
+  // y = B(a, b) + bias, or y += B(a, b) where `accumulate`; bias may be empty and is empty when accumulating.
+  virtual void Product(In a, In b, In bias, Out y, bool accumulate) const = 0;
+  // a = B(., b)' y, added to a where `accumulate`.
+  virtual void LeftGradient(In y, In b, Out a, bool accumulate) const = 0;
+  // b = B(a, .)' y, added to b where `accumulate`.
+  virtual void RightGradient(In a, In y, Out b, bool accumulate) const = 0;
+  // y += broadcast bias, and its transpose.
+  virtual void AddBias(In bias, Out y) const = 0;
+  virtual void BiasGradient(In y, Out bias) const = 0;
+};
+
+// What an operator is made from. Errors need no node name: MakeOperator puts it in front.
+struct OpRequest {
+  const Node& node;
+  int64_t opset_version = 13;
+  std::vector<const Value*> inputs;  // null: optional input that is not given
+  std::vector<Shape> input_shapes;   // same length; meaningless where inputs[i] is null
+
+  bool has_input(size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
+  const Shape& shape(size_t i) const { return input_shapes[i]; }
+  int64_t rank(size_t i) const { return static_cast<int64_t>(input_shapes[i].size()); }
+};
+
+// kInvalidArgument unless inputs 0 .. min-1 are given and there are at most max of them, and only the first output is
+// used.
+absl::Status CheckArity(const OpRequest& request, size_t min_inputs, size_t max_inputs);
+// The elements of an integer input that must be a constant; kUnimplemented if it is computed at run time.
+absl::StatusOr<std::vector<int64_t>> ConstantInts(const OpRequest& request, size_t input, std::string_view what);
+// The value of an input that must be a constant with one element.
+absl::StatusOr<float> ConstantScalar(const OpRequest& request, size_t input, std::string_view what);
+// A float input that must be a constant.
+absl::StatusOr<const Tensor*> ConstantTensor(const OpRequest& request, size_t input, std::string_view what);
+// `axis` counted from the end where negative, as 0 .. rank-1; kInvalidArgument if out of range.
+absl::StatusOr<int64_t> NormalizedAxis(int64_t axis, int64_t rank, std::string_view what);
+
+}  // namespace bitplan::ops
+
+#endif  // BITPLAN_SEARCH_OPS_OPERATOR_H_
