@@ -20,6 +20,11 @@ struct Array {
   bool is_float() const { return std::holds_alternative<FloatVector>(data); }
 };
 
+struct NpyLimits {
+  int64_t max_rank = 8;
+  int64_t max_elements = int64_t{1} << 27;  // 512 MiB as float
+};
+
 // Reads one NumPy .npy file, versions 1.0, 2.0 and 3.0
 // (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 //
@@ -30,7 +35,7 @@ struct Array {
 // elements,
 //         a double beyond the range of float, u8 beyond int64. kUnimplemented: big endian, Fortran order, other types
 //         (complex, strings, objects: an object array is a pickle and is never read).
-absl::StatusOr<Array> ParseNpy(std::string_view bytes, int64_t max_rank = 8);
+absl::StatusOr<Array> ParseNpy(std::string_view bytes, const NpyLimits& limits = {});
 
 // Writes version 1.0, little endian, C order: '<f4' or '<i8'.
 std::string MakeNpy(const Array& array);

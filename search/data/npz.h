@@ -22,6 +22,8 @@ struct NpzLimits {
   int64_t max_unpacked_bytes = int64_t{1} << 30;
   // A network has few inputs; a megabyte of central directory could list 20,000 entries.
   int64_t max_arrays = 64;
+  // Elements of all arrays together: 512 MiB as float. Integers take 8 bytes while they are read.
+  int64_t max_elements = int64_t{1} << 27;
   int64_t max_rank = 8;
 };
 
@@ -49,7 +51,7 @@ absl::StatusOr<std::string> MakeNpz(std::span<const NpzMember> members);
 // Calibration data from an .npz archive:
 //   labels             integers [N] or [N, 1], 0 or more: class labels; floating point: real targets
 //   targets            real targets of any numeric type [N, ...]; not together with labels
-//   every other array  an input by its name; "images", "inputs" and "input" feed the only input of a graph
+//   every other array  an input by its name; "images" and "inputs" feed the only input of a graph
 // Pixels of type u1 and other integers become float as they are.
 //
 // Errors: kInvalidArgument: no input, neither labels nor targets, not the same number of samples everywhere, no sample,
