@@ -1,0 +1,20 @@
+#ifndef BITPLAN_SERVER_STORE_SQLITE_SQLITE_STORE_H_
+#define BITPLAN_SERVER_STORE_SQLITE_SQLITE_STORE_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "server/store/store.h"
+#include "server/store/store_table.h"
+
+namespace bitplan::store {
+
+// A store in one SQLite file with write-ahead log (beside it: -wal, -shm, .lock). One connection writes and checkpoints
+// the log, on a thread of its own with group commit; readers have read-only connections. One process a file.
+//
+// Measured: 1 client 172 commits/s on a disk with 5.4 ms sync; see tests/bench for the gain by group commit.
+absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const StoreOptions& options);
+
+}  // namespace bitplan::store
+
+#endif  // BITPLAN_SERVER_STORE_SQLITE_SQLITE_STORE_H_
