@@ -1,0 +1,240 @@
+#include "proto/convert/measurement.h"
+
+#include <algorithm>
+
+#include "proto/convert/field_path.h"
+#include "proto/convert/options.h"
+#include "proto/convert/ties.h"
+#include "search/base/status.h"
+#include "search/pipeline/version.h"
+#include "search/sensitivity/method_table.h"
+
+namespace bitplan::convert {
+namespace {
+
+constexpr std::string_view kGivenMethod = "given";
+
+TraceEstimate ToTrace(const v1::TraceEstimate& message) {
+  return {.trace = message.trace(),
+          .standard_error = message.standard_error(),
+          .num_probes = message.num_probes(),
+          .converged = message.converged()};
+}
+
+EigenvalueEstimate ToEigenvalue(const v1::EigenvalueEstimate& message) {
+  return {.value = message.value(),
+          .residual = message.residual(),
+          .iterations = message.iterations(),
+          .converged = message.converged()};
+}
+
+LayerCurvature ToCurvature(const v1::Curvature& message) {
+  LayerCurvature curvature;
+  if (message.has_trace()) curvature.trace = ToTrace(message.trace());
+  if (message.has_top_eigenvalue()) curvature.top_eigenvalue = ToEigenvalue(message.top_eigenvalue());
+  return curvature;
+}
+
+void FromTrace(const TraceEstimate& trace, v1::TraceEstimate* message) {
+  message->set_trace(trace.trace);
+  message->set_standard_error(trace.standard_error);
+  message->set_num_probes(trace.num_probes);
+  message->set_converged(trace.converged);
+}
+
+void FromEigenvalue(const EigenvalueEstimate& eigenvalue, v1::EigenvalueEstimate* message) {
+  message->set_value(eigenvalue.value);
+  message->set_residual(eigenvalue.residual);
+  message->set_iterations(eigenvalue.iterations);
+  message->set_converged(eigenvalue.converged);
+}
+
+void FromCurvature(const LayerCurvature& curvature, int64_t num_weights, v1::Curvature* message) {
+  if (curvature.top_eigenvalue) FromEigenvalue(*curvature.top_eigenvalue, message->mutable_top_eigenvalue());
+  if (!curvature.trace) return;
+  FromTrace(*curvature.trace, message->mutable_trace());
+  const double count = static_cast<double>(std::max<int64_t>(1, num_weights));
+  message->set_average_trace(curvature.trace->trace / count);
+  message->set_average_trace_standard_error(curvature.trace->standard_error / count);
+}
+
+// Appends one option to the last layer's row of every table.
+absl::Status AppendOption(const v1::MeasuredOption& message, GivenSensitivities& given) {
+  auto option = ToOption(message.option());
+  if (!option.ok()) return AtField("option", option.status());
+  BITPLAN_ASSIGN_OR_RETURN(Costs costs, ToCosts(message.costs()));
+  given.options.options.back().push_back(*std::move(option));
+  given.sensitivity.score.back().push_back(message.sensitivity());
+  given.sensitivity.standard_error.back().push_back(message.standard_error());
+  given.sensitivity.perturbation_sq.back().push_back(message.perturbation_squared());
+  given.costs.back().push_back(std::move(costs));
+  return absl::OkStatus();
+}
+
+absl::Status AppendLayer(const v1::MeasuredLayer& message, GivenSensitivities& given) {
+  auto layer = ToLayer(message.layer());
+  if (!layer.ok()) return AtField("layer", layer.status());
+  given.layers.layers.push_back(*std::move(layer));
+  given.options.options.emplace_back();
+  given.sensitivity.score.emplace_back();
+  given.sensitivity.standard_error.emplace_back();
+  given.sensitivity.perturbation_sq.emplace_back();
+  given.sensitivity.curvature.push_back(ToCurvature(message.curvature()));
+  given.costs.emplace_back();
+  for (int k = 0; k < message.options_size(); ++k) {
+    BITPLAN_RETURN_IF_ERROR(AtField(fmt::format("options[{}]", k), AppendOption(message.options(k), given)));
+  }
+  return absl::OkStatus();
+}
+
+// The core says "not known" with empty tables.
+void DropUnknown(GivenSensitivities& given) {
+  auto& table = given.sensitivity;
+  const auto is_zero = [](const std::vector<double>& row) {
+    return std::all_of(row.begin(), row.end(), [](double x) { return x == 0; });
+  };
+  if (std::all_of(table.perturbation_sq.begin(), table.perturbation_sq.end(), is_zero)) table.perturbation_sq.clear();
+  const auto is_unknown = [](const LayerCurvature& c) { return !c.trace && !c.top_eigenvalue; };
+  if (std::all_of(table.curvature.begin(), table.curvature.end(), is_unknown)) table.curvature.clear();
+}
+
+void FromOptionOf(const Measurement& measurement, size_t layer, size_t k, v1::MeasuredOption* message) {
+  const SensitivityTable& table = measurement.sensitivity;
+  *message->mutable_option() = FromOption(measurement.options.options[layer][k]);
+  message->set_sensitivity(table.score[layer][k]);
+  message->set_standard_error(table.standard_error[layer][k]);
+  if (!table.perturbation_sq.empty()) message->set_perturbation_squared(table.perturbation_sq[layer][k]);
+  if (!measurement.given_costs.empty()) FromCosts(measurement.given_costs[layer][k], message->mutable_costs());
+}
+
+void FromLayerOf(const Measurement& measurement, size_t i, v1::MeasuredLayer* message) {
+  const Layer& layer = measurement.layers.layers[i];
+  *message->mutable_layer() = FromLayer(layer);
+  for (size_t k = 0; k < measurement.options.options[i].size(); ++k) {
+    FromOptionOf(measurement, i, k, message->add_options());
+  }
+  if (!measurement.sensitivity.curvature.empty()) {
+    FromCurvature(measurement.sensitivity.curvature[i], layer.num_weights, message->mutable_curvature());
+  }
+}
+
+void FromProvenanceOf(const Measurement& measurement, v1::Provenance* message) {
+  message->set_model_digest(measurement.model_digest);
+  message->set_dataset_digest(measurement.dataset_digest);
+  message->set_measurement_digest(measurement.digest);
+  message->set_seed(measurement.sensitivity.seed);
+  message->set_bitplan_version(std::string(pipeline::BitplanVersion()));
+  message->set_method(measurement.sensitivity.method);
+  message->mutable_versions()->insert(measurement.versions.begin(), measurement.versions.end());
+  message->mutable_origin()->insert(measurement.origin.begin(), measurement.origin.end());
+}
+
+// A problem of the core's value, told under the name of the message's field.
+absl::Status RenameField(const absl::Status& status, std::string_view field_of_core) {
+  static constexpr std::string_view kEstimatorFields[] = {"trace_relative_error", "max_probes", "eigenvalue_tolerance",
+                                                          "max_iterations"};
+  const bool nested = std::count(std::begin(kEstimatorFields), std::end(kEstimatorFields), field_of_core) > 0;
+  return nested ? AtField("estimator", status) : status;
+}
+
+template <typename T>
+void SetIfGiven(const T& given, T& out) {
+  if (given != T{}) out = given;
+}
+
+}  // namespace
+
+absl::StatusOr<GivenSensitivities> ToGiven(const v1::MeasurementTable& message) {
+  GivenSensitivities given;
+  given.sensitivity.method = message.method().empty() ? kGivenMethod : message.method();
+  given.ties = ToTies(message.ties());
+  given.provenance = {message.origin().begin(), message.origin().end()};
+  for (int i = 0; i < message.layers_size(); ++i) {
+    const std::string path = fmt::format("layers[{}] '{}'", i, message.layers(i).layer().name());
+    BITPLAN_RETURN_IF_ERROR(AtField(path, AppendLayer(message.layers(i), given)));
+  }
+  DropUnknown(given);
+  BITPLAN_RETURN_IF_ERROR(sensitivity::Validate(given));
+  return given;
+}
+
+v1::Measurement FromMeasurement(const Measurement& measurement) {
+  v1::Measurement message;
+  const SensitivityTable& table = measurement.sensitivity;
+  message.set_digest(measurement.digest);
+  message.set_method(table.method);
+  message.set_loss(table.loss);
+  message.set_num_samples(table.num_samples);
+  if (table.base_loss) message.set_base_loss(*table.base_loss);
+  if (table.network_top_eigenvalue) {
+    FromEigenvalue(*table.network_top_eigenvalue, message.mutable_network_top_eigenvalue());
+  }
+  for (size_t i = 0; i < measurement.layers.layers.size(); ++i) FromLayerOf(measurement, i, message.add_layers());
+  FromTies(measurement.ties, message.mutable_ties());
+  FromProvenanceOf(measurement, message.mutable_provenance());
+  message.mutable_origin()->insert(measurement.origin.begin(), measurement.origin.end());
+  message.set_num_layers(message.layers_size());
+  int64_t num_options = 0;
+  for (const auto& layer : message.layers()) num_options += layer.options_size();
+  message.set_num_options(num_options);
+  return message;
+}
+
+absl::StatusOr<QuantizationOptions> ToQuantizationOptions(const v1::MeasureConfig& config) {
+  const v1::OptionSpace& message = config.options();
+  QuantizationOptions options;
+  SetIfGiven<int>(message.activation_bits(), options.activation_bits);
+  SetIfGiven<std::vector<int>>({message.weight_bits().begin(), message.weight_bits().end()}, options.weight_bits);
+  SetIfGiven<std::vector<std::string>>({message.schemes().begin(), message.schemes().end()}, options.schemes);
+  if (message.granularities_size() > 0) options.granularities.clear();
+  for (int i = 0; i < message.granularities_size(); ++i) {
+    const auto granularity = ParseGranularity(message.granularities(i));
+    if (!granularity.ok()) return InvalidArgument("options.granularities[{}]: {}", i, MessageOf(granularity.status()));
+    options.granularities.push_back(*granularity);
+  }
+  BITPLAN_RETURN_IF_ERROR(AtField("options", Validate(options)));
+  return options;
+}
+
+absl::StatusOr<SensitivityOptions> ToSensitivityOptions(const v1::MeasureConfig& config) {
+  const v1::EstimatorConfig& estimator = config.estimator();
+  SensitivityOptions options;
+  SetIfGiven(config.method(), options.method);
+  SetIfGiven(config.loss(), options.loss);
+  options.max_samples = config.max_samples();
+  options.seed = config.seed();
+  SetIfGiven(estimator.trace_relative_error(), options.trace_relative_error);
+  SetIfGiven<int64_t>(estimator.max_probes(), options.max_probes);
+  SetIfGiven(estimator.eigenvalue_tolerance(), options.eigenvalue_tolerance);
+  SetIfGiven<int64_t>(estimator.max_iterations(), options.max_iterations);
+  options.all_curvature = estimator.all_curvature();
+  const absl::Status valid = Validate(options);
+  BITPLAN_RETURN_IF_ERROR(RenameField(valid, FieldPathOf(MessageOf(valid))));
+  BITPLAN_ASSIGN_OR_RETURN(const MethodEntry method, sensitivity::FindMethod(options.method));
+  if (method.score == nullptr) return InvalidArgument("method: '{}' is not measured but imported", options.method);
+  return options;
+}
+
+v1::MeasureConfig FromOptions(const QuantizationOptions& quantization, const SensitivityOptions& sensitivity) {
+  v1::MeasureConfig message;
+  message.set_method(sensitivity.method);
+  message.set_loss(sensitivity.loss);
+  message.set_seed(sensitivity.seed);
+  message.set_max_samples(sensitivity.max_samples);
+  auto* space = message.mutable_options();
+  space->mutable_weight_bits()->Add(quantization.weight_bits.begin(), quantization.weight_bits.end());
+  space->set_activation_bits(quantization.activation_bits);
+  space->mutable_schemes()->Add(quantization.schemes.begin(), quantization.schemes.end());
+  for (const Granularity granularity : quantization.granularities) {
+    space->add_granularities(std::string(ToString(granularity)));
+  }
+  auto* estimator = message.mutable_estimator();
+  estimator->set_trace_relative_error(sensitivity.trace_relative_error);
+  estimator->set_max_probes(sensitivity.max_probes);
+  estimator->set_eigenvalue_tolerance(sensitivity.eigenvalue_tolerance);
+  estimator->set_max_iterations(sensitivity.max_iterations);
+  estimator->set_all_curvature(sensitivity.all_curvature);
+  return message;
+}
+
+}  // namespace bitplan::convert
