@@ -26,8 +26,8 @@ struct ProbeOptions {
   int64_t min_probes = 16;
   int64_t max_probes = 512;      // >= min_probes
   int64_t probes_per_check = 8;  // after min_probes the target is looked at, and the state saved, every so many; >= 1
-  // Where the running sums are kept in context.checkpoints; empty: nowhere. Must name everything the probes depend on
-  // (operator, blocks, seed); the targets above need not be in it.
+  // Where the running sums are kept in context.checkpoints, together with the options above; empty: nowhere. Must name
+  // the operator and the blocks, contents included.
   std::string checkpoint_key;
 };
 absl::Status Validate(const ProbeOptions& options);

@@ -16,8 +16,8 @@ struct PowerIterationOptions {
   uint64_t stream = 0;           // which start vector of that seed; callers use the layer index
   double tolerance = 0.01;       // stop when residual <= tolerance * |value|; 0 < tolerance < 1
   int64_t max_iterations = 100;  // products with A at most; >= 1
-  // Where the finished estimate is kept in context.checkpoints; empty: nowhere. Must name everything the estimate
-  // depends on (operator, seed, stream, tolerance, limit).
+  // Where the finished estimate is kept in context.checkpoints, together with the options above; empty: nowhere. Must
+  // name the operator, contents included.
   std::string checkpoint_key;
 };
 absl::Status Validate(const PowerIterationOptions& options);
@@ -50,7 +50,7 @@ namespace curvature {
 //           pair +x, -x, which never converges) use up max_iterations. Memory 3 n.
 // Errors:   kInvalidArgument (options, dimension 0, a product that is not finite); kCancelled, kDeadlineExceeded. Not
 //           converged is no error.
-// Progress: stage is the caller's business: none is reported here.
+// Progress: stage "eigenvalues", probes = iterations, relative_error = residual / |value|, fraction of max_iterations.
 // Same seed and stream, same bits, for any number of threads. The zero matrix gives 0, converged after one product.
 absl::StatusOr<EigenvalueEstimate> PowerIteration(const LinearOperator& A, const PowerIterationOptions& options,
                                                   const RunContext& context);

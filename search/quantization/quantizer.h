@@ -45,6 +45,10 @@ struct Perturbation {
 
 namespace quantization {
 
+// Scale of a grid of num_steps equal steps over `width` >= 0. Never zero or subnormal: a width of zero gives 1, a scale
+// below the smallest normal float is raised to it, so that division by it is safe.
+float ScaleFor(double width, int num_steps);
+
 // Code of w: round half to even of w / scale (in float, as runtimes do), plus zero_point, clamped to the codes.
 int32_t Encode(const QuantizationGrid& grid, float w);
 // scale * (code - zero_point), in float.
@@ -54,7 +58,6 @@ float Decode(const QuantizationGrid& grid, int32_t code);
 // `channel_axis` share a scale under per_channel; per_tensor ignores the axis.
 //
 // Errors: kInvalidArgument (empty tensor, NaN or infinity, axis or bits out of range), kNotFound (scheme).
-// Degenerate ranges: all zero gives scale 1; a scale below the smallest normal float is raised to it.
 absl::StatusOr<QuantizedWeight> Quantize(TensorView weight, int channel_axis, const Option& option);
 
 // d = Q(W) - W and its squared norm, same arguments and errors as Quantize. Each |d_i| <= scale / 2 up to rounding.

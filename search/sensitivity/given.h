@@ -17,10 +17,14 @@ namespace bitplan {
 
 // Layers, options and scores without a network: measured earlier, elsewhere, or taken from a publication.
 //
-// Invariants (Validate): at least one layer; layer names unique and not empty; at least one option a layer, labels
-// unique within it; bits 1..32; scores finite, standard errors finite and >= 0; costs >= 0, and a resource is given for
-// every option of every layer or for none; each tie names at least two known layers and no layer is in two ties; all
-// tables have the shape of `options`.
+// Invariants (Validate):
+//   layers      at least one; names unique and not empty; num_weights >= 1, equal to the product of weight_shape where
+//               that is known; macs >= 0
+//   options     at least one a layer, labels unique within it; bits 1..32; scheme of the quantizer table or "given"
+//   sensitivity method of the method table; tables have the shape of `options`; scores finite, errors and squared
+//               perturbations finite and >= 0
+//   costs       empty, or the shape of `options`; a resource is given for every option of every layer or for none; >= 0
+//   ties        each names at least two known layers, no layer is in two ties
 struct GivenSensitivities {
   LayerTable layers;
   OptionTable options;
@@ -31,6 +35,8 @@ struct GivenSensitivities {
 };
 
 namespace sensitivity {
+
+inline constexpr std::string_view kGivenFormat = "bitplan.sensitivities/1";
 
 // Largest document that ParseGiven looks at, and its largest tables: a generous model (10,000 layers) stays far below.
 inline constexpr int64_t kMaxGivenBytes = int64_t{256} << 20;

@@ -38,6 +38,7 @@ struct TensorView {
   const Shape* shape = nullptr;
 
   TensorView() = default;
+  TensorView(std::span<const float> data, const Shape& shape) : data(data), shape(&shape) {}
   TensorView(const Tensor& tensor) : data(tensor.data), shape(&tensor.shape) {}  // NOLINT(google-explicit-constructor)
 };
 

@@ -1,0 +1,17 @@
+#include "search/curvature/hessian.h"
+
+namespace bitplan {
+
+HessianOperator HessianOperator::OfNetwork(const Objective& objective) { return {objective, std::nullopt}; }
+
+HessianOperator HessianOperator::OfLayer(const Objective& objective, int layer) { return {objective, layer}; }
+
+int64_t HessianOperator::dimension() const {
+  return layer_ ? objective_->slices()[*layer_].size : objective_->num_weights();
+}
+
+absl::Status HessianOperator::Apply(std::span<const float> v, std::span<double> out, const RunContext& context) const {
+  return objective_->HessianVectorProduct(v, layer_, out, context);
+}
+
+}  // namespace bitplan

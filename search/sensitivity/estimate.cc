@@ -1,0 +1,233 @@
+#include "search/sensitivity/estimate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "search/base/digest.h"
+#include "search/base/parallel.h"
+#include "search/base/status.h"
+#include "search/curvature/hessian.h"
+#include "search/quantization/quantizer.h"
+#include "search/sensitivity/method_table.h"
+
+namespace bitplan {
+
+absl::Status Validate(const SensitivityOptions& options) {
+  BITPLAN_ASSIGN_OR_RETURN(const MethodEntry method, sensitivity::FindMethod(options.method));
+  if (method.score == nullptr) {
+    return InvalidArgument("sensitivity.method: '{}' takes its scores from a document, there is nothing to estimate",
+                           options.method);
+  }
+  if (!(options.trace_relative_error > 0) || !std::isfinite(options.trace_relative_error)) {
+    return InvalidArgument("sensitivity.trace_relative_error: got {}, want above 0", options.trace_relative_error);
+  }
+  if (options.max_probes < 2) {
+    return InvalidArgument("sensitivity.max_probes: got {}, want at least 2", options.max_probes);
+  }
+  if (!(options.eigenvalue_tolerance > 0 && options.eigenvalue_tolerance < 1)) {
+    return InvalidArgument("sensitivity.eigenvalue_tolerance: got {}, want above 0 and below 1",
+                           options.eigenvalue_tolerance);
+  }
+  if (options.max_iterations < 1) {
+    return InvalidArgument("sensitivity.max_iterations: got {}, want at least 1", options.max_iterations);
+  }
+  if (options.max_samples < 0) {
+    return InvalidArgument("sensitivity.max_samples: got {}, want 0 (all) or more", options.max_samples);
+  }
+  return absl::OkStatus();
+}
+
+namespace sensitivity {
+namespace {
+
+// Start vectors of layers take streams 0, 1, ..; the network's own start vector must differ from all of them.
+constexpr uint64_t kNetworkStream = uint64_t{1} << 32;
+
+absl::Status CheckTables(const Objective& objective, const LayerTable& layers, const OptionTable& options) {
+  const size_t num_layers = layers.layers.size();
+  if (objective.slices().size() != num_layers || options.options.size() != num_layers) {
+    return InvalidArgument("layers: the table holds {}, the loss {} and the options {}, want the same number",
+                           num_layers, objective.slices().size(), options.options.size());
+  }
+  if (num_layers == 0) return InvalidArgument("layers: there is no layer with weights to quantize");
+  for (size_t l = 0; l < num_layers; ++l) {
+    const Layer& layer = layers.layers[l];
+    if (layer.num_weights != objective.slices()[l].size || NumElements(layer.weight_shape) != layer.num_weights) {
+      return InvalidArgument("layers[{}] '{}': got {} weights of shape {}, the loss has {}", l, layer.name,
+                             layer.num_weights, ToString(layer.weight_shape), objective.slices()[l].size);
+    }
+    if (options.options[l].empty()) return InvalidArgument("layers[{}] '{}'.options: is empty", l, layer.name);
+  }
+  return absl::OkStatus();
+}
+
+template <typename T>
+std::string_view BytesOf(std::span<const T> values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
+}
+
+// Names everything a Hessian-vector product depends on. Loss and gradient stand in for graph and data: networks or
+// datasets that agree in all these bits but differ in curvature do not happen by accident.
+std::string CheckpointPrefix(const Objective& objective, const LossAndGradient& at_weights) {
+  Sha256 digest;
+  const std::vector<int64_t> sizes = {objective.num_samples(), objective.num_weights(),
+                                      static_cast<int64_t>(objective.slices().size())};
+  digest.Update(BytesOf(std::span(sizes)));
+  for (const WeightSlice& slice : objective.slices()) digest.Update(BytesOf(std::span(&slice.size, 1)));
+  digest.Update(objective.loss_name());
+  digest.Update(BytesOf(objective.weights()));
+  digest.Update(BytesOf(std::span(&at_weights.loss, 1)));
+  digest.Update(BytesOf(std::span(at_weights.gradient)));
+  return "hessian/" + digest.FinishHex();
+}
+
+absl::StatusOr<std::vector<double>> SquaredPerturbations(const Layer& layer, std::span<const float> weights,
+                                                         const std::vector<Option>& options) {
+  std::vector<double> squared_norms;
+  for (size_t o = 0; o < options.size(); ++o) {
+    const TensorView view(weights, layer.weight_shape);
+    const absl::StatusOr<Perturbation> perturbation =
+        quantization::Perturb(view, layer.output_channel_axis, options[o]);
+    if (!perturbation.ok()) return WithContext(perturbation.status(), fmt::format("options[{}]", o));
+    squared_norms.push_back(perturbation->squared_norm);
+  }
+  return squared_norms;
+}
+
+absl::StatusOr<std::vector<std::vector<double>>> MeasurePerturbations(const Objective& objective,
+                                                                      const LayerTable& layers,
+                                                                      const OptionTable& options,
+                                                                      const RunContext& context) {
+  const auto num_layers = static_cast<int>(layers.layers.size());
+  std::vector<std::vector<double>> squared_norms(num_layers);
+  context.Report({.stage = "perturbations", .num_layers = num_layers});
+  BITPLAN_RETURN_IF_ERROR(ParallelShards(context, num_layers, [&](int l) -> absl::Status {
+    const auto [offset, size] = objective.slices()[l];
+    absl::StatusOr<std::vector<double>> row =
+        SquaredPerturbations(layers.layers[l], objective.weights().subspan(offset, size), options.options[l]);
+    if (!row.ok()) return WithContext(row.status(), fmt::format("layers[{}] '{}'", l, layers.layers[l].name));
+    squared_norms[l] = *std::move(row);
+    return absl::OkStatus();
+  }));
+  context.Report({.stage = "perturbations", .fraction = 1, .layer = num_layers, .num_layers = num_layers});
+  return squared_norms;
+}
+
+absl::Status MeasureTraces(const Objective& objective, const SensitivityOptions& options,
+                           const std::string& checkpoint_prefix, std::vector<LayerCurvature>& curvature,
+                           const RunContext& context) {
+  const ProbeOptions probes{.seed = options.seed,
+                            .relative_error = options.trace_relative_error,
+                            .min_probes = std::min(ProbeOptions{}.min_probes, options.max_probes),
+                            .max_probes = options.max_probes,
+                            .checkpoint_key = checkpoint_prefix};
+  BITPLAN_ASSIGN_OR_RETURN(
+      const std::vector<TraceEstimate> traces,
+      curvature::HutchinsonBlockTraces(HessianOperator::OfNetwork(objective), objective.slices(), probes, context));
+  for (size_t l = 0; l < traces.size(); ++l) curvature[l].trace = traces[l];
+  return absl::OkStatus();
+}
+
+PowerIterationOptions IterationOptions(const SensitivityOptions& options, uint64_t stream, std::string checkpoint_key) {
+  return {.seed = options.seed,
+          .stream = stream,
+          .tolerance = options.eigenvalue_tolerance,
+          .max_iterations = options.max_iterations,
+          .checkpoint_key = std::move(checkpoint_key)};
+}
+
+absl::Status MeasureEigenvalues(const Objective& objective, const LayerTable& layers, const SensitivityOptions& options,
+                                const std::string& checkpoint_prefix, std::vector<LayerCurvature>& curvature,
+                                const RunContext& context) {
+  const auto num_layers = static_cast<int64_t>(curvature.size());
+  for (int l = 0; l < num_layers; ++l) {
+    const std::string& name = layers.layers[l].name;
+    RunContext layer_context = context;
+    layer_context.progress = [&context, &name, l, num_layers](const Progress& of_layer) {
+      Progress report = of_layer;
+      report.fraction = (l + of_layer.fraction) / static_cast<double>(num_layers);
+      report.layer = l + 1;
+      report.num_layers = num_layers;
+      report.layer_name = name;
+      context.Report(report);
+    };
+    const absl::StatusOr<EigenvalueEstimate> top = curvature::PowerIteration(
+        HessianOperator::OfLayer(objective, l),
+        IterationOptions(options, l, fmt::format("{}/layer/{}", checkpoint_prefix, l)), layer_context);
+    if (!top.ok()) return WithContext(top.status(), fmt::format("layers[{}] '{}'", l, name));
+    curvature[l].top_eigenvalue = *top;
+  }
+  context.Report({.stage = "eigenvalues", .fraction = 1, .layer = num_layers, .num_layers = num_layers});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<EigenvalueEstimate> MeasureNetworkEigenvalue(const Objective& objective,
+                                                            const SensitivityOptions& options,
+                                                            const std::string& checkpoint_prefix,
+                                                            const RunContext& context) {
+  RunContext network_context = context;
+  network_context.progress = [&context](const Progress& of_network) {
+    Progress report = of_network;
+    report.stage = "network eigenvalue";
+    context.Report(report);
+  };
+  return curvature::PowerIteration(HessianOperator::OfNetwork(objective),
+                                   IterationOptions(options, kNetworkStream, checkpoint_prefix + "/network"),
+                                   network_context);
+}
+
+}  // namespace
+
+absl::StatusOr<SensitivityTable> Estimate(const Graph& graph, const Dataset& data, const OptionTable& option_table,
+                                          const SensitivityOptions& options, const RunContext& context) {
+  BITPLAN_RETURN_IF_ERROR(Validate(options));
+  BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<Objective> objective,
+                           Objective::Create(graph, data, {.loss = options.loss, .max_samples = options.max_samples}));
+  return Estimate(*objective, graph.layers, option_table, options, context);
+}
+
+absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const LayerTable& layers,
+                                          const OptionTable& option_table, const SensitivityOptions& options,
+                                          const RunContext& context) {
+  BITPLAN_RETURN_IF_ERROR(Validate(options));
+  BITPLAN_RETURN_IF_ERROR(CheckTables(objective, layers, option_table));
+  BITPLAN_ASSIGN_OR_RETURN(const MethodEntry method, FindMethod(options.method));
+  SensitivityTable table{.method = options.method, .loss = objective.loss_name()};
+  table.num_samples = objective.num_samples();
+  table.seed = options.seed;
+  table.curvature.resize(layers.layers.size());
+
+  BITPLAN_ASSIGN_OR_RETURN(table.perturbation_sq, MeasurePerturbations(objective, layers, option_table, context));
+  BITPLAN_ASSIGN_OR_RETURN(const LossAndGradient at_weights, objective.Gradient({}, context));
+  table.base_loss = at_weights.loss;
+  const std::string prefix = CheckpointPrefix(objective, at_weights);
+  if (method.needs_traces || options.all_curvature) {
+    BITPLAN_RETURN_IF_ERROR(MeasureTraces(objective, options, prefix, table.curvature, context));
+  }
+  if (method.needs_top_eigenvalues || options.all_curvature) {
+    BITPLAN_RETURN_IF_ERROR(MeasureEigenvalues(objective, layers, options, prefix, table.curvature, context));
+  }
+  if (options.all_curvature) {
+    BITPLAN_ASSIGN_OR_RETURN(table.network_top_eigenvalue,
+                             MeasureNetworkEigenvalue(objective, options, prefix, context));
+  }
+  BITPLAN_ASSIGN_OR_RETURN(MethodScores scores, method.score({.objective = objective,
+                                                              .layers = layers,
+                                                              .options = option_table,
+                                                              .perturbation_sq = table.perturbation_sq,
+                                                              .curvature = table.curvature},
+                                                             context));
+  table.score = std::move(scores.score);
+  table.standard_error = std::move(scores.standard_error);
+  return table;
+}
+
+}  // namespace sensitivity
+}  // namespace bitplan
