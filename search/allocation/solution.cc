@@ -19,9 +19,12 @@ constexpr auto kTerminationNames = std::to_array<std::pair<Termination, std::str
 });
 
 std::string ExplainShortage(const BudgetUsage& budget, const BudgetShortage& shortage, bool joint) {
+  if (shortage.others_conflict) {
+    return fmt::format("{}: the other budgets cannot be kept together even without it", budget.resource);
+  }
   if (!shortage.least_achievable.has_value()) {
-    return fmt::format("{}: limit {}; what is least with the other budgets kept is not known", budget.resource,
-                       budget.limit);
+    return fmt::format("{}: limit {}; the least achievable with the other budgets kept was not worked out",
+                       budget.resource, budget.limit);
   }
   return fmt::format("{}: limit {} is short by {}; the least achievable{} is {}", budget.resource, budget.limit,
                      *shortage.short_by, joint ? " with the other budgets kept" : "", *shortage.least_achievable);

@@ -36,15 +36,17 @@ struct BudgetUsage {
 struct BudgetShortage {
   int budget = 0;  // index into Problem::budgets
   // Least achievable sum: of this budget alone, or, if Infeasibility::joint, while every other budget is kept. Absent
-  // if the others cannot be kept even without this one, or if the solver did not finish that question.
+  // if others_conflict, or if the question was cut short.
   std::optional<int64_t> least_achievable;
-  // least_achievable - limit; > 0. Absent with least_achievable.
-  std::optional<int64_t> short_by;
+  std::optional<int64_t> short_by;  // least_achievable - limit, > 0; absent with least_achievable
+  bool others_conflict = false;     // the other budgets cannot be kept together even without this one
 };
 
 struct Infeasibility {
   // False: each entry of `shortages` is a budget that no choice keeps, whatever the others are.
-  // True:  every budget can be kept alone, but not all together; `shortages` then has one entry for each budget.
+  // True:  every budget can be kept alone, but not all together; `shortages` then has one entry for each budget that
+  // can
+  //        bind at all (not those that every choice keeps).
   bool joint = false;
   std::vector<BudgetShortage> shortages;  // in the order of Problem::budgets
 };

@@ -19,8 +19,8 @@ namespace bitplan::allocation {
 // Determinism: the same problem and options give the same solution on every run and thread, unless a time limit, a
 //              deadline or a stop request ended the search. Which of several choices with equal objectives comes back
 //              is fixed by the problem but not otherwise specified, except that no layer (or group of ties) takes an
-//              option while another one costs no more of any budgeted resource and has a smaller objective, or equals
-//              it in both and comes earlier.
+//              option while another is nowhere worse (objective, every budgeted cost) and better somewhere, or equal
+//              everywhere and earlier.
 // Threads:     one thread; safe to call from several at once.
 absl::StatusOr<Solution> Solve(const Problem& problem, const SolverOptions& options, const RunContext& context);
 

@@ -19,7 +19,7 @@ struct SolverOptions {
   // Wall clock, > 0; none: as long as it takes. A deadline of the RunContext holds as well.
   std::optional<double> time_limit_s;
   // States or nodes after which the search stops as kFeasible; >= 1. Unlike a time limit it stops at the same point on
-  // every machine. A state of the exact solver takes 16 bytes until the solver returns.
+  // every machine. A state of the exact solver takes up to 16 bytes until the solver returns.
   int64_t node_limit = 20'000'000;
 };
 

@@ -5,8 +5,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "search/allocation/problem.h"
-#include "search/allocation/solution.h"
+#include "search/allocation/instance.h"
 #include "search/allocation/solver_options.h"
 #include "search/base/run_context.h"
 
@@ -16,10 +15,10 @@ namespace bitplan::allocation {
 struct SolverEntry {
   std::string_view name;
   std::string_view source;   // paper or library behind it
-  int max_budgets;           // budgets it takes at once
+  int max_budgets;           // budgets it takes at once, not counting those that every choice keeps
   std::string_view promise;  // what its kOptimal means
-  // Called with a valid problem of at most max_budgets budgets, each of which some choice keeps when looked at alone.
-  absl::StatusOr<Solution> (*solve)(const Problem&, const SolverOptions&, const RunContext&);
+  // Called with at most max_budgets rows, each of which some choice keeps when looked at alone.
+  absl::StatusOr<InstanceSolution> (*solve)(const Instance&, const SolverOptions&, const RunContext&);
 };
 
 // All solvers, in a fixed order. "auto" is a rule of Solve, not a row.
