@@ -1,0 +1,20 @@
+#include "search/layer/uniform.h"
+
+#include <algorithm>
+
+namespace bitplan {
+
+std::optional<int64_t> CheapestOfWidth(std::span<const Option> options, std::span<const Costs> costs, Resource resource,
+                                       int bits) {
+  const bool has_equal_widths = std::ranges::any_of(
+      options, [&](const Option& option) { return option.weight_bits == bits && option.activation_bits == bits; });
+  std::optional<int64_t> cheapest;
+  for (size_t k = 0; k < options.size(); ++k) {
+    if (options[k].weight_bits != bits || (has_equal_widths && options[k].activation_bits != bits)) continue;
+    const auto cost = costs[k].find(resource);
+    if (cost != costs[k].end() && (!cheapest || cost->second < *cheapest)) cheapest = cost->second;
+  }
+  return cheapest;
+}
+
+}  // namespace bitplan

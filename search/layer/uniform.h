@@ -1,0 +1,21 @@
+#ifndef BITPLAN_SEARCH_LAYER_UNIFORM_H_
+#define BITPLAN_SEARCH_LAYER_UNIFORM_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "search/base/resource.h"
+#include "search/layer/layer.h"
+
+namespace bitplan {
+
+// Amount of `resource` that a layer's cheapest option of `bits` weight bits uses; where the layer has options whose
+// activations have `bits` bits too, only those count. costs[k] belongs to options[k]. nullopt: no such option with a
+// known cost. This is what "uniform 8 bit" means in budgets and plans.
+std::optional<int64_t> CheapestOfWidth(std::span<const Option> options, std::span<const Costs> costs, Resource resource,
+                                       int bits);
+
+}  // namespace bitplan
+
+#endif  // BITPLAN_SEARCH_LAYER_UNIFORM_H_

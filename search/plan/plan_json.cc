@@ -1,0 +1,322 @@
+#include "search/plan/plan_json.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "search/base/digest.h"
+#include "search/base/json_reader.h"
+#include "search/base/status.h"
+
+namespace bitplan::plan {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int64_t kMaxCount = std::numeric_limits<int64_t>::max();
+constexpr int kMaxBits = 32;
+constexpr size_t kDigestLength = 64;
+
+// ---- Writing ----
+
+Json ToJsonValue(const PlanLayer& layer);
+Json ToJsonValue(const PlanBudget& budget);
+
+Json ToJsonValue(const Costs& costs) {
+  Json json = Json::object();
+  for (const auto& [resource, amount] : costs) json[std::string(ResourceKey(resource))] = amount;
+  return json;
+}
+
+Json ToJsonValue(const PlanOption& option) {
+  return {{"weight_bits", option.option.weight_bits}, {"activation_bits", option.option.activation_bits},
+          {"scheme", option.option.scheme},           {"granularity", ToString(option.option.granularity)},
+          {"sensitivity", option.sensitivity},        {"standard_error", option.standard_error},
+          {"costs", ToJsonValue(option.costs)}};
+}
+
+template <typename T>
+Json ToJsonArray(const std::vector<T>& values) {
+  Json json = Json::array();
+  for (const T& value : values) json.push_back(ToJsonValue(value));
+  return json;
+}
+
+Json ToJsonValue(const PlanLayer& layer) {
+  Json json = {{"name", layer.layer.name},
+               {"kind", ToString(layer.layer.kind)},
+               {"weight_shape", layer.layer.weight_shape},
+               {"output_channel_axis", layer.layer.output_channel_axis},
+               {"num_weights", layer.layer.num_weights},
+               {"macs", layer.layer.macs}};
+  if (layer.chosen) json["chosen"] = ToJsonValue(*layer.chosen);
+  json["alternatives"] = ToJsonArray(layer.alternatives);
+  return json;
+}
+
+Json ToJsonValue(const PlanBudget& budget) {
+  Json json = {{"resource", ToString(budget.resource)},       {"spec", budget.spec}, {"limit", budget.limit},
+               {"least_achievable", budget.least_achievable}, {"used", budget.used}, {"slack", budget.slack}};
+  if (budget.multiplier) json["multiplier"] = *budget.multiplier;
+  return json;
+}
+
+Json ResultToJson(const Plan& plan) {
+  Json json = {{"termination", allocation::TerminationName(plan.termination)}, {"objective", plan.objective}};
+  if (std::isfinite(plan.bound)) json["bound"] = plan.bound;
+  if (std::isfinite(plan.gap)) json["gap"] = plan.gap;
+  json["optimality_tolerance"] = plan.optimality_tolerance;
+  json["solver"] = plan.solver;
+  json["solver_nodes"] = plan.solver_nodes;
+  json["diagnosis"] = plan.diagnosis;
+  return json;
+}
+
+Json UniformToJson(const std::map<int, Costs>& uniform) {
+  Json json = Json::object();
+  for (const auto& [bits, costs] : uniform) json[fmt::format("w{}", bits)] = ToJsonValue(costs);
+  return json;
+}
+
+Json ToJsonValue(const PlanProvenance& provenance) {
+  Json sources = Json::object();
+  for (const auto& [resource, source] : provenance.cost_sources) sources[std::string(ToString(resource))] = source;
+  return {{"model_digest", provenance.model_digest},
+          {"dataset_digest", provenance.dataset_digest},
+          {"measurement_digest", provenance.measurement_digest},
+          {"method", provenance.method},
+          {"profile", provenance.profile},
+          {"profile_digest", provenance.profile_digest},
+          {"cost_sources", sources},
+          {"seed", provenance.seed},
+          {"bitplan_version", provenance.bitplan_version},
+          {"versions", provenance.versions},
+          {"origin", provenance.origin}};
+}
+
+// All of the plan but `created` and `fingerprint`.
+Json ContentToJson(const Plan& plan) {
+  return {{"result", ResultToJson(plan)},
+          {"budgets", ToJsonArray(plan.budgets)},
+          {"totals", ToJsonValue(plan.totals)},
+          {"uniform", UniformToJson(plan.uniform)},
+          {"ties", plan.ties},
+          {"layers", ToJsonArray(plan.layers)},
+          {"provenance", ToJsonValue(plan.provenance)}};
+}
+
+// Levels of containers: 0 for a number or text, 1 for a list of those, ...
+int Levels(const Json& json) {
+  if (!json.is_structured()) return 0;
+  int inner = 0;
+  for (const Json& element : json) inner = std::max(inner, Levels(element));
+  return inner + 1;
+}
+
+std::string Inline(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+// Lists of numbers or texts and objects of two levels (an option with its costs) take one line, the rest a line an
+// entry; members of the root always do. Keeps a plan of 20 layers and 24 options at 700 lines rather than 7,000.
+void Write(const Json& json, int depth, std::string& out) {
+  const int levels = Levels(json);
+  if (levels == 0 || json.empty() || (depth > 1 && levels <= (json.is_object() ? 2 : 1))) {
+    out += Inline(json);
+    return;
+  }
+  const std::string indent(2 * (depth + 1), ' ');
+  out += json.is_object() ? "{" : "[";
+  std::string_view separator = "\n";
+  for (const auto& [key, value] : json.items()) {
+    out += separator;
+    out += indent;
+    if (json.is_object()) out += Inline(Json(key)) + ": ";
+    Write(value, depth + 1, out);
+    separator = ",\n";
+  }
+  out += fmt::format("\n{}{}", std::string(2 * depth, ' '), json.is_object() ? "}" : "]");
+}
+
+// ---- Reading ----
+
+template <typename Parse>
+auto ReadNamed(const JsonValue& value, Parse parse) {
+  const auto parsed = parse(value.String());
+  value.Check(parsed.status());
+  return parsed.ok() ? *parsed : typename std::decay_t<decltype(parsed)>::value_type{};
+}
+
+int ReadBits(const JsonValue& value) { return static_cast<int>(value.Integer({.least = 1, .most = kMaxBits})); }
+
+int64_t ReadCount(const JsonValue& value) { return value.Integer({.least = 0, .most = kMaxCount}); }
+
+Costs ReadCosts(JsonObject object) {
+  Costs costs;
+  for (const std::string& key : object.Keys()) {
+    const absl::StatusOr<Resource> resource = ParseResourceKey(key);
+    object.At(key).Check(resource.status());
+    if (resource.ok()) costs[*resource] = ReadCount(object.At(key));
+  }
+  return costs;
+}
+
+PlanOption ReadOption(JsonObject object) {
+  PlanOption option{.option = {.weight_bits = ReadBits(object.At("weight_bits")),
+                               .activation_bits = ReadBits(object.At("activation_bits")),
+                               .scheme = object.String("scheme"),
+                               .granularity = ReadNamed(object.At("granularity"), &ParseGranularity)},
+                    .sensitivity = object.Number("sensitivity"),
+                    .standard_error = object.Number("standard_error"),
+                    .costs = ReadCosts(object.Object("costs"))};
+  object.RefuseUnknownKeys();
+  return option;
+}
+
+PlanLayer ReadLayer(JsonObject object) {
+  PlanLayer layer;
+  layer.layer.name = object.String("name");
+  layer.layer.kind = ReadNamed(object.At("kind"), &ParseLayerKind);
+  for (const JsonValue& size : object.Array("weight_shape")) layer.layer.weight_shape.push_back(ReadCount(size));
+  const int64_t last_axis = std::max<int64_t>(0, std::ssize(layer.layer.weight_shape) - 1);
+  layer.layer.output_channel_axis =
+      static_cast<int>(object.Integer("output_channel_axis", {.least = 0, .most = last_axis}));
+  layer.layer.num_weights = ReadCount(object.At("num_weights"));
+  layer.layer.macs = ReadCount(object.At("macs"));
+  if (object.Has("chosen")) layer.chosen = ReadOption(object.Object("chosen"));
+  for (const JsonValue& option : object.Array("alternatives"))
+    layer.alternatives.push_back(ReadOption(option.Object()));
+  object.RefuseUnknownKeys();
+  return layer;
+}
+
+PlanBudget ReadBudget(JsonObject object) {
+  PlanBudget budget{.resource = ReadNamed(object.At("resource"), &ParseResource),
+                    .spec = object.String("spec"),
+                    .limit = ReadCount(object.At("limit")),
+                    .least_achievable = ReadCount(object.At("least_achievable")),
+                    .used = ReadCount(object.At("used")),
+                    .slack = ReadCount(object.At("slack"))};
+  if (object.Has("multiplier")) budget.multiplier = object.Number("multiplier");
+  object.RefuseUnknownKeys();
+  return budget;
+}
+
+Termination ReadTermination(const JsonValue& value) {
+  const std::optional<Termination> termination = allocation::ParseTermination(value.String());
+  if (!termination) {
+    value.Fail(fmt::format("got '{}', want optimal, feasible, infeasible, time_limit or cancelled", value.String()));
+  }
+  return termination.value_or(Termination::kCancelled);
+}
+
+void ReadResult(JsonObject object, Plan& plan) {
+  plan.termination = ReadTermination(object.At("termination"));
+  plan.objective = object.Number("objective");
+  plan.bound = object.Has("bound") ? object.Number("bound") : -kInfinity;
+  plan.gap = object.Has("gap") ? object.Number("gap") : kInfinity;
+  plan.optimality_tolerance = object.Number("optimality_tolerance");
+  plan.solver = object.String("solver");
+  plan.solver_nodes = ReadCount(object.At("solver_nodes"));
+  plan.diagnosis = object.String("diagnosis");
+  object.RefuseUnknownKeys();
+}
+
+std::map<int, Costs> ReadUniform(JsonObject object) {
+  std::map<int, Costs> uniform;
+  for (const int bits : {4, 8}) {
+    const std::string key = fmt::format("w{}", bits);
+    if (object.Has(key)) uniform[bits] = ReadCosts(object.Object(key));
+  }
+  object.RefuseUnknownKeys();
+  return uniform;
+}
+
+std::vector<std::string> ReadNames(const JsonValue& value) {
+  std::vector<std::string> names;
+  for (const JsonValue& name : value.Array()) names.push_back(name.String());
+  return names;
+}
+
+std::string ReadDigest(const JsonValue& value) {
+  std::string digest = value.String();
+  const bool is_hex =
+      std::ranges::all_of(digest, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  if (!digest.empty() && (digest.size() != kDigestLength || !is_hex)) {
+    value.Fail(fmt::format("got '{}', want {} lower-case hexadecimal digits or nothing", digest, kDigestLength));
+  }
+  return digest;
+}
+
+std::map<std::string, std::string> ReadTexts(JsonObject object) {
+  std::map<std::string, std::string> texts;
+  for (const std::string& key : object.Keys()) texts[key] = object.String(key);
+  return texts;
+}
+
+std::map<Resource, std::string> ReadCostSources(JsonObject object) {
+  std::map<Resource, std::string> sources;
+  for (const Resource resource : kResources) {
+    if (object.Has(ToString(resource))) sources[resource] = object.String(ToString(resource));
+  }
+  object.RefuseUnknownKeys();
+  return sources;
+}
+
+PlanProvenance ReadProvenance(JsonObject object) {
+  PlanProvenance provenance{.model_digest = ReadDigest(object.At("model_digest")),
+                            .dataset_digest = ReadDigest(object.At("dataset_digest")),
+                            .measurement_digest = ReadDigest(object.At("measurement_digest")),
+                            .method = object.String("method"),
+                            .profile = object.String("profile"),
+                            .profile_digest = ReadDigest(object.At("profile_digest")),
+                            .cost_sources = ReadCostSources(object.Object("cost_sources")),
+                            .seed = object.At("seed").Unsigned(),
+                            .bitplan_version = object.String("bitplan_version"),
+                            .versions = ReadTexts(object.Object("versions")),
+                            .origin = ReadTexts(object.Object("origin"))};
+  object.RefuseUnknownKeys();
+  return provenance;
+}
+
+Plan ReadPlan(JsonObject& root) {
+  Plan plan;
+  plan.created = root.String("created");
+  plan.fingerprint = ReadDigest(root.At("fingerprint"));
+  ReadResult(root.Object("result"), plan);
+  for (const JsonValue& budget : root.Array("budgets")) plan.budgets.push_back(ReadBudget(budget.Object()));
+  plan.totals = ReadCosts(root.Object("totals"));
+  plan.uniform = ReadUniform(root.Object("uniform"));
+  for (const JsonValue& tie : root.Array("ties")) plan.ties.push_back(ReadNames(tie));
+  for (const JsonValue& layer : root.Array("layers")) plan.layers.push_back(ReadLayer(layer.Object()));
+  plan.provenance = ReadProvenance(root.Object("provenance"));
+  root.RefuseUnknownKeys();
+  return plan;
+}
+
+}  // namespace
+
+std::string Fingerprint(const Plan& plan) { return Sha256Hex(Inline(ContentToJson(plan))); }
+
+std::string ToJson(const Plan& plan) {
+  Json json = {{"format", kPlanFormat}, {"created", plan.created}, {"fingerprint", plan.fingerprint}};
+  json.update(ContentToJson(plan));
+  std::string text;
+  Write(json, 0, text);
+  return text + "\n";
+}
+
+absl::StatusOr<Plan> ParsePlan(std::string_view json) {
+  BITPLAN_ASSIGN_OR_RETURN(const JsonDocument document,
+                           JsonDocument::Parse(json, {.what = "plan", .max_bytes = kMaxPlanBytes}));
+  JsonObject root = document.Root();
+  if (const JsonValue format = root.At("format"); document.status().ok() && format.String() != kPlanFormat) {
+    return InvalidArgument("plan.format: got '{}', want '{}'", format.String(), kPlanFormat);
+  }
+  Plan plan = ReadPlan(root);
+  BITPLAN_RETURN_IF_ERROR(document.status());
+  return plan;
+}
+
+}  // namespace bitplan::plan

@@ -1,0 +1,293 @@
+#include "search/plan/verifier.h"
+
+#include <cmath>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "search/base/status.h"
+#include "search/layer/uniform.h"
+
+namespace bitplan::plan {
+namespace {
+
+// Rounding when a bound is compared with an objective: both are sums of up to 10^5 doubles.
+constexpr double kRoundingOfSums = 1e-10;
+
+// A layer's options, the chosen one first if there is one.
+std::vector<PlanOption> AllOptions(const PlanLayer& layer) {
+  std::vector<PlanOption> options;
+  if (layer.chosen) options.push_back(*layer.chosen);
+  options.insert(options.end(), layer.alternatives.begin(), layer.alternatives.end());
+  return options;
+}
+
+absl::Status VerifyOption(const PlanOption& option, const std::string& where) {
+  if (!std::isfinite(option.sensitivity)) return DataLoss("{}.sensitivity: not finite", where);
+  if (!(option.standard_error >= 0) || !std::isfinite(option.standard_error)) {
+    return DataLoss("{}.standard_error: got {}, want a finite number >= 0", where, option.standard_error);
+  }
+  for (const auto& [resource, amount] : option.costs) {
+    if (amount < 0) return DataLoss("{}.costs.{}: got {}, want >= 0", where, ResourceKey(resource), amount);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyLayer(const PlanLayer& layer, const std::string& where) {
+  std::set<std::string> labels;
+  for (const PlanOption& option : AllOptions(layer)) {
+    BITPLAN_RETURN_IF_ERROR(VerifyOption(option, fmt::format("{} {}", where, Label(option.option))));
+    if (!labels.insert(Label(option.option)).second) {
+      return DataLoss("{}: option {} is there twice", where, Label(option.option));
+    }
+  }
+  return labels.empty() ? DataLoss("{}: no option", where) : absl::OkStatus();
+}
+
+absl::Status VerifyLayers(const Plan& plan) {
+  std::set<std::string> names;
+  if (plan.layers.empty()) return DataLoss("layers: none");
+  for (size_t i = 0; i < plan.layers.size(); ++i) {
+    const PlanLayer& layer = plan.layers[i];
+    const std::string where = fmt::format("layers[{}] '{}'", i, layer.layer.name);
+    BITPLAN_RETURN_IF_ERROR(VerifyLayer(layer, where));
+    if (!names.insert(layer.layer.name).second) return DataLoss("{}: the name is there twice", where);
+    if (layer.chosen.has_value() != plan.has_choice()) {
+      return DataLoss("{}: chosen is {}, unlike in layer '{}'", where, layer.chosen ? "there" : "missing",
+                      plan.layers.front().layer.name);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyTermination(const Plan& plan) {
+  const bool needs_choice = plan.termination == Termination::kOptimal || plan.termination == Termination::kFeasible;
+  if (needs_choice && !plan.has_choice()) {
+    return DataLoss("result.termination: {} without a choice", allocation::TerminationName(plan.termination));
+  }
+  if (plan.termination == Termination::kInfeasible && plan.has_choice()) {
+    return DataLoss("result.termination: infeasible, but there is a choice");
+  }
+  return absl::OkStatus();
+}
+
+// Sum of `amount(layer)` over all layers; nullopt if one has none or the sum does not fit.
+std::optional<int64_t> SumOverLayers(const Plan& plan,
+                                     const std::function<std::optional<int64_t>(const PlanLayer&)>& amount) {
+  std::optional<int64_t> sum = 0;
+  for (const PlanLayer& layer : plan.layers) {
+    const std::optional<int64_t> part = amount(layer);
+    sum = sum && part ? CheckedAdd(*sum, *part) : std::nullopt;
+  }
+  return sum;
+}
+
+std::optional<int64_t> AmountOf(const Costs& costs, Resource resource) {
+  const auto found = costs.find(resource);
+  return found == costs.end() ? std::nullopt : std::optional(found->second);
+}
+
+Costs SumEachResource(const std::function<std::optional<int64_t>(Resource)>& sum) {
+  Costs sums;
+  for (const Resource resource : kResources) {
+    if (const std::optional<int64_t> total = sum(resource)) sums[resource] = *total;
+  }
+  return sums;
+}
+
+std::string Describe(const Costs& costs) {
+  std::string text;
+  for (const auto& [resource, amount] : costs) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", ResourceKey(resource), amount);
+  }
+  return text.empty() ? "nothing" : text;
+}
+
+absl::Status VerifySums(const std::string& where, const Costs& stored, const Costs& added) {
+  if (stored == added) return absl::OkStatus();
+  return DataLoss("{}: got {}, the layers add up to {}", where, Describe(stored), Describe(added));
+}
+
+std::optional<int64_t> ChosenTotal(const Plan& plan, Resource resource) {
+  return SumOverLayers(plan, [&](const PlanLayer& layer) {
+    return layer.chosen ? AmountOf(layer.chosen->costs, resource) : std::nullopt;
+  });
+}
+
+std::optional<int64_t> UniformTotal(const Plan& plan, Resource resource, int bits) {
+  return SumOverLayers(plan, [&](const PlanLayer& layer) {
+    std::vector<Option> options;
+    std::vector<Costs> costs;
+    for (const PlanOption& option : AllOptions(layer)) {
+      options.push_back(option.option);
+      costs.push_back(option.costs);
+    }
+    return CheapestOfWidth(options, costs, resource, bits);
+  });
+}
+
+absl::Status VerifyTotals(const Plan& plan) {
+  return VerifySums("totals", plan.totals,
+                    SumEachResource([&](Resource resource) { return ChosenTotal(plan, resource); }));
+}
+
+absl::Status VerifyUniform(const Plan& plan) {
+  for (const int bits : {4, 8}) {
+    const auto stored = plan.uniform.find(bits);
+    const Costs added = SumEachResource([&](Resource resource) { return UniformTotal(plan, resource, bits); });
+    BITPLAN_RETURN_IF_ERROR(
+        VerifySums(fmt::format("uniform.w{}", bits), stored == plan.uniform.end() ? Costs{} : stored->second, added));
+  }
+  return absl::OkStatus();
+}
+
+// Layers by group: layers that are tied, directly or through others, share one.
+absl::StatusOr<std::vector<std::vector<int>>> TieGroups(const Plan& plan) {
+  std::map<std::string, int> index;
+  std::vector<int> group_of;
+  for (const PlanLayer& layer : plan.layers) {
+    index.emplace(layer.layer.name, static_cast<int>(group_of.size()));
+    group_of.push_back(static_cast<int>(group_of.size()));
+  }
+  for (size_t t = 0; t < plan.ties.size(); ++t) {
+    for (const std::string& name : plan.ties[t]) {
+      if (!index.contains(name)) return DataLoss("ties[{}]: there is no layer '{}'", t, name);
+      const int from = group_of[index[name]];
+      const int into = group_of[index[plan.ties[t].front()]];
+      for (int& group : group_of) group = group == from ? into : group;
+    }
+  }
+  std::map<int, std::vector<int>> groups;
+  for (size_t i = 0; i < group_of.size(); ++i) groups[group_of[i]].push_back(static_cast<int>(i));
+  std::vector<std::vector<int>> lists;
+  for (auto& [unused, members] : groups) lists.push_back(std::move(members));
+  return lists;
+}
+
+absl::Status VerifyTies(const Plan& plan, const std::vector<std::vector<int>>& groups) {
+  for (const std::vector<int>& group : groups) {
+    const PlanLayer& first = plan.layers[group.front()];
+    for (const int i : group) {
+      const PlanLayer& layer = plan.layers[i];
+      if (layer.chosen && layer.chosen->option != first.chosen->option) {
+        return DataLoss("ties: '{}' has {}, '{}' has {}", first.layer.name, Label(first.chosen->option),
+                        layer.layer.name, Label(layer.chosen->option));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// An option takes part in the search if every budgeted resource has a cost.
+bool TakesPart(const Plan& plan, const PlanOption& option) {
+  for (const PlanBudget& budget : plan.budgets) {
+    if (!option.costs.contains(budget.resource)) return false;
+  }
+  return true;
+}
+
+// Smallest sum of `resource` over a group whose members all take the same option; nullopt if there is no such option.
+std::optional<int64_t> LeastOfGroup(const Plan& plan, const std::vector<int>& group, Resource resource) {
+  std::map<std::string, std::pair<int64_t, size_t>> sums;  // by label: sum, number of layers that have the option
+  for (const int i : group) {
+    for (const PlanOption& option : AllOptions(plan.layers[i])) {
+      if (!TakesPart(plan, option)) continue;
+      auto& [sum, members] = sums[Label(option.option)];
+      const std::optional<int64_t> next = CheckedAdd(sum, option.costs.at(resource));
+      if (!next) return std::nullopt;
+      sum = *next;
+      ++members;
+    }
+  }
+  std::optional<int64_t> least;
+  for (const auto& [unused, entry] : sums) {
+    if (entry.second == group.size() && (!least || entry.first < *least)) least = entry.first;
+  }
+  return least;
+}
+
+std::optional<int64_t> LeastAchievable(const Plan& plan, const std::vector<std::vector<int>>& groups,
+                                       Resource resource) {
+  std::optional<int64_t> sum = 0;
+  for (const std::vector<int>& group : groups) {
+    const std::optional<int64_t> least = LeastOfGroup(plan, group, resource);
+    sum = sum && least ? CheckedAdd(*sum, *least) : std::nullopt;
+  }
+  return sum;
+}
+
+absl::Status VerifyUse(const Plan& plan, const PlanBudget& budget, const std::string& where) {
+  const int64_t used = plan.has_choice() ? ChosenTotal(plan, budget.resource).value_or(-1) : 0;
+  if (budget.used != used) return DataLoss("{}.used: got {}, the layers add up to {}", where, budget.used, used);
+  const int64_t slack = plan.has_choice() ? budget.limit - used : 0;
+  if (budget.slack != slack) return DataLoss("{}.slack: got {}, want {}", where, budget.slack, slack);
+  if (used > budget.limit) return DataLoss("{}: uses {}, more than the limit {}", where, used, budget.limit);
+  return absl::OkStatus();
+}
+
+absl::Status VerifyBudgets(const Plan& plan, const std::vector<std::vector<int>>& groups) {
+  std::set<Resource> seen;
+  for (size_t b = 0; b < plan.budgets.size(); ++b) {
+    const PlanBudget& budget = plan.budgets[b];
+    const std::string where = fmt::format("budgets[{}] '{}'", b, budget.spec);
+    if (!seen.insert(budget.resource).second) return DataLoss("{}: a second budget of this resource", where);
+    BITPLAN_RETURN_IF_ERROR(VerifyUse(plan, budget, where));
+    const std::optional<int64_t> least = LeastAchievable(plan, groups, budget.resource);
+    if (!least || budget.least_achievable != *least) {
+      return DataLoss("{}.least_achievable: got {}, want {}", where, budget.least_achievable, least.value_or(-1));
+    }
+  }
+  if (plan.termination == Termination::kInfeasible && plan.budgets.size() == 1 &&
+      plan.budgets[0].least_achievable <= plan.budgets[0].limit) {
+    return DataLoss("result.termination: infeasible, but {} is achievable", plan.budgets[0].least_achievable);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyProof(const Plan& plan) {
+  const double rounding = kRoundingOfSums * std::max(std::abs(plan.objective), std::abs(plan.bound));
+  const double allowed = plan.optimality_tolerance + rounding;
+  if (plan.bound > plan.objective + allowed) {
+    return DataLoss("result.bound: got {}, above the objective {}", plan.bound, plan.objective);
+  }
+  if (plan.termination == Termination::kOptimal && plan.objective - plan.bound > allowed) {
+    return DataLoss("result.termination: optimal, but the bound {} is below the objective {} by more than {}",
+                    plan.bound, plan.objective, plan.optimality_tolerance);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyObjective(const Plan& plan) {
+  if (!plan.has_choice()) return absl::OkStatus();
+  double objective = 0;
+  for (const PlanLayer& layer : plan.layers) objective += layer.chosen->sensitivity;
+  if (objective != plan.objective) {
+    return DataLoss("result.objective: got {}, the layers add up to {}", plan.objective, objective);
+  }
+  if (const double gap = allocation::RelativeGap(plan.objective, plan.bound); gap != plan.gap) {
+    return DataLoss("result.gap: got {}, want {}", plan.gap, gap);
+  }
+  return VerifyProof(plan);
+}
+
+}  // namespace
+
+absl::Status Verify(const Plan& plan) {
+  BITPLAN_RETURN_IF_ERROR(VerifyLayers(plan));
+  BITPLAN_RETURN_IF_ERROR(VerifyTermination(plan));
+  BITPLAN_RETURN_IF_ERROR(VerifyTotals(plan));
+  BITPLAN_RETURN_IF_ERROR(VerifyUniform(plan));
+  BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, TieGroups(plan));
+  BITPLAN_RETURN_IF_ERROR(VerifyTies(plan, groups));
+  BITPLAN_RETURN_IF_ERROR(VerifyBudgets(plan, groups));
+  BITPLAN_RETURN_IF_ERROR(VerifyObjective(plan));
+  if (const std::string fingerprint = Fingerprint(plan); fingerprint != plan.fingerprint) {
+    return DataLoss("fingerprint: got '{}', the content has '{}'", plan.fingerprint, fingerprint);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace bitplan::plan
