@@ -6,16 +6,6 @@
 namespace bitplan::ops {
 namespace {
 
-absl::Status CheckShape(const Shape& shape) {
-  for (const int64_t size : shape) {
-    if (size < 1) return InvalidArgument("shape {}: sizes must be at least 1", ToString(shape));
-  }
-  if (CheckedNumElements(shape, kMaxValueElements) < 0) {
-    return ResourceExhausted("shape {}: more than {} elements", ToString(shape), kMaxValueElements);
-  }
-  return absl::OkStatus();
-}
-
 Shape ConstantShape(const Value& value) {
   if (const auto* floats = std::get_if<Tensor>(&value.constant)) return floats->shape;
   if (const auto* ints = std::get_if<IntTensor>(&value.constant)) return ints->shape;

@@ -9,16 +9,13 @@
 
 namespace bitplan::ops {
 
-// Most elements one value may have; keeps a hostile shape from asking for all memory.
-inline constexpr int64_t kMaxValueElements = int64_t{1} << 31;
-
 // Samples one execution of the graph takes: the fixed first dimension of its inputs, or 0 if the caller picks it.
 // kInvalidArgument if inputs are fixed to different numbers, or an input has no dimensions.
 absl::StatusOr<int64_t> FixedBatch(const Graph& graph);
 
 // The shape of every value, indexed by ValueId, with `batch` samples in place of kDynamic (a fixed first dimension
 // stays as it is). Values that are never computed have the empty shape.
-// Errors: those of MakeOperator; kInvalidArgument for sizes below 1 and values above kMaxValueElements.
+// Errors: those of MakeOperator and CheckShape.
 absl::StatusOr<std::vector<Shape>> InferShapes(const Graph& graph, int64_t batch);
 
 }  // namespace bitplan::ops

@@ -38,15 +38,30 @@ void BilinearMap::VjpTangent(const Primal& primal, Reads x_dot, Reads y_bar, Rea
   if (!x_bar_dot[1].empty() && !x_dot[0].empty()) RightGradient(x_dot[0], y_bar[0], x_bar_dot[1], /*accumulate=*/true);
 }
 
-absl::Status CheckArity(const OpRequest& request, size_t min_inputs, size_t max_inputs) {
+absl::Status CheckArity(const OpRequest& request, size_t min_inputs, size_t max_inputs, size_t num_floats) {
   size_t given = request.inputs.size();
   while (given > 0 && request.inputs[given - 1] == nullptr) --given;
   for (size_t i = 0; i < min_inputs; ++i) {
     if (!request.has_input(i)) return InvalidArgument("inputs: input {} is missing, want at least {}", i, min_inputs);
   }
   if (given > max_inputs) return InvalidArgument("inputs: got {}, want at most {}", given, max_inputs);
+  for (size_t i = 0; i < std::min(given, num_floats); ++i) {
+    if (request.has_input(i) && std::holds_alternative<IntTensor>(request.inputs[i]->constant)) {
+      return Unimplemented("inputs[{}] '{}': an integer tensor, want float", i, request.inputs[i]->name);
+    }
+  }
   const std::vector<ValueId>& outputs = request.node.outputs;
   if (outputs.empty() || outputs[0] == kNoValue) return InvalidArgument("outputs: output 0 is missing");
+  return absl::OkStatus();
+}
+
+absl::Status CheckShape(const Shape& shape) {
+  for (const int64_t size : shape) {
+    if (size < 1) return InvalidArgument("shape {}: sizes must be at least 1", ToString(shape));
+  }
+  if (CheckedNumElements(shape, kMaxValueElements) < 0) {
+    return ResourceExhausted("shape {}: more than {} elements", ToString(shape), kMaxValueElements);
+  }
   return absl::OkStatus();
 }
 

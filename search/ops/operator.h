@@ -34,7 +34,6 @@ struct WeightUse {
   int64_t macs = 0;  // multiply-accumulates of the node for all samples of the shapes it was made for
 };
 
-// In namespace bitplan::ops because bitplan::LinearOperator is the interface of curvature products.
 // A node's operation y = f(x) with its attributes parsed, for fixed shapes, and its derivatives. Once made it cannot
 // fail: everything is checked by the Make function of its row in op_table.cc.
 //
@@ -78,8 +77,8 @@ class Operator {
 class LinearMap : public Operator {
  public:
   void Forward(Reads x, Writes y) const override { Apply(x[0], y[0]); }
-  void Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const final { Apply(x_dot[0], y_dot[0]); }
-  void Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const final { ApplyTransposed(y_bar[0], x_bar[0]); }
+  void Jvp(const Primal& /*primal*/, Reads x_dot, Writes y_dot) const final { Apply(x_dot[0], y_dot[0]); }
+  void Vjp(const Primal& /*primal*/, Reads y_bar, Writes x_bar) const final { ApplyTransposed(y_bar[0], x_bar[0]); }
 
  protected:
   using Operator::Operator;
@@ -123,9 +122,16 @@ struct OpRequest {
   int64_t rank(size_t i) const { return static_cast<int64_t>(input_shapes[i].size()); }
 };
 
-// kInvalidArgument unless inputs 0 .. min-1 are given and there are at most max of them, and only the first output is
-// used.
-absl::Status CheckArity(const OpRequest& request, size_t min_inputs, size_t max_inputs);
+// kInvalidArgument unless inputs 0 .. min_inputs-1 are given and there are at most max_inputs, and output 0 is there;
+// kUnimplemented if one of the first num_floats inputs is an integer tensor.
+absl::Status CheckArity(const OpRequest& request, size_t min_inputs, size_t max_inputs, size_t num_floats);
+inline absl::Status CheckArity(const OpRequest& request, size_t min_inputs, size_t max_inputs) {
+  return CheckArity(request, min_inputs, max_inputs, max_inputs);
+}
+// Most elements one value may have; keeps a hostile shape from asking for all memory.
+inline constexpr int64_t kMaxValueElements = int64_t{1} << 31;
+// kInvalidArgument for sizes below 1, kResourceExhausted above kMaxValueElements.
+absl::Status CheckShape(const Shape& shape);
 // The elements of an integer input that must be a constant; kUnimplemented if it is computed at run time.
 absl::StatusOr<std::vector<int64_t>> ConstantInts(const OpRequest& request, size_t input, std::string_view what);
 // The value of an input that must be a constant with one element.

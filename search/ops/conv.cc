@@ -1,0 +1,99 @@
+#include <algorithm>
+#include <utility>
+
+#include "search/base/status.h"
+#include "search/ops/broadcast.h"
+#include "search/ops/conv_kernels.h"
+#include "search/ops/make_operators.h"
+#include "search/ops/window.h"
+
+namespace bitplan::ops {
+namespace {
+
+// y[n, o] = sum_c x[n, c] * w[o, c] + bias[o], a cross-correlation over each group of channels; 1-D and 2-D.
+class ConvOperator final : public BilinearMap {
+ public:
+  explicit ConvOperator(ConvGeometry geometry)
+      : BilinearMap(WindowOutputShape(geometry.n, geometry.out_channels, geometry.windows)),
+        geometry_(std::move(geometry)),
+        plane_(NumElements(output_shapes()[0]) / (geometry_.n * geometry_.out_channels)) {}
+
+  absl::Status Prepare() override {
+    BITPLAN_ASSIGN_OR_RETURN(kernels_, ConvKernels::Create(geometry_));
+    return absl::OkStatus();
+  }
+
+  std::optional<WeightUse> weight_use() const override {
+    int64_t macs = NumElements(output_shapes()[0]) * (geometry_.in_channels / geometry_.groups);
+    for (const Window& window : geometry_.windows) macs *= window.kernel;
+    return WeightUse{.input = 1, .kind = LayerKind::kConv, .output_channel_axis = 0, .macs = macs};
+  }
+
+ private:
+  void Product(In x, In w, In bias, Out y, bool accumulate) const override {
+    kernels_->Forward(x, w, bias, y, accumulate);
+  }
+  void LeftGradient(In y, In w, Out x, bool accumulate) const override { kernels_->DataGradient(y, w, x, accumulate); }
+  void RightGradient(In x, In y, Out w, bool accumulate) const override {
+    kernels_->WeightGradient(x, y, w, accumulate);
+  }
+
+  void AddBias(In bias, Out y) const override {
+    ForEachPlane([&](int64_t channel, int64_t begin) {
+      for (int64_t i = begin; i < begin + plane_; ++i) y[i] += bias[channel];
+    });
+  }
+
+  void BiasGradient(In y, Out bias) const override {
+    std::vector<double> sums(bias.size(), 0.0);
+    ForEachPlane([&](int64_t channel, int64_t begin) {
+      for (int64_t i = begin; i < begin + plane_; ++i) sums[channel] += y[i];
+    });
+    std::copy(sums.begin(), sums.end(), bias.begin());
+  }
+
+  template <typename Fn>
+  void ForEachPlane(Fn fn) const {
+    for (int64_t p = 0; p < geometry_.n * geometry_.out_channels; ++p) fn(p % geometry_.out_channels, p * plane_);
+  }
+
+  ConvGeometry geometry_;
+  int64_t plane_;
+  std::unique_ptr<ConvKernels> kernels_;
+};
+
+absl::StatusOr<ConvGeometry> ParseConv(const OpRequest& request) {
+  const Shape& x = request.shape(0);
+  const Shape& w = request.shape(1);
+  if (w.size() != x.size() || w.size() < 3) {
+    return InvalidArgument("inputs: x has shape {}, w {}; want [N, C, spatial] and [M, C/group, kernel]", ToString(x),
+                           ToString(w));
+  }
+  const std::vector<int64_t> kernel(w.begin() + 2, w.end());
+  BITPLAN_ASSIGN_OR_RETURN(const auto kernel_shape, IntsAttribute(request.node, "kernel_shape", kernel));
+  if (kernel_shape != kernel) {
+    return InvalidArgument("kernel_shape: got {}, but w has shape {}", ToString(kernel_shape), ToString(w));
+  }
+  BITPLAN_ASSIGN_OR_RETURN(const int64_t groups, IntAttribute(request.node, "group", 1));
+  if (groups < 1 || x[1] % groups != 0 || w[0] % groups != 0 || x[1] / groups != w[1]) {
+    return InvalidArgument("group: got {}, which does not fit x {} and w {}", groups, ToString(x), ToString(w));
+  }
+  BITPLAN_ASSIGN_OR_RETURN(Windows windows, ParseWindows(request, kernel));
+  return ConvGeometry{
+      .n = x[0], .groups = groups, .in_channels = x[1], .out_channels = w[0], .windows = std::move(windows)};
+}
+
+}  // namespace
+
+MadeOperator MakeConv(const OpRequest& request) {
+  BITPLAN_RETURN_IF_ERROR(CheckArity(request, 2, 3));
+  BITPLAN_ASSIGN_OR_RETURN(ConvGeometry geometry, ParseConv(request));
+  if (request.has_input(2) && request.shape(2) != Shape{geometry.out_channels}) {
+    return InvalidArgument("inputs[2]: bias has shape {}, want [{}]", ToString(request.shape(2)),
+                           geometry.out_channels);
+  }
+  BITPLAN_RETURN_IF_ERROR(CheckShape(WindowOutputShape(geometry.n, geometry.out_channels, geometry.windows)));
+  return std::make_unique<ConvOperator>(std::move(geometry));
+}
+
+}  // namespace bitplan::ops

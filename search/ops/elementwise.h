@@ -1,0 +1,58 @@
+#ifndef BITPLAN_SEARCH_OPS_ELEMENTWISE_H_
+#define BITPLAN_SEARCH_OPS_ELEMENTWISE_H_
+
+#include <memory>
+#include <utility>
+
+#include "search/ops/operator.h"
+
+namespace bitplan::ops {
+
+// y_i = f(x_i). F is a small copyable struct with
+//   float Value(float x), float Slope(float x, float y) = f', float Bend(float x, float y) = f'';   y is f(x).
+// At a kink both derivatives are any value between those of the two sides.
+template <typename F>
+class ElementwiseOperator final : public Operator {
+ public:
+  ElementwiseOperator(Shape shape, F f) : Operator(std::move(shape)), f_(f) {}
+
+  void Forward(Reads x, Writes y) const override {
+    const std::span<const float> in = x[0];
+    for (size_t i = 0; i < in.size(); ++i) y[0][i] = f_.Value(in[i]);
+  }
+
+  void Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const override { Scale(primal, x_dot[0], y_dot[0]); }
+  void Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const override { Scale(primal, y_bar[0], x_bar[0]); }
+
+  void VjpTangent(const Primal& primal, Reads x_dot, Reads y_bar, Reads y_bar_dot, Writes x_bar_dot) const override {
+    const float* x = primal.x[0].data();
+    const float* y = primal.y[0].data();
+    const float* dx = x_dot[0].data();
+    const float* g = y_bar[0].data();
+    const float* dg = y_bar_dot[0].data();
+    const std::span<float> out = x_bar_dot[0];
+    for (size_t i = 0; i < out.size(); ++i) {
+      out[i] = f_.Slope(x[i], y[i]) * dg[i] + f_.Bend(x[i], y[i]) * dx[i] * g[i];
+    }
+  }
+
+ private:
+  void Scale(const Primal& primal, std::span<const float> in, std::span<float> out) const {
+    const float* x = primal.x[0].data();
+    const float* y = primal.y[0].data();
+    for (size_t i = 0; i < out.size(); ++i) out[i] = f_.Slope(x[i], y[i]) * in[i];
+  }
+
+  F f_;
+};
+
+// The operator of a node with one float input; further inputs are constants that were read into f.
+template <typename F>
+absl::StatusOr<std::unique_ptr<Operator>> MakeElementwise(const OpRequest& request, F f, size_t max_inputs = 1) {
+  if (absl::Status status = CheckArity(request, 1, max_inputs, 1); !status.ok()) return status;
+  return std::make_unique<ElementwiseOperator<F>>(request.shape(0), f);
+}
+
+}  // namespace bitplan::ops
+
+#endif  // BITPLAN_SEARCH_OPS_ELEMENTWISE_H_

@@ -1,0 +1,221 @@
+#include <algorithm>
+#include <utility>
+
+#include "search/base/status.h"
+#include "search/ops/make_operators.h"
+#include "search/ops/window.h"
+
+namespace bitplan::ops {
+namespace {
+
+// Windows over planes of height x width; one spatial dimension is a height of 1.
+struct Pool {
+  Pool(const Shape& x, const Windows& windows)
+      : planes(x[0] * x[1]), h(windows.size() == 2 ? windows[0] : Window()), w(windows.back()) {}
+
+  // Calls fn(index in the plane) for the window's positions inside the input, row-major.
+  template <typename Fn>
+  void ForEachInside(int64_t oh, int64_t ow, Fn fn) const {
+    const int64_t end_row = h.FirstNotBelow(oh, h.in);
+    const int64_t first_column = w.Start(ow) + w.FirstNotBelow(ow, 0) * w.dilation;
+    const int64_t end_column = w.Start(ow) + w.FirstNotBelow(ow, w.in) * w.dilation;
+    for (int64_t i = h.FirstNotBelow(oh, 0); i < end_row; ++i) {
+      const int64_t row = h.Start(oh) + i * h.dilation;
+      for (int64_t column = first_column; column < end_column; column += w.dilation) fn(row * w.in + column);
+    }
+  }
+
+  // Calls fn(output index, input offset of its plane, oh, ow) for every output.
+  template <typename Fn>
+  void ForEachOutput(Fn fn) const {
+    int64_t o = 0;
+    for (int64_t plane = 0; plane < planes; ++plane) {
+      for (int64_t oh = 0; oh < h.out; ++oh) {
+        for (int64_t ow = 0; ow < w.out; ++ow) fn(o++, plane * h.in * w.in, oh, ow);
+      }
+    }
+  }
+
+  int64_t planes;
+  Window h;
+  Window w;
+};
+
+// Of equal values the first one counts, as in ONNX. Padding never wins.
+class MaxPoolOperator final : public Operator {
+ public:
+  MaxPoolOperator(Shape out, const Pool& pool) : Operator(std::move(out)), pool_(pool) {}
+
+  void Forward(Reads x, Writes y) const override {
+    ForEachWinner(x[0], [&](int64_t o, int64_t i) { y[0][o] = x[0][i]; });
+  }
+  void Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const override {
+    ForEachWinner(primal.x[0], [&](int64_t o, int64_t i) { y_dot[0][o] = x_dot[0][i]; });
+  }
+  void Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const override {
+    std::fill(x_bar[0].begin(), x_bar[0].end(), 0.0F);
+    ForEachWinner(primal.x[0], [&](int64_t o, int64_t i) { x_bar[0][i] += y_bar[0][o]; });
+  }
+
+ private:
+  // Calls fn(output index, index of the input that is the window's largest). NaN wins.
+  template <typename Fn>
+  void ForEachWinner(std::span<const float> x, Fn fn) const {
+    pool_.ForEachOutput([&](int64_t o, int64_t base, int64_t oh, int64_t ow) {
+      int64_t winner = -1;
+      pool_.ForEachInside(oh, ow, [&](int64_t inside) {
+        const int64_t i = base + inside;
+        if (winner < 0 || x[i] > x[winner] || x[i] != x[i]) winner = i;
+      });
+      fn(o, winner);
+    });
+  }
+
+  Pool pool_;
+};
+
+// The divisor counts positions inside the input or, with count_include_pad, inside the input and its padding.
+class AveragePoolOperator final : public LinearMap {
+ public:
+  AveragePoolOperator(Shape out, const Pool& pool, bool count_padding)
+      : LinearMap(std::move(out)),
+        pool_(pool),
+        row_counts_(Counts(pool.h, count_padding)),
+        column_counts_(Counts(pool.w, count_padding)) {}
+
+ private:
+  // For each output the number of window positions that count. It is never 0: ParsePool sees to it.
+  static std::vector<float> Counts(const Window& w, bool count_padding) {
+    std::vector<float> counts(w.out, 0.0F);
+    for (int64_t o = 0; o < w.out; ++o) {
+      const int64_t end = w.FirstNotBelow(o, count_padding ? w.in + w.pad_end : w.in);
+      counts[o] = static_cast<float>(end - (count_padding ? 0 : w.FirstNotBelow(o, 0)));
+    }
+    return counts;
+  }
+
+  void Apply(std::span<const float> x, std::span<float> y) const override {
+    pool_.ForEachOutput([&](int64_t o, int64_t base, int64_t oh, int64_t ow) {
+      float sum = 0;
+      pool_.ForEachInside(oh, ow, [&](int64_t inside) { sum += x[base + inside]; });
+      y[o] = sum / (row_counts_[oh] * column_counts_[ow]);
+    });
+  }
+
+  void ApplyTransposed(std::span<const float> y, std::span<float> x) const override {
+    std::fill(x.begin(), x.end(), 0.0F);
+    pool_.ForEachOutput([&](int64_t o, int64_t base, int64_t oh, int64_t ow) {
+      const float share = y[o] / (row_counts_[oh] * column_counts_[ow]);
+      pool_.ForEachInside(oh, ow, [&](int64_t inside) { x[base + inside] += share; });
+    });
+  }
+
+  Pool pool_;
+  std::vector<float> row_counts_;
+  std::vector<float> column_counts_;
+};
+
+absl::StatusOr<Windows> ParsePool(const OpRequest& request) {
+  BITPLAN_RETURN_IF_ERROR(CheckArity(request, 1, 1));
+  if (request.node.outputs.size() > 1 && request.node.outputs[1] != kNoValue) {
+    return Unimplemented("outputs[1]: indices are not supported");
+  }
+  BITPLAN_ASSIGN_OR_RETURN(const auto kernel, IntsAttribute(request.node, "kernel_shape", {}));
+  BITPLAN_ASSIGN_OR_RETURN(Windows windows, ParseWindows(request, kernel));
+  for (const Window& w : windows) {
+    const int64_t extent = (w.kernel - 1) * w.dilation + 1;
+    if (w.pad_begin >= extent || w.pad_end >= extent ||
+        (w.dilation > 1 && w.pad_begin + w.pad_end > 0 && w.in < extent)) {
+      return Unimplemented("pads: a window could lie in the padding only");
+    }
+  }
+  BITPLAN_RETURN_IF_ERROR(CheckShape(WindowOutputShape(request.shape(0)[0], request.shape(0)[1], windows)));
+  return windows;
+}
+
+struct Global {
+  int64_t planes = 0;
+  int64_t plane_size = 0;
+};
+
+class GlobalAveragePoolOperator final : public LinearMap {
+ public:
+  GlobalAveragePoolOperator(Shape out, Global g) : LinearMap(std::move(out)), g_(g) {}
+
+ private:
+  void Apply(std::span<const float> x, std::span<float> y) const override {
+    for (int64_t p = 0; p < g_.planes; ++p) {
+      double sum = 0;
+      for (int64_t i = 0; i < g_.plane_size; ++i) sum += x[p * g_.plane_size + i];
+      y[p] = static_cast<float>(sum / static_cast<double>(g_.plane_size));
+    }
+  }
+  void ApplyTransposed(std::span<const float> y, std::span<float> x) const override {
+    for (int64_t p = 0; p < g_.planes; ++p) {
+      std::fill_n(x.begin() + p * g_.plane_size, g_.plane_size, y[p] / static_cast<float>(g_.plane_size));
+    }
+  }
+
+  Global g_;
+};
+
+// Of equal values the first one counts; NaN wins.
+class GlobalMaxPoolOperator final : public Operator {
+ public:
+  GlobalMaxPoolOperator(Shape out, Global g) : Operator(std::move(out)), g_(g) {}
+
+  void Forward(Reads x, Writes y) const override {
+    for (int64_t p = 0; p < g_.planes; ++p) y[0][p] = x[0][Winner(x[0], p)];
+  }
+  void Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const override {
+    for (int64_t p = 0; p < g_.planes; ++p) y_dot[0][p] = x_dot[0][Winner(primal.x[0], p)];
+  }
+  void Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const override {
+    std::fill(x_bar[0].begin(), x_bar[0].end(), 0.0F);
+    for (int64_t p = 0; p < g_.planes; ++p) x_bar[0][Winner(primal.x[0], p)] = y_bar[0][p];
+  }
+
+ private:
+  int64_t Winner(std::span<const float> x, int64_t plane) const {
+    int64_t winner = plane * g_.plane_size;
+    for (int64_t i = winner; i < (plane + 1) * g_.plane_size; ++i) {
+      if (x[i] > x[winner] || x[i] != x[i]) winner = i;
+    }
+    return winner;
+  }
+
+  Global g_;
+};
+
+template <typename Op>
+MadeOperator MakeGlobal(const OpRequest& request) {
+  BITPLAN_RETURN_IF_ERROR(CheckArity(request, 1, 1));
+  const Shape& x = request.shape(0);
+  if (x.size() < 3) return InvalidArgument("inputs[0]: shape {}, want [N, C, spatial]", ToString(x));
+  Shape out(x.size(), 1);
+  out[0] = x[0];
+  out[1] = x[1];
+  const int64_t planes = x[0] * x[1];
+  return std::make_unique<Op>(std::move(out), Global{.planes = planes, .plane_size = NumElements(x) / planes});
+}
+
+}  // namespace
+
+MadeOperator MakeMaxPool(const OpRequest& request) {
+  BITPLAN_ASSIGN_OR_RETURN(const Windows windows, ParsePool(request));
+  const Shape& x = request.shape(0);
+  return std::make_unique<MaxPoolOperator>(WindowOutputShape(x[0], x[1], windows), Pool(x, windows));
+}
+
+MadeOperator MakeAveragePool(const OpRequest& request) {
+  BITPLAN_ASSIGN_OR_RETURN(const Windows windows, ParsePool(request));
+  BITPLAN_ASSIGN_OR_RETURN(const int64_t count_padding, IntAttribute(request.node, "count_include_pad", 0));
+  const Shape& x = request.shape(0);
+  return std::make_unique<AveragePoolOperator>(WindowOutputShape(x[0], x[1], windows), Pool(x, windows),
+                                               count_padding != 0);
+}
+
+MadeOperator MakeGlobalAveragePool(const OpRequest& request) { return MakeGlobal<GlobalAveragePoolOperator>(request); }
+MadeOperator MakeGlobalMaxPool(const OpRequest& request) { return MakeGlobal<GlobalMaxPoolOperator>(request); }
+
+}  // namespace bitplan::ops
