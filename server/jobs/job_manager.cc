@@ -87,8 +87,9 @@ struct JobManager::State {
   }
 
   absl::Status ReservePlace();
-  void ReleasePlace();
-  void Enqueue(const store::JobRecord& job);
+  void SettlePlace(const std::optional<store::JobRecord>& job);
+
+  std::optional<store::JobRecord> ReadCreated(const store::JobKey& key) const;
 
   void Work();
   std::shared_ptr<Run> TakeRun();
@@ -120,9 +121,13 @@ absl::Status JobManager::State::ReservePlace() {
   return status;
 }
 
-void JobManager::State::ReleasePlace() {
+// Gives a reserved place back, to the job if there is one: in one step, so that no other Submit sees it taken twice.
+void JobManager::State::SettlePlace(const std::optional<store::JobRecord>& job) {
   const std::scoped_lock lock(mutex);
   --submitting;
+  if (!job) return;
+  waiting.emplace(job->order, Waiting{job->key, job->attempt});
+  work_arrived.notify_one();
 }
 
 // Expects the mutex to be held.
@@ -130,10 +135,12 @@ milliseconds JobManager::State::RetryHint() const {
   return std::clamp(mean_run / options.num_workers, kShortestRetry, kLongestRetry);
 }
 
-void JobManager::State::Enqueue(const store::JobRecord& job) {
-  const std::scoped_lock lock(mutex);
-  waiting.emplace(job.order, Waiting{job.key, job.attempt});
-  work_arrived.notify_one();
+// The job just created. Should it be unreadable, it is stored all the same: the next start will run it.
+std::optional<store::JobRecord> JobManager::State::ReadCreated(const store::JobKey& key) const {
+  absl::StatusOr<store::JobRecord> record = store->GetJob(key);
+  if (record.ok()) return *std::move(record);
+  Log(fmt::format("{}: stored but not queued: {}", JobName(key), record.status().ToString()));
+  return std::nullopt;
 }
 
 void JobManager::State::Work() {
@@ -263,7 +270,7 @@ absl::StatusOr<std::unique_ptr<JobManager>> JobManager::Start(const JobManagerOp
   state->options = options;
   state->store = store;
   state->runner = std::move(runner);
-  for (const store::JobRecord& job : jobs) state->Enqueue(job);
+  for (const store::JobRecord& job : jobs) state->waiting.emplace(job.order, Waiting{job.key, job.attempt});
   for (int i = 0; i < options.num_workers; ++i) state->workers.emplace_back([s = state.get()] { s->Work(); });
   return std::unique_ptr<JobManager>(new JobManager(std::move(state)));
 }
@@ -276,14 +283,9 @@ absl::StatusOr<store::Creation> JobManager::Submit(store::NewJob job, const stor
   if (job.key.id.empty()) job.key.id = RandomId();
   BITPLAN_RETURN_IF_ERROR(state_->ReservePlace());
   absl::StatusOr<store::Creation> creation = state_->store->CreateJob(job, request);
-  if (creation.ok() && !creation->reused) {
-    const absl::StatusOr<store::JobRecord> record = state_->store->GetJob(job.key);
-    if (record.ok()) state_->Enqueue(*record);
-    // It is stored and was promised: the next start will run it.
-    if (!record.ok())
-      state_->Log(fmt::format("{}: stored but not queued: {}", creation->name, record.status().ToString()));
-  }
-  state_->ReleasePlace();
+  std::optional<store::JobRecord> created;
+  if (creation.ok() && !creation->reused) created = state_->ReadCreated(job.key);
+  state_->SettlePlace(created);
   return creation;
 }
 
