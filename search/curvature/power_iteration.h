@@ -27,9 +27,12 @@ absl::Status Validate(const PowerIterationOptions& options);
 //   value     Rayleigh quotient of the last vector. Whether converged or not, |value| <= |top eigenvalue| (up to the
 //             rounding of the product).
 //   residual  ||A v - value v|| / ||v||. A symmetric matrix has an eigenvalue within `residual` of `value`.
-//   converged residual <= tolerance * |value|. That the eigenvalue found is the top one holds with probability one over
-//             the start vector, not with certainty: a start vector almost orthogonal to the top eigenvector may stop at
-//             the next one.
+//   converged residual <= tolerance * |value|. The eigenvalue found need not be the top one: a start vector with little
+//             of the top eigenvector looks converged while it passes the next one. On 60 x 60 matrices with eigenvalues
+//             1, r, r^2, .. that left `value` short by more than the tolerance in this share of 2000 starts:
+//               tolerance   r = 0.5    0.7    0.9   0.97
+//               0.1            1.3 %  3.8 %   26 %   28 %
+//               0.01           0      0      0.5 %  5.3 % (never short by more than 10 %)
 struct EigenvalueEstimate {
   double value = 0;
   double residual = 0;

@@ -1,0 +1,71 @@
+#ifndef BITPLAN_TESTS_TESTING_QUADRATIC_OBJECTIVE_H_
+#define BITPLAN_TESTS_TESTING_QUADRATIC_OBJECTIVE_H_
+
+#include <Eigen/Dense>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "search/ops/objective.h"
+
+namespace bitplan::testing {
+
+// L(w) = 1/2 w'Aw: an objective whose Hessian is A everywhere, cut into layers of the given sizes. Counts its products.
+class QuadraticObjective final : public Objective {
+ public:
+  QuadraticObjective(Eigen::MatrixXd matrix, std::vector<float> weights, const std::vector<int64_t>& layer_sizes)
+      : matrix_(std::move(matrix)), weights_(std::move(weights)) {
+    int64_t offset = 0;
+    for (const int64_t size : layer_sizes) {
+      slices_.push_back({.offset = offset, .size = size});
+      offset += size;
+    }
+  }
+
+  int64_t num_weights() const override { return std::ssize(weights_); }
+  int64_t num_samples() const override { return 1; }
+  const std::string& loss_name() const override { return loss_name_; }
+  const std::vector<WeightSlice>& slices() const override { return slices_; }
+  std::span<const float> weights() const override { return weights_; }
+
+  absl::StatusOr<double> Loss(std::span<const float> weights, const RunContext& /*context*/) const override {
+    const Eigen::VectorXd w = ToVector(weights.empty() ? std::span<const float>(weights_) : weights);
+    return w.dot(matrix_ * w) / 2;
+  }
+  absl::StatusOr<LossAndGradient> Gradient(std::span<const float> weights, const RunContext& context) const override {
+    const Eigen::VectorXd w = ToVector(weights.empty() ? std::span<const float>(weights_) : weights);
+    const Eigen::VectorXd gradient = matrix_ * w;
+    return LossAndGradient{.loss = *Loss(weights, context), .gradient = {gradient.begin(), gradient.end()}};
+  }
+  absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
+                                    const RunContext& /*context*/) const override {
+    ++num_products;
+    const WeightSlice slice = layer ? slices_[*layer] : WeightSlice{.offset = 0, .size = num_weights()};
+    const Eigen::VectorXd product = matrix_.block(slice.offset, slice.offset, slice.size, slice.size) * ToVector(v);
+    std::copy(product.begin(), product.end(), out.begin());
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Tensor> Outputs(std::span<const float> /*weights*/, const RunContext& /*context*/) const override {
+    return absl::UnimplementedError("a quadratic form has no outputs");
+  }
+
+  mutable std::atomic<int64_t> num_products = 0;
+
+ private:
+  static Eigen::VectorXd ToVector(std::span<const float> v) {
+    return Eigen::Map<const Eigen::VectorXf>(v.data(), std::ssize(v)).cast<double>();
+  }
+
+  Eigen::MatrixXd matrix_;
+  std::vector<float> weights_;
+  std::vector<WeightSlice> slices_;
+  std::string loss_name_ = "quadratic";
+};
+
+}  // namespace bitplan::testing
+
+#endif  // BITPLAN_TESTS_TESTING_QUADRATIC_OBJECTIVE_H_
