@@ -125,6 +125,8 @@ bool JsonValue::Bool() const {
 
 bool JsonValue::IsString() const { return node_ != nullptr && AsJson(node_)->is_string(); }
 
+std::string JsonValue::Text() const { return node_ == nullptr ? "null" : AsJson(node_)->dump(); }
+
 JsonObject JsonValue::Object() const {
   if (node_ != nullptr && AsJson(node_)->is_object()) return JsonObject(*this);
   FailType("an object");

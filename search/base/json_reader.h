@@ -50,6 +50,7 @@ class JsonValue {
   JsonObject Object() const;
   std::vector<JsonValue> Array() const;
   bool IsString() const;
+  std::string Text() const;  // the value as JSON; numbers read back exactly
 
   const std::string& path() const { return path_; }
   // Records kInvalidArgument "<path>: <message>" unless something was wrong before.

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "search/base/resource.h"
 #include "search/layer/layer.h"
+#include "search/sensitivity/given.h"
 #include "search/sensitivity/sensitivity_table.h"
 
 namespace bitplan {
@@ -34,10 +35,15 @@ namespace pipeline {
 
 inline constexpr std::string_view kMeasurementFormat = "bitplan.measurement/1";
 
+// Tables from outside (or read back) as a measurement without digests and versions.
+Measurement FromTables(GivenSensitivities given);
+// SHA-256 of the canonical document of given sensitivities: what FromGiven puts into `digest`.
+std::string DigestOfGiven(const GivenSensitivities& given);
+
 // JSON document: provenance plus the document of docs/formats/sensitivities.md under "sensitivities". Doubles read back
 // exactly.
 std::string MeasurementToJson(const Measurement& measurement);
-// kInvalidArgument with the path of the field; strict.
+// Strict; kInvalidArgument with the path of the field, also if the digest is not that of the ingredients.
 absl::StatusOr<Measurement> ParseMeasurement(std::string_view json);
 
 }  // namespace pipeline

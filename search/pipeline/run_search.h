@@ -13,6 +13,7 @@
 #include "search/data/npz.h"
 #include "search/hardware/price.h"
 #include "search/hardware/profile.h"
+#include "search/layer/ties.h"
 #include "search/onnx/parse_limits.h"
 #include "search/pipeline/budget.h"
 #include "search/pipeline/measurement.h"
@@ -74,6 +75,9 @@ absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given);
 
 // Prices the options: the profile's models and tables, given costs in their place.
 absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const HardwareProfile& profile);
+
+// The measurement's own ties, then the request's.
+Ties AllTies(const Measurement& measured, const SearchRequest& request);
 
 // The integer program: objective = score, one cost column and one limit for each budget, ties by layer index.
 // Errors: kInvalidArgument: a budgeted resource without a cost for some option (all named, with what the profile has

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "search/base/status.h"
+#include "search/layer/ties.h"
 #include "search/layer/uniform.h"
 
 namespace bitplan::plan {
@@ -144,27 +145,12 @@ absl::Status VerifyUniform(const Plan& plan) {
   return absl::OkStatus();
 }
 
-// Layers by group: layers that are tied, directly or through others, share one.
 absl::StatusOr<std::vector<std::vector<int>>> TieGroups(const Plan& plan) {
-  std::map<std::string, int> index;
-  std::vector<int> group_of;
-  for (const PlanLayer& layer : plan.layers) {
-    index.emplace(layer.layer.name, static_cast<int>(group_of.size()));
-    group_of.push_back(static_cast<int>(group_of.size()));
-  }
-  for (size_t t = 0; t < plan.ties.size(); ++t) {
-    for (const std::string& name : plan.ties[t]) {
-      if (!index.contains(name)) return DataLoss("ties[{}]: there is no layer '{}'", t, name);
-      const int from = group_of[index[name]];
-      const int into = group_of[index[plan.ties[t].front()]];
-      for (int& group : group_of) group = group == from ? into : group;
-    }
-  }
-  std::map<int, std::vector<int>> groups;
-  for (size_t i = 0; i < group_of.size(); ++i) groups[group_of[i]].push_back(static_cast<int>(i));
-  std::vector<std::vector<int>> lists;
-  for (auto& [unused, members] : groups) lists.push_back(std::move(members));
-  return lists;
+  std::vector<std::string_view> names;
+  for (const PlanLayer& layer : plan.layers) names.push_back(layer.layer.name);
+  absl::StatusOr<std::vector<std::vector<int>>> groups = GroupByTies(names, plan.ties);
+  if (!groups.ok()) return DataLoss("{}", MessageOf(groups.status()));
+  return groups;
 }
 
 absl::Status VerifyTies(const Plan& plan, const std::vector<std::vector<int>>& groups) {

@@ -1,0 +1,175 @@
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "search/base/status.h"
+#include "search/layer/ties.h"
+#include "search/pipeline/run_search.h"
+
+namespace bitplan::pipeline {
+namespace {
+
+std::string NameOf(const Measurement& measured, int layer) { return measured.layers.layers[layer].name; }
+
+std::vector<std::string> LabelsOf(const std::vector<Option>& options) {
+  std::vector<std::string> labels;
+  for (const Option& option : options) labels.push_back(Label(option));
+  std::ranges::sort(labels);
+  return labels;
+}
+
+// Tied layers take the same option, so they must offer the same ones.
+absl::Status CheckSameOptions(const Measurement& measured, const std::vector<int>& group) {
+  const std::vector<std::string> wanted = LabelsOf(measured.options.options[group.front()]);
+  for (const int i : group) {
+    const std::vector<std::string> labels = LabelsOf(measured.options.options[i]);
+    if (labels == wanted) continue;
+    std::vector<std::string> different;
+    std::ranges::set_symmetric_difference(wanted, labels, std::back_inserter(different));
+    return InvalidArgument("ties: layers '{}' and '{}' have different options, only one of them has {}",
+                           NameOf(measured, group.front()), NameOf(measured, i), fmt::join(different, ", "));
+  }
+  return absl::OkStatus();
+}
+
+bool IsPriced(const Costs& costs, const std::vector<BudgetSpec>& budgets) {
+  return std::ranges::all_of(budgets, [&](const BudgetSpec& budget) { return costs.contains(budget.resource); });
+}
+
+// "'conv1': w4a8/..., w4a8/...; 'fc': all 6 options"
+std::string DescribeUnpriced(const Measurement& measured, const CostTable& costs,
+                             const std::vector<BudgetSpec>& budgets) {
+  std::vector<std::string> layers;
+  for (size_t i = 0; i < costs.costs.size(); ++i) {
+    std::vector<std::string> labels;
+    for (size_t k = 0; k < costs.costs[i].size(); ++k) {
+      if (!IsPriced(costs.costs[i][k], budgets)) labels.push_back(Label(measured.options.options[i][k]));
+    }
+    if (labels.empty()) continue;
+    const std::string all = fmt::format("all {} options", labels.size());
+    layers.push_back(
+        fmt::format("'{}': {}", measured.layers.layers[i].name,
+                    labels.size() == costs.costs[i].size() ? all : fmt::format("{}", fmt::join(labels, ", "))));
+  }
+  return fmt::format("{}", fmt::join(layers, "; "));
+}
+
+std::string DescribeResources(const std::vector<BudgetSpec>& budgets) {
+  std::vector<std::string_view> names;
+  for (const BudgetSpec& budget : budgets) names.push_back(ToString(budget.resource));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+absl::Status CheckAllPriced(const Measurement& measured, const CostTable& costs,
+                            const std::vector<BudgetSpec>& budgets) {
+  const std::string unpriced = DescribeUnpriced(measured, costs, budgets);
+  if (unpriced.empty()) return absl::OkStatus();
+  return InvalidArgument(
+      "profile '{}' does not price these options ({}): {}. It knows {}. Leave unpriced options out, list fewer widths, "
+      "use another profile, or give costs with the sensitivities",
+      costs.profile, DescribeResources(budgets), unpriced, costs.coverage);
+}
+
+// Labels that every layer of the group has with all costs that the budgets need.
+std::set<std::string> SharedLabels(const Measurement& measured, const CostTable& costs,
+                                   const std::vector<BudgetSpec>& budgets, const std::vector<int>& group) {
+  std::set<std::string> shared;
+  for (const Option& option : measured.options.options[group.front()]) shared.insert(Label(option));
+  for (const int i : group) {
+    for (size_t k = 0; k < costs.costs[i].size(); ++k) {
+      if (!IsPriced(costs.costs[i][k], budgets)) shared.erase(Label(measured.options.options[i][k]));
+    }
+  }
+  return shared;
+}
+
+// Options of layer i with these labels: in the order of the table, or by label for tied layers, whose options must
+// stand in the same order.
+std::vector<int> KeptOptions(const std::vector<Option>& options, const std::set<std::string>& labels, bool tied) {
+  std::vector<std::pair<std::string, int>> kept;
+  for (size_t k = 0; k < options.size(); ++k) {
+    const std::string label = Label(options[k]);
+    if (labels.contains(label)) kept.emplace_back(tied ? label : "", static_cast<int>(k));
+  }
+  std::ranges::sort(kept);
+  std::vector<int> indices;
+  for (const auto& [unused, k] : kept) indices.push_back(k);
+  return indices;
+}
+
+absl::StatusOr<std::vector<std::vector<int>>> ChooseKept(const Measurement& measured, const CostTable& costs,
+                                                         const std::vector<BudgetSpec>& budgets,
+                                                         const std::vector<std::vector<int>>& groups) {
+  std::vector<std::vector<int>> kept(costs.costs.size());
+  std::vector<std::string> empty;
+  for (const std::vector<int>& group : groups) {
+    const std::set<std::string> labels = SharedLabels(measured, costs, budgets, group);
+    for (const int i : group) {
+      kept[i] = KeptOptions(measured.options.options[i], labels, group.size() > 1);
+      if (kept[i].empty()) empty.push_back(fmt::format("'{}'", NameOf(measured, i)));
+    }
+  }
+  if (empty.empty()) return kept;
+  return InvalidArgument(
+      "profile '{}' leaves no option with a known cost ({}) in layers {}. It knows {}. Use another profile or give "
+      "costs "
+      "with the sensitivities",
+      costs.profile, DescribeResources(budgets), fmt::join(empty, ", "), costs.coverage);
+}
+
+ProblemLayer BuildLayer(const Measurement& measured, const CostTable& costs, const std::vector<BudgetSpec>& budgets,
+                        int i, const std::vector<int>& kept) {
+  ProblemLayer layer{.name = NameOf(measured, i), .options = {}};
+  for (const int k : kept) {
+    ProblemOption option{.objective = measured.sensitivity.score[i][k], .cost = {}};
+    for (const BudgetSpec& budget : budgets) option.cost.push_back(costs.costs[i][k].at(budget.resource));
+    layer.options.push_back(std::move(option));
+  }
+  return layer;
+}
+
+absl::Status AddBudgets(const Measurement& measured, const CostTable& costs, const std::vector<BudgetSpec>& budgets,
+                        Problem& problem) {
+  for (const BudgetSpec& budget : budgets) {
+    BITPLAN_ASSIGN_OR_RETURN(const int64_t limit, ResolveBudget(budget, measured.layers, measured.options, costs));
+    problem.budgets.push_back({.resource = static_cast<int>(problem.resources.size()), .limit = limit});
+    problem.resources.emplace_back(ResourceKey(budget.resource));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::vector<int>>> GroupLayers(const Measurement& measured, const SearchRequest& request) {
+  std::vector<std::string_view> names;
+  for (const Layer& layer : measured.layers.layers) names.push_back(layer.name);
+  BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, GroupByTies(names, AllTies(measured, request)));
+  for (const std::vector<int>& group : groups) BITPLAN_RETURN_IF_ERROR(CheckSameOptions(measured, group));
+  return groups;
+}
+
+}  // namespace
+
+Ties AllTies(const Measurement& measured, const SearchRequest& request) {
+  Ties ties = measured.ties;
+  ties.insert(ties.end(), request.ties.begin(), request.ties.end());
+  return ties;
+}
+
+absl::StatusOr<BuiltProblem> BuildProblem(const Measurement& measured, const CostTable& costs,
+                                          const SearchRequest& request) {
+  BuiltProblem built;
+  BITPLAN_RETURN_IF_ERROR(AddBudgets(measured, costs, request.budgets, built.problem));
+  BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, GroupLayers(measured, request));
+  if (!request.leave_out_unpriced) BITPLAN_RETURN_IF_ERROR(CheckAllPriced(measured, costs, request.budgets));
+  BITPLAN_ASSIGN_OR_RETURN(built.kept, ChooseKept(measured, costs, request.budgets, groups));
+  for (int i = 0; i < std::ssize(built.kept); ++i) {
+    built.problem.layers.push_back(BuildLayer(measured, costs, request.budgets, i, built.kept[i]));
+  }
+  for (const std::vector<int>& group : groups) {
+    if (group.size() > 1) built.problem.ties.push_back(group);
+  }
+  return built;
+}
+
+}  // namespace bitplan::pipeline

@@ -1,0 +1,149 @@
+#include "search/pipeline/make_plan.h"
+
+#include <cmath>
+#include <utility>
+
+#include "search/base/status.h"
+#include "search/pipeline/version.h"
+#include "search/plan/verifier.h"
+
+namespace bitplan::pipeline {
+namespace {
+
+double ErrorOf(const SensitivityTable& sensitivity, int i, int k) {
+  return sensitivity.standard_error.empty() ? 0 : sensitivity.standard_error[i][k];
+}
+
+// `chosen` is an index into the layer's options, or -1.
+PlanLayer MakeLayer(const Measurement& measured, const CostTable& costs, int i, int chosen) {
+  PlanLayer layer{.layer = measured.layers.layers[i]};
+  for (int k = 0; k < std::ssize(measured.options.options[i]); ++k) {
+    PlanOption option{.option = measured.options.options[i][k],
+                      .sensitivity = measured.sensitivity.score[i][k],
+                      .standard_error = ErrorOf(measured.sensitivity, i, k),
+                      .costs = costs.costs[i][k]};
+    if (k == chosen) {
+      layer.chosen = std::move(option);
+    } else {
+      layer.alternatives.push_back(std::move(option));
+    }
+  }
+  return layer;
+}
+
+std::optional<int64_t> TotalOf(const std::vector<PlanLayer>& layers, Resource resource) {
+  std::optional<int64_t> sum = 0;
+  for (const PlanLayer& layer : layers) {
+    if (!sum || !layer.chosen || !layer.chosen->costs.contains(resource)) return std::nullopt;
+    sum = CheckedAdd(*sum, layer.chosen->costs.at(resource));
+  }
+  return sum;
+}
+
+// Sums over the choice. A resource without a budget was not checked for overflow before: it is left out if it does not
+// fit.
+Costs TotalsOf(const std::vector<PlanLayer>& layers, const CostTable& costs) {
+  Costs totals;
+  for (const PricedResource& priced : costs.resources) {
+    if (const std::optional<int64_t> sum = TotalOf(layers, priced.resource)) totals[priced.resource] = *sum;
+  }
+  return totals;
+}
+
+std::map<int, Costs> UniformOf(const Measurement& measured, const CostTable& costs) {
+  std::map<int, Costs> uniform;
+  for (const int bits : {4, 8}) {
+    for (const PricedResource& priced : costs.resources) {
+      const absl::StatusOr<int64_t> total =
+          UniformTotal(measured.layers, measured.options, costs, priced.resource, bits);
+      if (total.ok()) uniform[bits][priced.resource] = *total;
+    }
+  }
+  return uniform;
+}
+
+std::vector<PlanBudget> BudgetsOf(const SearchRequest& request, const Solution& solution) {
+  std::vector<PlanBudget> budgets;
+  for (size_t b = 0; b < request.budgets.size(); ++b) {
+    const BudgetUsage& usage = solution.budgets[b];
+    budgets.push_back({.resource = request.budgets[b].resource,
+                       .spec = FormatBudget(request.budgets[b]),
+                       .limit = usage.limit,
+                       .least_achievable = usage.least_achievable,
+                       .used = usage.used,
+                       .slack = usage.slack,
+                       .multiplier = usage.multiplier});
+  }
+  return budgets;
+}
+
+std::string DiagnosisOf(const Solution& solution) {
+  const std::string_view why = allocation::TerminationName(solution.termination);
+  switch (solution.termination) {
+    case Termination::kOptimal:
+      return "";
+    case Termination::kInfeasible:
+      return allocation::ExplainInfeasibility(solution);
+    case Termination::kFeasible:
+    case Termination::kTimeLimit:
+    case Termination::kCancelled:
+      break;
+  }
+  if (solution.choice.empty()) return fmt::format("Stopped ({}) before any plan within the budgets was found.", why);
+  return fmt::format(
+      "Stopped ({}) before the proof: no plan within the budgets is better than {}, the gap is {:.3g} %.", why,
+      solution.bound, 100 * solution.gap);
+}
+
+PlanProvenance ProvenanceOf(const Measurement& measured, const CostTable& costs, const SearchRequest& request) {
+  PlanProvenance provenance{.model_digest = measured.model_digest,
+                            .dataset_digest = measured.dataset_digest,
+                            .measurement_digest = measured.digest,
+                            .method = measured.sensitivity.method,
+                            .profile = request.profile.name,
+                            .profile_digest = request.profile.digest,
+                            .seed = measured.sensitivity.seed,
+                            .bitplan_version = std::string(BitplanVersion()),
+                            .versions = SolveVersions(),
+                            .origin = measured.origin};
+  provenance.versions.insert(measured.versions.begin(), measured.versions.end());
+  for (const PricedResource& priced : costs.resources) provenance.cost_sources[priced.resource] = priced.source;
+  return provenance;
+}
+
+// An infeasible problem has no objective; the numbers of the solver mean nothing there.
+void SetProof(const Solution& solution, Plan& plan) {
+  plan.solver = solution.solver;
+  plan.solver_nodes = solution.nodes;
+  plan.optimality_tolerance = solution.optimality_tolerance;
+  if (solution.termination == Termination::kInfeasible) return;
+  plan.objective = solution.choice.empty() ? 0 : solution.objective;
+  plan.bound = solution.bound;
+  plan.gap = solution.gap;
+}
+
+}  // namespace
+
+absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& costs, const BuiltProblem& built,
+                              const Solution& solution, const SearchRequest& request) {
+  Plan plan{.termination = solution.termination};
+  for (int i = 0; i < std::ssize(measured.layers.layers); ++i) {
+    const int chosen = solution.choice.empty() ? -1 : built.kept[i][solution.choice[i]];
+    plan.layers.push_back(MakeLayer(measured, costs, i, chosen));
+  }
+  plan.totals = TotalsOf(plan.layers, costs);
+  plan.uniform = UniformOf(measured, costs);
+  plan.budgets = BudgetsOf(request, solution);
+  plan.ties = AllTies(measured, request);
+  SetProof(solution, plan);
+  plan.diagnosis = DiagnosisOf(solution);
+  plan.provenance = ProvenanceOf(measured, costs, request);
+  plan.created = request.created;
+  plan.fingerprint = plan::Fingerprint(plan);
+  if (const absl::Status status = plan::Verify(plan); !status.ok()) {
+    return Internal("the plan does not verify: {}", MessageOf(status));
+  }
+  return plan;
+}
+
+}  // namespace bitplan::pipeline

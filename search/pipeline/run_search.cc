@@ -1,0 +1,113 @@
+#include "search/pipeline/run_search.h"
+
+#include <set>
+#include <utility>
+
+#include "search/allocation/solve.h"
+#include "search/allocation/solver_table.h"
+#include "search/base/digest.h"
+#include "search/base/status.h"
+#include "search/onnx/parse_model.h"
+#include "search/pipeline/make_plan.h"
+#include "search/pipeline/settings.h"
+#include "search/pipeline/version.h"
+
+namespace bitplan::pipeline {
+namespace {
+
+void Stage(const RunContext& context, std::string_view stage) { context.Report({.stage = std::string(stage)}); }
+
+Measurement MakeMeasurement(const MeasureRequest& request, Graph graph, OptionTable options,
+                            SensitivityTable sensitivity) {
+  Measurement measurement{.layers = std::move(graph.layers),
+                          .options = std::move(options),
+                          .sensitivity = std::move(sensitivity),
+                          .model_digest = Sha256Hex(request.onnx),
+                          .dataset_digest = Sha256Hex(request.dataset),
+                          .settings = SettingsJson(request.quantization, request.sensitivity),
+                          .versions = MeasureVersions()};
+  measurement.digest = DigestOfMeasurement(measurement.model_digest, measurement.dataset_digest, measurement.settings,
+                                           measurement.versions);
+  return measurement;
+}
+
+absl::Status CheckBytes(std::string_view what, std::string_view bytes, int64_t most) {
+  if (bytes.empty()) return InvalidArgument("{}: got no bytes", what);
+  if (std::cmp_less_equal(bytes.size(), most)) return absl::OkStatus();
+  return InvalidArgument("{}: got {} bytes, want at most {}", what, bytes.size(), most);
+}
+
+absl::Status CheckBudgets(const std::vector<BudgetSpec>& budgets) {
+  if (budgets.empty()) return InvalidArgument("budgets: got none, want at least one such as size=0.5x");
+  std::set<Resource> seen;
+  for (const BudgetSpec& budget : budgets) {
+    BITPLAN_RETURN_IF_ERROR(ValidateBudget(budget));
+    if (!seen.insert(budget.resource).second) {
+      return InvalidArgument("budgets: two for {}, want at most one a resource", ToString(budget.resource));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ValidateMeasureRequest(const MeasureRequest& request) {
+  BITPLAN_RETURN_IF_ERROR(CheckBytes("model", request.onnx, request.model_limits.max_file_bytes));
+  BITPLAN_RETURN_IF_ERROR(CheckBytes("dataset", request.dataset, request.dataset_limits.max_file_bytes));
+  BITPLAN_RETURN_IF_ERROR(Validate(request.quantization));
+  return Validate(request.sensitivity);
+}
+
+absl::Status ValidateSearchRequest(const SearchRequest& request) {
+  BITPLAN_RETURN_IF_ERROR(CheckBudgets(request.budgets));
+  if (request.solver.solver != "auto") {
+    BITPLAN_RETURN_IF_ERROR(allocation::FindSolver(request.solver.solver).status());
+  }
+  return allocation::Validate(request.solver);
+}
+
+std::string MeasurementDigest(std::string_view model_digest, std::string_view dataset_digest,
+                              const QuantizationOptions& quantization, const SensitivityOptions& sensitivity) {
+  return DigestOfMeasurement(model_digest, dataset_digest, SettingsJson(quantization, sensitivity), MeasureVersions());
+}
+
+std::string MeasurementDigest(const MeasureRequest& request) {
+  return MeasurementDigest(Sha256Hex(request.onnx), Sha256Hex(request.dataset), request.quantization,
+                           request.sensitivity);
+}
+
+absl::StatusOr<Measurement> Measure(const MeasureRequest& request, const RunContext& context) {
+  BITPLAN_RETURN_IF_ERROR(ValidateMeasureRequest(request));
+  Stage(context, "load");
+  BITPLAN_ASSIGN_OR_RETURN(Graph graph, onnx::ParseModel(request.onnx, request.model_limits));
+  BITPLAN_ASSIGN_OR_RETURN(const Dataset data, data::ParseNpz(request.dataset, request.dataset_limits));
+  Stage(context, "options");
+  BITPLAN_ASSIGN_OR_RETURN(OptionTable options, quantization::ListOptions(graph.layers, request.quantization));
+  BITPLAN_ASSIGN_OR_RETURN(SensitivityTable sensitivity,
+                           sensitivity::Estimate(graph, data, options, request.sensitivity, context));
+  return MakeMeasurement(request, std::move(graph), std::move(options), std::move(sensitivity));
+}
+
+absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given) {
+  BITPLAN_RETURN_IF_ERROR(sensitivity::Validate(given));
+  Measurement measurement = FromTables(given);
+  measurement.digest = DigestOfGiven(given);
+  return measurement;
+}
+
+absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const HardwareProfile& profile) {
+  BITPLAN_ASSIGN_OR_RETURN(CostTable costs, hardware::Price(measured.layers, measured.options, profile));
+  return hardware::WithGivenCosts(std::move(costs), measured.given_costs);
+}
+
+absl::StatusOr<Plan> Search(const Measurement& measured, const SearchRequest& request, const RunContext& context) {
+  BITPLAN_RETURN_IF_ERROR(ValidateSearchRequest(request));
+  Stage(context, "price");
+  BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, PriceMeasurement(measured, request.profile));
+  BITPLAN_ASSIGN_OR_RETURN(const BuiltProblem built, BuildProblem(measured, costs, request));
+  Stage(context, "solve");
+  BITPLAN_ASSIGN_OR_RETURN(const Solution solution, allocation::Solve(built.problem, request.solver, context));
+  return MakePlan(measured, costs, built, solution, request);
+}
+
+}  // namespace bitplan::pipeline

@@ -1,0 +1,56 @@
+#include "search/pipeline/settings.h"
+
+#include <nlohmann/json.hpp>
+
+#include "search/base/digest.h"
+#include "search/pipeline/measurement.h"
+
+namespace bitplan::pipeline {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The bindings name every field: a new one does not compile until it is part of the digest.
+Json ToJson(const QuantizationOptions& options) {
+  const auto& [weight_bits, activation_bits, schemes, granularities] = options;
+  Json names = Json::array();
+  for (const Granularity granularity : granularities) names.push_back(ToString(granularity));
+  return {{"weight_bits", weight_bits},
+          {"activation_bits", activation_bits},
+          {"schemes", schemes},
+          {"granularities", names}};
+}
+
+Json ToJson(const SensitivityOptions& options) {
+  const auto& [method, loss, max_samples, seed, trace_relative_error, max_probes, eigenvalue_tolerance, max_iterations,
+               all_curvature] = options;
+  return {{"method", method},
+          {"loss", loss},
+          {"max_samples", max_samples},
+          {"seed", seed},
+          {"trace_relative_error", trace_relative_error},
+          {"max_probes", max_probes},
+          {"eigenvalue_tolerance", eigenvalue_tolerance},
+          {"max_iterations", max_iterations},
+          {"all_curvature", all_curvature}};
+}
+
+// Names come from tables by now (validated), but a digest must not throw on any bytes.
+std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
+
+std::string SettingsJson(const QuantizationOptions& quantization, const SensitivityOptions& sensitivity) {
+  return Dump({{"quantization", ToJson(quantization)}, {"sensitivity", ToJson(sensitivity)}});
+}
+
+std::string DigestOfMeasurement(std::string_view model_digest, std::string_view dataset_digest,
+                                std::string_view settings, const std::map<std::string, std::string>& versions) {
+  return Sha256Hex(Dump({{"format", kMeasurementFormat},
+                         {"model_digest", model_digest},
+                         {"dataset_digest", dataset_digest},
+                         {"settings", settings},
+                         {"versions", versions}}));
+}
+
+}  // namespace bitplan::pipeline
