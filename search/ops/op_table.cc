@@ -85,6 +85,9 @@ absl::StatusOr<std::unique_ptr<Operator>> MakeUnpreparedOperator(const Graph& gr
   }
   auto made = entry->make(MakeRequest(graph, node, shapes));
   if (!made.ok()) return WithContext(made.status(), where);
+  for (size_t i = (*made)->output_shapes().size(); i < node.outputs.size(); ++i) {
+    if (node.outputs[i] != kNoValue) return InvalidArgument("{}: outputs[{}]: there is no such output", where, i);
+  }
   return made;
 }
 

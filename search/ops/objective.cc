@@ -1,0 +1,462 @@
+#include "search/ops/objective.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <utility>
+
+#include "search/base/parallel.h"
+#include "search/base/status.h"
+#include "search/ops/executor.h"
+#include "search/ops/infer_shapes.h"
+#include "search/ops/losses.h"
+
+namespace bitplan {
+namespace {
+
+using ops::Activity;
+using ops::Executor;
+using ops::LossBatch;
+using ops::LossEntry;
+using ops::Program;
+
+// Tensors that a Hessian product keeps for every value: value, tangent, gradient, gradient tangent.
+constexpr int64_t kTensorsPerValue = 4;
+// A shard takes fewer samples if one thread would need more than this.
+constexpr int64_t kMaxShardBytes = int64_t{1} << 30;
+// Below this no run is tried: one batch alone would not fit.
+constexpr int64_t kMaxBatchBytes = int64_t{16} << 30;
+
+// Executors of one program that wait for their next shard, so that buffers are allocated once a thread.
+class ExecutorPool {
+ public:
+  explicit ExecutorPool(Program program) : program_(std::move(program)) {}
+
+  const Program& program() const { return program_; }
+
+  std::unique_ptr<Executor> Take() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) return std::make_unique<Executor>(program_);
+    std::unique_ptr<Executor> executor = std::move(idle_.back());
+    idle_.pop_back();
+    return executor;
+  }
+  void Return(std::unique_ptr<Executor> executor) {
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(executor));
+  }
+
+ private:
+  Program program_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Executor>> idle_;
+};
+
+// Samples begin .. begin + count - 1.
+struct Shard {
+  int64_t begin = 0;
+  int64_t count = 0;
+};
+
+// The data as the graph reads it.
+struct BoundData {
+  std::vector<const Tensor*> inputs;  // as Graph::inputs
+  int64_t num_samples = 0;            // used
+};
+
+bool FeedsOnlyInput(std::string_view name) { return name == "images" || name == "inputs" || name == "input"; }
+
+absl::StatusOr<const Tensor*> FindInput(const Graph& graph, size_t index, const Dataset& data) {
+  const std::string& wanted = graph.values[graph.inputs[index].value].name;
+  std::string names;
+  for (const DatasetInput& input : data.inputs) {
+    if (input.name == wanted) return &input.values;
+    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", input.name);
+  }
+  for (const DatasetInput& input : data.inputs) {
+    if (graph.inputs.size() == 1 && FeedsOnlyInput(input.name)) return &input.values;
+  }
+  return InvalidArgument("dataset.inputs: no array for network input '{}'; the dataset has {}", wanted,
+                         names.empty() ? "none" : names);
+}
+
+absl::Status CheckInput(const GraphInput& input, const std::string& name, const Tensor& values, int64_t num_samples) {
+  if (input.shape.empty()) return InvalidArgument("input '{}': a scalar, want a first dimension of samples", name);
+  Shape wanted = input.shape;
+  wanted[0] = num_samples;
+  if (values.shape == wanted) return absl::OkStatus();
+  return InvalidArgument("dataset.inputs['{}'].shape: got {}, want {}", name, ToString(values.shape), ToString(wanted));
+}
+
+absl::StatusOr<BoundData> BindInputs(const Graph& graph, const Dataset& data) {
+  if (graph.inputs.empty()) return InvalidArgument("the network has no input");
+  if (data.num_samples < 1) return InvalidArgument("dataset: no samples");
+  BoundData bound{.num_samples = data.num_samples};
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    BITPLAN_ASSIGN_OR_RETURN(const Tensor* values, FindInput(graph, i, data));
+    const std::string& name = graph.values[graph.inputs[i].value].name;
+    BITPLAN_RETURN_IF_ERROR(CheckInput(graph.inputs[i], name, *values, data.num_samples));
+    bound.inputs.push_back(values);
+  }
+  return bound;
+}
+
+absl::StatusOr<const LossEntry*> ChooseLoss(const std::string& name, const Dataset& data) {
+  const bool has_labels = std::holds_alternative<ClassLabels>(data.targets);
+  if (name == "auto") return ops::FindLoss(has_labels ? "cross_entropy" : "mean_squared_error");
+  BITPLAN_ASSIGN_OR_RETURN(const LossEntry* loss, ops::FindLoss(name));
+  if (loss->takes_labels == has_labels) return loss;
+  return InvalidArgument("loss: {} needs {}, but the dataset has {}", name,
+                         loss->takes_labels ? "class labels" : "real targets",
+                         has_labels ? "class labels" : "real targets");
+}
+
+absl::Status CheckLabels(const ClassLabels& labels, int64_t num_samples, int64_t num_classes) {
+  if (static_cast<int64_t>(labels.size()) < num_samples) {
+    return InvalidArgument("dataset.labels: got {}, want {}", labels.size(), num_samples);
+  }
+  for (int64_t n = 0; n < num_samples; ++n) {
+    if (labels[n] < 0 || labels[n] >= num_classes) {
+      return InvalidArgument("dataset.labels[{}]: got {}, want 0..{}", n, labels[n], num_classes - 1);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// `output` is the shape of the network's output for `batch` samples.
+absl::Status CheckTargets(const Dataset& data, int64_t num_samples, const Shape& output, int64_t batch) {
+  if (output.empty() || output[0] != batch) {
+    return InvalidArgument("network output: shape {} for {} samples, want a first dimension of samples",
+                           ToString(output), batch);
+  }
+  const int64_t width = NumElements(output) / batch;
+  if (const auto* labels = std::get_if<ClassLabels>(&data.targets)) {
+    if (output.size() < 2 || output[1] != width) {
+      return InvalidArgument("network output: shape {}, want [N, classes] for class labels", ToString(output));
+    }
+    return CheckLabels(*labels, num_samples, width);
+  }
+  const Tensor& targets = std::get<Tensor>(data.targets);
+  Shape wanted = output;
+  wanted[0] = data.num_samples;
+  if (targets.shape.empty() || targets.shape[0] != data.num_samples ||
+      NumElements(targets.shape) != NumElements(wanted)) {
+    return InvalidArgument("dataset.targets.shape: got {}, want {}", ToString(targets.shape), ToString(wanted));
+  }
+  return absl::OkStatus();
+}
+
+// Samples of one shard: as asked for, fewer where memory says so, the graph's own number where that is fixed.
+absl::StatusOr<int64_t> ChooseBatch(const Graph& graph, int64_t num_samples, int64_t samples_per_shard) {
+  if (samples_per_shard < 1) return InvalidArgument("samples_per_shard: got {}, want at least 1", samples_per_shard);
+  BITPLAN_ASSIGN_OR_RETURN(const int64_t fixed, ops::FixedBatch(graph));
+  if (fixed > 0 && num_samples % fixed != 0) {
+    return InvalidArgument("dataset: {} samples, but the network takes groups of exactly {}", num_samples, fixed);
+  }
+  const int64_t smallest = fixed > 0 ? fixed : 1;
+  BITPLAN_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, ops::InferShapes(graph, smallest));
+  int64_t bytes = 0;
+  for (size_t id = 0; id < shapes.size(); ++id) {
+    if (!graph.values[id].is_constant()) bytes += NumElements(shapes[id]) * kTensorsPerValue * sizeof(float);
+  }
+  if (bytes > kMaxBatchBytes) {
+    return ResourceExhausted("the network needs {} bytes for {} samples, more than {}", bytes, smallest,
+                             kMaxBatchBytes);
+  }
+  if (fixed > 0) return fixed;
+  return std::min({samples_per_shard, num_samples, std::max<int64_t>(1, kMaxShardBytes / bytes)});
+}
+
+class NetworkObjective final : public Objective {
+ public:
+  NetworkObjective(const Graph& graph, const Dataset& data, BoundData bound, const LossEntry& loss)
+      : graph_(graph), data_(data), bound_(std::move(bound)), loss_(loss), loss_name_(loss.name) {
+    for (const LayerWeight& layer : graph.layer_weights) {
+      const FloatVector& weight = std::get<Tensor>(graph.values[layer.weight].constant).data;
+      slices_.push_back({.offset = static_cast<int64_t>(weights_.size()), .size = static_cast<int64_t>(weight.size())});
+      weights_.insert(weights_.end(), weight.begin(), weight.end());
+    }
+  }
+
+  // Makes the programs for full shards and for the rest.
+  absl::Status Compile(int64_t batch);
+  // Of a full shard.
+  const Shape& output_shape() const { return full_->program().shapes[full_->program().output]; }
+  // kInvalidArgument if the first shard's loss is not finite at the network's own weights.
+  absl::Status CheckFirstShard() const;
+
+  int64_t num_weights() const override { return static_cast<int64_t>(weights_.size()); }
+  int64_t num_samples() const override { return bound_.num_samples; }
+  const std::string& loss_name() const override { return loss_name_; }
+  const std::vector<WeightSlice>& slices() const override { return slices_; }
+  std::span<const float> weights() const override { return weights_; }
+
+  absl::StatusOr<double> Loss(std::span<const float> weights, const RunContext& context) const override;
+  absl::StatusOr<LossAndGradient> Gradient(std::span<const float> weights, const RunContext& context) const override;
+  absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
+                                    const RunContext& context) const override;
+  absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const override;
+
+ private:
+  // The derivative is taken with respect to these layers, whose flat vectors are adjacent.
+  struct Variables {
+    std::vector<int> layers;
+    const Activity* full = nullptr;  // activity in full_
+    const Activity* rest = nullptr;  // activity in rest_; null if there is none
+  };
+
+  // What one shard adds to a sum over samples.
+  struct Partial {
+    double loss = 0;
+    std::vector<float> vector;
+  };
+
+  int num_shards() const { return static_cast<int>((num_samples() + batch_ - 1) / batch_); }
+  Shard shard(int index) const {
+    const int64_t begin = index * batch_;
+    return {.begin = begin, .count = std::min(batch_, num_samples() - begin)};
+  }
+  ExecutorPool& pool(const Shard& shard) const { return shard.count == batch_ ? *full_ : *rest_; }
+  const Activity& activity(const Variables& variables, const Shard& shard) const {
+    return shard.count == batch_ ? *variables.full : *variables.rest;
+  }
+
+  Variables VariablesOf(std::optional<int> layer) const;
+  ops::Feed FeedOf(const Shard& shard, std::span<const float> weights) const;
+  LossBatch LossBatchOf(const Shard& shard, std::span<const float> outputs) const;
+  std::span<const float> SliceOf(std::span<const float> weights, int layer) const {
+    return weights.subspan(slices_[layer].offset, slices_[layer].size);
+  }
+  absl::Status CheckWeights(std::span<const float> weights) const;
+  // kInvalidArgument, naming the first node that is not finite, unless `loss` is finite.
+  absl::Status CheckFinite(double loss, const Executor& executor, const Shard& shard) const;
+
+  // Runs work(executor, shard, partial) for every shard and add(partial) in shard order. Few partial results exist at
+  // a time; how many does not change the order of additions.
+  using ShardWork = std::function<absl::Status(Executor&, const Shard&, Partial&)>;
+  absl::Status SumOverShards(const RunContext& context, const ShardWork& work,
+                             const std::function<void(const Partial&)>& add) const;
+
+  double sample_weight() const { return 1.0 / static_cast<double>(num_samples()); }
+
+  const Graph& graph_;
+  const Dataset& data_;
+  BoundData bound_;
+  const LossEntry& loss_;
+  std::string loss_name_;
+  std::vector<WeightSlice> slices_;
+  FloatVector weights_;
+  int64_t batch_ = 1;
+  std::unique_ptr<ExecutorPool> full_;
+  std::unique_ptr<ExecutorPool> rest_;       // null if shards come out even
+  std::vector<Activity> layer_active_full_;  // by layer; the last entry is for all layers together
+  std::vector<Activity> layer_active_rest_;
+};
+
+// By layer the activity of a program; the last entry is for all layers together.
+std::vector<Activity> Activities(const Program& program) {
+  std::vector<ValueId> weights;
+  std::vector<Activity> activities;
+  for (const LayerWeight& layer : program.graph->layer_weights) {
+    weights.push_back(layer.weight);
+    activities.push_back(ops::FindActive(program, {&weights.back(), 1}));
+  }
+  activities.push_back(ops::FindActive(program, weights));
+  return activities;
+}
+
+absl::Status NetworkObjective::Compile(int64_t batch) {
+  batch_ = batch;
+  BITPLAN_ASSIGN_OR_RETURN(Program full, Program::Compile(graph_, batch));
+  layer_active_full_ = Activities(full);
+  full_ = std::make_unique<ExecutorPool>(std::move(full));
+  const int64_t rest_samples = num_samples() % batch;
+  if (rest_samples == 0) return absl::OkStatus();
+  BITPLAN_ASSIGN_OR_RETURN(Program rest, Program::Compile(graph_, rest_samples));
+  layer_active_rest_ = Activities(rest);
+  rest_ = std::make_unique<ExecutorPool>(std::move(rest));
+  return absl::OkStatus();
+}
+
+absl::Status NetworkObjective::CheckFirstShard() const {
+  const Shard first = shard(0);
+  Executor executor(pool(first).program());
+  executor.Forward(FeedOf(first, weights_));
+  return CheckFinite(loss_.value(LossBatchOf(first, executor.output())), executor, first);
+}
+
+NetworkObjective::Variables NetworkObjective::VariablesOf(std::optional<int> layer) const {
+  const int num_layers = static_cast<int>(slices_.size());
+  const int entry = layer.value_or(num_layers);
+  Variables variables{.full = &layer_active_full_[entry], .rest = rest_ ? &layer_active_rest_[entry] : nullptr};
+  for (int i = 0; i < num_layers; ++i) {
+    if (!layer || *layer == i) variables.layers.push_back(i);
+  }
+  return variables;
+}
+
+ops::Feed NetworkObjective::FeedOf(const Shard& shard, std::span<const float> weights) const {
+  ops::Feed feed;
+  for (const Tensor* values : bound_.inputs) {
+    const int64_t size = static_cast<int64_t>(values->data.size()) / values->shape[0];
+    feed.inputs.push_back(std::span<const float>(values->data).subspan(shard.begin * size, shard.count * size));
+  }
+  for (int i = 0; i < static_cast<int>(slices_.size()); ++i) feed.weights.push_back(SliceOf(weights, i));
+  return feed;
+}
+
+LossBatch NetworkObjective::LossBatchOf(const Shard& shard, std::span<const float> outputs) const {
+  const int64_t width = static_cast<int64_t>(outputs.size()) / shard.count;
+  LossBatch batch{.outputs = outputs, .num_samples = shard.count, .width = width};
+  if (const auto* labels = std::get_if<ClassLabels>(&data_.targets)) {
+    batch.labels = std::span<const int64_t>(*labels).subspan(shard.begin, shard.count);
+  } else {
+    const FloatVector& targets = std::get<Tensor>(data_.targets).data;
+    batch.targets = std::span<const float>(targets).subspan(shard.begin * width, shard.count * width);
+  }
+  return batch;
+}
+
+absl::Status NetworkObjective::CheckWeights(std::span<const float> weights) const {
+  if (weights.empty() || weights.size() == weights_.size()) return absl::OkStatus();
+  return InvalidArgument("weights: got {} entries, want {}", weights.size(), weights_.size());
+}
+
+absl::Status NetworkObjective::CheckFinite(double loss, const Executor& executor, const Shard& shard) const {
+  if (std::isfinite(loss)) return absl::OkStatus();
+  return InvalidArgument("{}: the output is not finite for samples {}..{}", executor.FirstNonFinite().value_or("loss"),
+                         shard.begin, shard.begin + shard.count - 1);
+}
+
+absl::Status NetworkObjective::SumOverShards(const RunContext& context, const ShardWork& work,
+                                             const std::function<void(const Partial&)>& add) const {
+  constexpr int kShardsPerThread = 4;  // enough to keep threads busy to the end of a wave
+  const int wave = std::max(1, context.num_threads) * kShardsPerThread;
+  for (int begin = 0; begin < num_shards(); begin += wave) {
+    std::vector<Partial> partials(std::min(wave, num_shards() - begin));
+    BITPLAN_RETURN_IF_ERROR(ParallelShards(context, static_cast<int>(partials.size()), [&](int i) {
+      const Shard current = shard(begin + i);
+      std::unique_ptr<Executor> executor = pool(current).Take();
+      BITPLAN_RETURN_IF_ERROR(work(*executor, current, partials[i]));
+      pool(current).Return(std::move(executor));
+      return absl::OkStatus();
+    }));
+    for (const Partial& partial : partials) add(partial);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<double> NetworkObjective::Loss(std::span<const float> weights, const RunContext& context) const {
+  BITPLAN_RETURN_IF_ERROR(CheckWeights(weights));
+  const std::span<const float> at = weights.empty() ? std::span<const float>(weights_) : weights;
+  double sum = 0;
+  const ShardWork work = [&](Executor& executor, const Shard& shard, Partial& partial) {
+    executor.Forward(FeedOf(shard, at));
+    partial.loss = loss_.value(LossBatchOf(shard, executor.output()));
+    return CheckFinite(partial.loss, executor, shard);
+  };
+  BITPLAN_RETURN_IF_ERROR(SumOverShards(context, work, [&](const Partial& partial) { sum += partial.loss; }));
+  return sum * sample_weight();
+}
+
+absl::StatusOr<LossAndGradient> NetworkObjective::Gradient(std::span<const float> weights,
+                                                           const RunContext& context) const {
+  BITPLAN_RETURN_IF_ERROR(CheckWeights(weights));
+  const std::span<const float> at = weights.empty() ? std::span<const float>(weights_) : weights;
+  const Variables variables = VariablesOf(std::nullopt);
+  LossAndGradient result{.gradient = std::vector<double>(weights_.size(), 0.0)};
+  const ShardWork work = [&](Executor& executor, const Shard& shard, Partial& partial) {
+    executor.Forward(FeedOf(shard, at));
+    const LossBatch batch = LossBatchOf(shard, executor.output());
+    partial.loss = loss_.value(batch);
+    BITPLAN_RETURN_IF_ERROR(CheckFinite(partial.loss, executor, shard));
+    FloatVector output_gradient(batch.outputs.size());
+    loss_.gradient(batch, sample_weight(), output_gradient);
+    executor.Backward(activity(variables, shard), output_gradient);
+    partial.vector.assign(weights_.size(), 0.0F);
+    for (const int i : variables.layers) {
+      std::ranges::copy(executor.weight_gradient(i), partial.vector.begin() + slices_[i].offset);
+    }
+    return absl::OkStatus();
+  };
+  const auto add = [&](const Partial& partial) {
+    result.loss += partial.loss;
+    for (size_t i = 0; i < partial.vector.size(); ++i) result.gradient[i] += partial.vector[i];
+  };
+  BITPLAN_RETURN_IF_ERROR(SumOverShards(context, work, add));
+  result.loss *= sample_weight();
+  return result;
+}
+
+absl::Status NetworkObjective::HessianVectorProduct(std::span<const float> v, std::optional<int> layer,
+                                                    std::span<double> out, const RunContext& context) const {
+  if (layer && (*layer < 0 || *layer >= static_cast<int>(slices_.size()))) {
+    return InvalidArgument("layer: got {}, want 0..{}", *layer, static_cast<int>(slices_.size()) - 1);
+  }
+  const size_t size = layer ? slices_[*layer].size : weights_.size();
+  const int64_t offset = layer ? slices_[*layer].offset : 0;
+  if (v.size() != size || out.size() != size) {
+    return InvalidArgument("v and out: got {} and {} entries, want {}", v.size(), out.size(), size);
+  }
+  const Variables variables = VariablesOf(layer);
+  std::vector<std::span<const float>> tangents(slices_.size());
+  for (const int i : variables.layers) tangents[i] = v.subspan(slices_[i].offset - offset, slices_[i].size);
+  std::ranges::fill(out, 0.0);
+  const ShardWork work = [&](Executor& executor, const Shard& shard, Partial& partial) {
+    executor.Forward(FeedOf(shard, weights_));
+    const LossBatch batch = LossBatchOf(shard, executor.output());
+    BITPLAN_RETURN_IF_ERROR(CheckFinite(loss_.value(batch), executor, shard));
+    const Activity& active = activity(variables, shard);
+    executor.ForwardTangent(active, tangents);
+    partial.vector.assign(size, 0.0F);
+    if (executor.output_tangent().empty()) return absl::OkStatus();  // the output does not depend on the layer
+    FloatVector output_gradient(batch.outputs.size());
+    FloatVector output_gradient_tangent(batch.outputs.size());
+    loss_.gradient(batch, sample_weight(), output_gradient);
+    loss_.curvature(batch, executor.output_tangent(), sample_weight(), output_gradient_tangent);
+    executor.BackwardTangent(active, output_gradient, output_gradient_tangent);
+    for (const int i : variables.layers) {
+      std::ranges::copy(executor.weight_gradient_tangent(i), partial.vector.begin() + slices_[i].offset - offset);
+    }
+    return absl::OkStatus();
+  };
+  return SumOverShards(context, work, [&](const Partial& partial) {
+    for (size_t i = 0; i < size; ++i) out[i] += partial.vector[i];
+  });
+}
+
+absl::StatusOr<Tensor> NetworkObjective::Outputs(std::span<const float> weights, const RunContext& context) const {
+  BITPLAN_RETURN_IF_ERROR(CheckWeights(weights));
+  const std::span<const float> at = weights.empty() ? std::span<const float>(weights_) : weights;
+  const Program& program = full_->program();
+  Tensor result{.shape = program.shapes[program.output]};
+  result.shape[0] = num_samples();
+  const ShardWork work = [&](Executor& executor, const Shard& shard, Partial& partial) {
+    executor.Forward(FeedOf(shard, at));
+    partial.vector.assign(executor.output().begin(), executor.output().end());
+    return absl::OkStatus();
+  };
+  BITPLAN_RETURN_IF_ERROR(SumOverShards(context, work, [&](const Partial& partial) {
+    result.data.insert(result.data.end(), partial.vector.begin(), partial.vector.end());
+  }));
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Objective>> Objective::Create(const Graph& graph, const Dataset& data,
+                                                             const ObjectiveOptions& options) {
+  BITPLAN_ASSIGN_OR_RETURN(BoundData bound, BindInputs(graph, data));
+  if (options.max_samples < 0) return InvalidArgument("max_samples: got {}, want at least 0", options.max_samples);
+  if (options.max_samples > 0) bound.num_samples = std::min(bound.num_samples, options.max_samples);
+  BITPLAN_ASSIGN_OR_RETURN(const LossEntry* loss, ChooseLoss(options.loss, data));
+  BITPLAN_ASSIGN_OR_RETURN(const int64_t batch, ChooseBatch(graph, bound.num_samples, options.samples_per_shard));
+  const int64_t num_samples = bound.num_samples;
+  auto objective = std::make_unique<NetworkObjective>(graph, data, std::move(bound), *loss);
+  BITPLAN_RETURN_IF_ERROR(objective->Compile(batch));
+  BITPLAN_RETURN_IF_ERROR(CheckTargets(data, num_samples, objective->output_shape(), batch));
+  BITPLAN_RETURN_IF_ERROR(objective->CheckFirstShard());
+  return objective;
+}
+
+}  // namespace bitplan
