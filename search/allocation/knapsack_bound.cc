@@ -91,6 +91,23 @@ Relaxation RelaxationAt(const Knapsack& knapsack, Int128 multiplier) {
   return relaxation;
 }
 
+// Moves groups to dearer items that are exactly as good at the multiplier, as far as the capacity goes: the base stays
+// best at that price and comes nearer to the capacity, so fewer groups have to change from it.
+void TakeEqualItems(const Knapsack& knapsack, Relaxation& relaxation) {
+  for (size_t g = 0; g < knapsack.groups.size(); ++g) {
+    const Items& items = knapsack.groups[g];
+    for (int k = relaxation.base[g] + 1; k < std::ssize(items); ++k) {
+      const KnapsackItem& base = items[relaxation.base[g]];
+      const int64_t extra = items[k].cost - base.cost;
+      if (extra > knapsack.capacity - relaxation.cost) break;
+      if (base.value - items[k].value != SaturatingProduct(relaxation.multiplier, extra)) continue;
+      relaxation.cost += extra;
+      relaxation.value += items[k].value - base.value;
+      relaxation.base[g] = k;
+    }
+  }
+}
+
 // Hill climbing over a feasible choice.
 class Greedy {
  public:
@@ -189,6 +206,7 @@ Relaxation Relax(const Knapsack& knapsack) {
   for (Int128 raise = 1; relaxation.cost > knapsack.capacity; raise *= 2) {
     relaxation = RelaxationAt(knapsack, relaxation.multiplier + raise);
   }
+  TakeEqualItems(knapsack, relaxation);
   return relaxation;
 }
 

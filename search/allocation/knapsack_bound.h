@@ -11,10 +11,9 @@ namespace bitplan::allocation {
 // A multiplier and the choice that is best at that price.
 struct Relaxation {
   Int128 multiplier = 0;  // value units per cost unit, >= 0
-  std::vector<int>
-      base;          // of each group: index of the item with the least value + multiplier * cost, the cheapest such
-  int64_t cost = 0;  // of the base choice, <= capacity
-  Int128 value = 0;  // of the base choice
+  std::vector<int> base;  // of each group: index of an item with the least value + multiplier * cost
+  int64_t cost = 0;       // of the base choice, <= capacity
+  Int128 value = 0;       // of the base choice
 };
 
 // Solves the linear relaxation of a reduced knapsack up to the rounding of its multiplier.

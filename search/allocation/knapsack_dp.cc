@@ -15,6 +15,8 @@ namespace {
 
 constexpr uint32_t kRoot = std::numeric_limits<uint32_t>::max();
 constexpr size_t kStatesBetweenPolls = 1 << 16;
+// Completions are tried whenever the list has grown by this factor, so their cost stays small beside that of the lists.
+constexpr size_t kCompletionGrowth = 2;
 
 // One item of a group, seen from the group's base item.
 struct Deviation {
@@ -212,16 +214,39 @@ class ListSearch {
       state.node = static_cast<uint32_t>(nodes_.size() - 1);
     }
     ++place_;
-    const auto over =
-        std::partition_point(list_.begin(), list_.end(), [&](const State& s) { return s.cost <= capacity_; });
-    if (over != list_.begin() && std::prev(over)->value < best_value_) TakeAsBest(*std::prev(over));
+    if (const State* state = BestWithin(capacity_)) OfferAsBest(*state, state->value);
+    if (list_.size() < next_completion_) return;
+    next_completion_ = kCompletionGrowth * list_.size();
+    OfferCompletions();
   }
 
-  void TakeAsBest(const State& state) {
-    best_value_ = state.value;
+  // The state of least value that costs at most `cost`; nullptr if there is none.
+  const State* BestWithin(int64_t cost) const {
+    const auto over =
+        std::partition_point(list_.begin(), list_.end(), [cost](const State& state) { return state.cost <= cost; });
+    return over == list_.begin() ? nullptr : &*std::prev(over);
+  }
+
+  // Completes states by one deviation of one group ahead. Not needed for the proof, but a better choice known early
+  // keeps the lists short where many sums of costs occur and few fill the capacity.
+  void OfferCompletions() {
+    for (size_t place = place_; place < core_.size(); ++place) {
+      for (const Deviation& deviation : core_[place].deviations) {
+        const State* state = BestWithin(capacity_ - deviation.cost);
+        if (state == nullptr) continue;
+        if (OfferAsBest(*state, state->value + deviation.value)) best_[core_[place].group] = deviation.item;
+      }
+    }
+  }
+
+  // Takes the choice of `state`, which is worth `value` after a change that the caller makes, if it is better.
+  bool OfferAsBest(const State& state, Int128 value) {
+    if (value >= best_value_) return false;
+    best_value_ = value;
     best_ = relaxation_.base;
     for (uint32_t node = state.node; node != kRoot; node = nodes_[node].parent)
       best_[nodes_[node].group] = nodes_[node].item;
+    return true;
   }
 
   ListSearchResult Result(std::optional<Termination> stopped) {
@@ -248,6 +273,7 @@ class ListSearch {
   std::vector<State> list_, next_, shifted_, merged_;
   std::vector<Node> nodes_;
   int64_t states_ = 0;
+  size_t next_completion_ = kCompletionGrowth;
   size_t since_poll_ = 0;
   bool polled_ = false;
 };

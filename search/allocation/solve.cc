@@ -158,7 +158,11 @@ absl::StatusOr<Solution> RunSolver(const Search& search, const SolverEntry& solv
   }
   Adopt(found, instance, solution);
   if (found.option.empty()) return solution;
-  Polish(InstanceOfAllBudgets(search.problem, search.groups), found.option);
+  if (search.binding.size() == search.problem.budgets.size()) {
+    Polish(instance, found.option);
+  } else {
+    Polish(InstanceOfAllBudgets(search.problem, search.groups), found.option);
+  }
   solution.choice = ChoiceOfLayers(instance, found.option, search.problem.layers.size());
   BITPLAN_RETURN_IF_ERROR(FinishChoice(search.problem, solution));
   return solution;

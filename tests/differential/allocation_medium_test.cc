@@ -1,0 +1,135 @@
+// Problems far too large for brute force: the exact solver against Bellman's recursion where costs are small, against
+// CBC where they are like a network's, and, with several budgets, CBC against the exact solver's relaxations.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+
+#include "search/allocation/solve.h"
+#include "tests/testing/allocation_problems.h"
+#include "tests/testing/brute_force_allocation.h"
+
+namespace bitplan {
+namespace {
+
+using ::bitplan::testing::CorrelatedProblem;
+using ::bitplan::testing::KeepsEverything;
+using ::bitplan::testing::NetworkLikeProblem;
+using ::bitplan::testing::SolveByBellman;
+
+Solution SolveWith(const Problem& problem, const std::string& solver) {
+  auto solution = allocation::Solve(problem, {.solver = solver}, {});
+  EXPECT_TRUE(solution.ok()) << solution.status();
+  if (!solution.ok()) return {};
+  if (solution->termination == Termination::kOptimal) {
+    EXPECT_TRUE(KeepsEverything(problem, solution->choice));
+  }
+  return *std::move(solution);
+}
+
+// Whole objectives and costs: the optimum must be the very same double.
+TEST(MediumAllocation, OneBudgetSolverEqualsBellman) {
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    const int num_layers = 5 + static_cast<int>(seed % 40);
+    Problem problem = CorrelatedProblem(seed, num_layers, 2 + static_cast<int>(seed % 6), 5 + seed % 60, 0);
+    const int64_t middle = problem.budgets[0].limit;
+    for (const int64_t limit : {middle / 2, middle - 1, middle, middle + middle / 2}) {
+      problem.budgets[0].limit = limit;
+      const std::optional<double> want = SolveByBellman(problem);
+      const Solution got = SolveWith(problem, "one_budget");
+      ASSERT_EQ(got.termination, want.has_value() ? Termination::kOptimal : Termination::kInfeasible);
+      if (want.has_value()) {
+        ASSERT_EQ(got.objective, *want) << "limit " << limit;
+      }
+    }
+  }
+}
+
+// Noise takes the common unit of the objectives away; rounded to 2^-10 they still add up exactly in double.
+TEST(MediumAllocation, OneBudgetSolverEqualsBellmanWithoutACommonUnit) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE(seed);
+    Problem problem = CorrelatedProblem(seed, 40, 6, 50, 3);
+    for (ProblemLayer& layer : problem.layers) {
+      for (ProblemOption& option : layer.options) option.objective = std::round(option.objective * 1024);
+    }
+    const Solution got = SolveWith(problem, "one_budget");
+    ASSERT_EQ(got.termination, Termination::kOptimal);
+    ASSERT_EQ(got.objective, SolveByBellman(problem));
+  }
+}
+
+void ExpectAgreement(const Problem& problem) {
+  const Solution exact = SolveWith(problem, "one_budget");
+  const Solution cbc = SolveWith(problem, "cbc");
+  ASSERT_EQ(exact.termination, Termination::kOptimal);
+  ASSERT_EQ(cbc.termination, Termination::kOptimal);
+  EXPECT_LE(exact.objective, cbc.objective * (1 + 1e-15));  // the same choice, or a better one
+  EXPECT_LE(cbc.objective, exact.objective + cbc.optimality_tolerance);
+  EXPECT_LE(cbc.bound, exact.objective);
+}
+
+TEST(MediumAllocation, OneBudgetSolverAgreesWithCbcOnNetworks) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    const int num_options = std::array{2, 3, 6, 12}[seed % 4];
+    ExpectAgreement(NetworkLikeProblem(seed, 20 + 2 * static_cast<int>(seed), num_options, 1, 0.1 + 0.02 * seed));
+  }
+}
+
+// Code that small problems never reach (fixing, long lists) needs a large cross-check. CBC does not finish these in a
+// few seconds, so it stops after some nodes; then its bound and its choice must enclose the optimum.
+TEST(MediumAllocation, CbcEnclosesTheOptimumOfLargeNetworks) {
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    SCOPED_TRACE(seed);
+    const Problem problem = NetworkLikeProblem(seed, 600, 6, 1, 0.3);
+    const Solution exact = SolveWith(problem, "one_budget");
+    ASSERT_EQ(exact.termination, Termination::kOptimal);
+    const auto cbc = allocation::Solve(problem, {.solver = "cbc", .node_limit = 20}, {});
+    ASSERT_TRUE(cbc.ok()) << cbc.status();
+    ASSERT_FALSE(cbc->choice.empty());
+    EXPECT_TRUE(KeepsEverything(problem, cbc->choice));
+    EXPECT_LE(exact.objective, cbc->objective * (1 + 1e-15));
+    EXPECT_LE(cbc->bound, exact.objective);
+    EXPECT_LT(cbc->gap, 1e-3);
+  }
+}
+
+// Dropping all budgets but one relaxes the problem, so that exact optimum is a bound on what CBC finds for all of them.
+TEST(MediumAllocation, CbcRespectsTheRelaxationsOfSeveralBudgets) {
+  for (uint64_t seed = 1; seed <= 25; ++seed) {
+    SCOPED_TRACE(seed);
+    const Problem problem = NetworkLikeProblem(seed, 30, 5, 3, 0.1 + 0.02 * seed);
+    const Solution all = SolveWith(problem, "auto");
+    ASSERT_EQ(all.termination, Termination::kOptimal);
+    EXPECT_EQ(all.solver, "cbc");
+    EXPECT_GE(all.optimality_tolerance, 0);
+    for (const ProblemBudget& budget : problem.budgets) {
+      Problem relaxed = problem;
+      relaxed.budgets = {budget};
+      const Solution one = SolveWith(relaxed, "one_budget");
+      EXPECT_LE(one.objective, all.objective * (1 + 1e-15));
+    }
+  }
+}
+
+// Two budgets that are the same row twice over: the exact answer for one is the answer for both.
+TEST(MediumAllocation, CbcOnProportionalBudgetsEqualsTheExactSolverOnOne) {
+  for (uint64_t seed = 1; seed <= 15; ++seed) {
+    SCOPED_TRACE(seed);
+    Problem problem = NetworkLikeProblem(seed, 40, 5, 1, 0.4);
+    const Solution exact = SolveWith(problem, "one_budget");
+    for (ProblemLayer& layer : problem.layers) {
+      for (ProblemOption& option : layer.options) option.cost[1] = 3 * option.cost[0];
+    }
+    problem.budgets.push_back({1, 3 * problem.budgets[0].limit});
+    const Solution both = SolveWith(problem, "auto");
+    EXPECT_EQ(both.solver, "cbc");
+    ASSERT_EQ(both.termination, Termination::kOptimal);
+    EXPECT_NEAR(both.objective, exact.objective, both.optimality_tolerance);
+  }
+}
+
+}  // namespace
+}  // namespace bitplan

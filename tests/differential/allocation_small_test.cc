@@ -1,0 +1,119 @@
+// All solvers against brute force on thousands of small problems of mixed features. A failure prints the seed and the
+// problem; rerun one with --gtest_filter and the seed as kFirstSeed.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "search/allocation/solve.h"
+#include "tests/testing/allocation_problems.h"
+#include "tests/testing/brute_force_allocation.h"
+
+namespace bitplan {
+namespace {
+
+using ::bitplan::testing::BruteForceAnswer;
+using ::bitplan::testing::Describe;
+using ::bitplan::testing::KeepsEverything;
+using ::bitplan::testing::RandomProblem;
+using ::bitplan::testing::RandomProblemSpec;
+using ::bitplan::testing::SolveByBruteForce;
+
+// Both sides add the objective in layer order, so they may differ only if two different choices have sums that are
+// equal up to rounding: each of L additions is off by half an ulp of the largest partial sum.
+double RoundingOf(const Problem& problem) {
+  double sum = 0;
+  for (const ProblemLayer& layer : problem.layers) {
+    double largest = 0;
+    for (const ProblemOption& option : layer.options) largest = std::max(largest, std::abs(option.objective));
+    sum += largest;
+  }
+  return static_cast<double>(problem.layers.size()) * std::numeric_limits<double>::epsilon() * sum;
+}
+
+void ExpectSameShortages(const Problem& problem, const Solution& solution, const BruteForceAnswer& truth) {
+  ASSERT_TRUE(solution.infeasibility.has_value());
+  bool alone = false;
+  for (size_t b = 0; b < problem.budgets.size(); ++b) alone |= truth.least_alone[b] > problem.budgets[b].limit;
+  EXPECT_EQ(solution.infeasibility->joint, !alone);
+  EXPECT_FALSE(solution.infeasibility->shortages.empty());
+  for (const BudgetShortage& shortage : solution.infeasibility->shortages) {
+    const std::optional<int64_t> want =
+        alone ? std::optional(truth.least_alone[shortage.budget]) : truth.least_given_rest[shortage.budget];
+    EXPECT_EQ(shortage.least_achievable, want);
+    EXPECT_EQ(shortage.others_conflict, !want.has_value());
+    if (want.has_value()) {
+      EXPECT_EQ(shortage.short_by, *want - problem.budgets[shortage.budget].limit);
+    }
+  }
+}
+
+void ExpectProvenOptimum(const Problem& problem, const Solution& solution, const BruteForceAnswer& truth) {
+  ASSERT_EQ(solution.termination, Termination::kOptimal);
+  EXPECT_TRUE(KeepsEverything(problem, solution.choice));
+  const double slop = RoundingOf(problem) + solution.optimality_tolerance;
+  EXPECT_LE(solution.objective, truth.objective + slop);
+  EXPECT_GE(solution.objective, truth.objective - RoundingOf(problem));
+  EXPECT_LE(solution.bound, truth.objective + slop);
+  EXPECT_GE(solution.gap, 0);
+}
+
+void ExpectTruth(const RandomProblemSpec& spec, const std::string& solver) {
+  const Problem problem = RandomProblem(spec);
+  SCOPED_TRACE("seed " + std::to_string(spec.seed) + "\n" + Describe(problem));
+  const BruteForceAnswer truth = SolveByBruteForce(problem);
+  const auto solution = allocation::Solve(problem, {.solver = solver}, {});
+  ASSERT_TRUE(solution.ok()) << solution.status();
+  for (size_t b = 0; b < problem.budgets.size(); ++b) {
+    EXPECT_EQ(solution->budgets[b].least_achievable, truth.least_alone[b]);
+  }
+  if (truth.feasible) {
+    ExpectProvenOptimum(problem, *solution, truth);
+  } else {
+    EXPECT_EQ(solution->termination, Termination::kInfeasible);
+    ExpectSameShortages(problem, *solution, truth);
+  }
+}
+
+void ExpectTruthForSeeds(RandomProblemSpec spec, uint64_t first, uint64_t count, const std::string& solver) {
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    spec.seed = seed;
+    ExpectTruth(spec, solver);
+    if (::testing::Test::HasFailure()) return;  // the first one says enough
+  }
+}
+
+TEST(SmallAllocation, OneBudgetSolverEqualsBruteForce) {
+  ExpectTruthForSeeds({.max_layers = 6, .max_options = 4}, 1, 20'000, "one_budget");
+}
+
+// Whole objectives make many choices equal; sums are exact in double, so the optimum must be met to the last bit.
+TEST(SmallAllocation, OneBudgetSolverEqualsBruteForceWithManyEqualObjectives) {
+  for (uint64_t seed = 100'000; seed < 110'000 && !HasFailure(); ++seed) {
+    const Problem problem = RandomProblem({.seed = seed, .min_layers = 3, .min_budgets = 1, .whole_objectives = true});
+    SCOPED_TRACE("seed " + std::to_string(seed) + "\n" + Describe(problem));
+    const BruteForceAnswer truth = SolveByBruteForce(problem);
+    const auto solution = allocation::Solve(problem, {.solver = "one_budget"}, {});
+    ASSERT_TRUE(solution.ok()) << solution.status();
+    ASSERT_EQ(solution->termination == Termination::kOptimal, truth.feasible);
+    if (truth.feasible) {
+      EXPECT_EQ(solution->objective, truth.objective);
+    }
+  }
+}
+
+TEST(SmallAllocation, OneBudgetSolverEqualsBruteForceOnLongerProblems) {
+  ExpectTruthForSeeds({.min_layers = 9, .max_layers = 11, .max_options = 3, .min_budgets = 1}, 200'000, 60,
+                      "one_budget");
+}
+
+TEST(SmallAllocation, CbcEqualsBruteForceOnOneBudget) {
+  ExpectTruthForSeeds({.max_layers = 6, .max_options = 4}, 300'000, 400, "cbc");
+}
+
+TEST(SmallAllocation, CbcEqualsBruteForceOnSeveralBudgets) {
+  ExpectTruthForSeeds({.max_layers = 6, .max_options = 4, .min_budgets = 2, .max_budgets = 3}, 400'000, 800, "auto");
+}
+
+}  // namespace
+}  // namespace bitplan
