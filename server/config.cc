@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "search/base/status.h"
-#include "server/version.h"
+#include "search/pipeline/version.h"
 
 namespace bitplan::server {
 namespace {
@@ -36,6 +36,8 @@ constexpr auto kKeys = std::to_array<ConfigKey>({
      kMaxBytes},
     {"max_uploads", "uploads at a time; more are refused", &Config::max_uploads, 1, 1024},
     {"max_watches", "WatchJob streams at a time; each holds a thread; more are refused", &Config::max_watches, 1, 4096},
+    {"bookmark_interval_ms", "a watch on which nothing happens gets a bookmark this often",
+     &Config::bookmark_interval_ms, 10, 3'600'000},
 });
 
 using Json = nlohmann::json;
@@ -176,7 +178,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::vector<std::string> arguments)
   std::string config_file;
   app.add_option("--config", config_file, "JSON file with the keys below, spelt with underscores");
   app.add_flag("--print-config", line.print_config, "print the configuration that these arguments make, then exit");
-  app.set_version_flag("--version", fmt::format("bitpland {}", kVersion));
+  app.set_version_flag("--version", fmt::format("bitpland {}", pipeline::BitplanVersion()));
   AddFlags(app, given);
   app.footer("Exit codes: 0 stopped as asked, 1 cannot start, 2 wrong arguments, 3 stopped by a second signal.");
   std::reverse(arguments.begin(), arguments.end());  // what CLI11 wants

@@ -29,6 +29,7 @@ struct Config {
   int64_t max_memory_bytes = int64_t{256} << 20;
   int64_t max_uploads = 4;
   int64_t max_watches = 256;
+  int64_t bookmark_interval_ms = 10'000;
 };
 
 struct ConfigKey {

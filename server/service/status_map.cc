@@ -7,6 +7,7 @@
 #include <random>
 
 #include "google/rpc/error_details.pb.h"
+#include "proto/convert/field_path.h"
 #include "search/base/status.h"
 #include "server/jobs/job_manager.h"
 #include "server/service/log.h"
@@ -19,28 +20,6 @@ constexpr std::chrono::milliseconds kDefaultRetryDelay{1000};
 bool IsOurFault(absl::StatusCode code) {
   return code == absl::StatusCode::kInternal || code == absl::StatusCode::kDataLoss ||
          code == absl::StatusCode::kUnknown;
-}
-
-bool IsIdentifierStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-// Each Skip* returns the position after what it found at `at`, or `at` if it is not there.
-size_t SkipIdentifier(std::string_view s, size_t at) {
-  if (at >= s.size() || !IsIdentifierStart(s[at])) return at;
-  while (at < s.size() && (IsIdentifierStart(s[at]) || IsDigit(s[at]))) ++at;
-  return at;
-}
-
-size_t SkipIndex(std::string_view s, size_t at) {
-  if (at >= s.size() || s[at] != '[') return at;
-  const size_t close = s.find(']', at);
-  return close == std::string_view::npos ? at : close + 1;
-}
-
-size_t SkipQuotedName(std::string_view s, size_t at) {
-  if (!s.substr(at).starts_with(" '")) return at;
-  const size_t close = s.find('\'', at + 2);
-  return close == std::string_view::npos ? at : close + 1;
 }
 
 // Length of the UTF-8 character at the front of `s`; 0 if there is none (overlong and surrogate forms included).
@@ -82,7 +61,7 @@ void AddErrorInfo(absl::StatusCode code, std::string_view log_id, google::rpc::S
 
 void AddBadRequest(google::rpc::Status& status) {
   const std::string_view message = status.message();
-  const std::string_view path = FieldPathOf(message);
+  const std::string_view path = convert::FieldPathOf(message);
   if (path.empty()) return;
   google::rpc::BadRequest bad;
   auto* violation = bad.add_field_violations();
@@ -102,18 +81,6 @@ void AddRetryInfo(const absl::Status& from, google::rpc::Status& status) {
 
 }  // namespace
 
-std::string_view FieldPathOf(std::string_view message) {
-  size_t at = 0;
-  while (true) {
-    const size_t name_end = SkipIdentifier(message, at);
-    if (name_end == at) return {};
-    at = SkipQuotedName(message, SkipIndex(message, name_end));
-    if (message.substr(at).starts_with(": ")) return message.substr(0, at);
-    if (at >= message.size() || message[at] != '.') return {};
-    ++at;
-  }
-}
-
 std::string CleanText(std::string_view text, size_t max_bytes) {
   std::string out;
   while (!text.empty()) {
@@ -128,14 +95,19 @@ std::string CleanText(std::string_view text, size_t max_bytes) {
 }
 
 google::rpc::Status ToRpcStatus(const absl::Status& status) {
+  if (!IsOurFault(status.code())) return ToRpcStatus(status, "");
+  const std::string id = RandomId();
+  Log(fmt::format("error {}: {}", id, status.ToString()));
+  return ToRpcStatus(status, id);
+}
+
+google::rpc::Status ToRpcStatus(const absl::Status& status, std::string_view log_id) {
   google::rpc::Status out;
   out.set_code(static_cast<int32_t>(status.code()));
   if (status.ok()) return out;
   if (IsOurFault(status.code())) {
-    const std::string id = RandomId();
-    Log(fmt::format("error {}: {}", id, status.ToString()));
-    out.set_message(fmt::format("internal error; the server's log has it under {}", id));
-    AddErrorInfo(status.code(), id, out);
+    out.set_message(fmt::format("internal error; the server's log has it under {}", log_id));
+    AddErrorInfo(status.code(), log_id, out);
     return out;
   }
   out.set_message(CleanText(MessageOf(status), kMaxMessageBytes));

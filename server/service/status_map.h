@@ -24,12 +24,11 @@ inline constexpr size_t kMaxMessageBytes = 1024;
 // INTERNAL, DATA_LOSS and UNKNOWN are logged under a random id and only the id is told. OK gives an empty message.
 google::rpc::Status ToRpcStatus(const absl::Status& status);
 
+// The same for an error that is in the log already, under `log_id`: nothing is logged.
+google::rpc::Status ToRpcStatus(const absl::Status& status, std::string_view log_id);
+
 // The same for a handler's return value; the google.rpc.Status travels as grpc-status-details-bin.
 grpc::Status ToGrpcStatus(const absl::Status& status);
-
-// "budgets[0].limit" of "budgets[0].limit: got -1, want >= 0"; empty if the message does not begin with a field path.
-// A path is identifiers joined by dots, each with an optional [index] and 'name' after it.
-std::string_view FieldPathOf(std::string_view message);
 
 // `text` cut to `max_bytes` at the end of a character, as valid UTF-8 without control characters (but newline and tab).
 std::string CleanText(std::string_view text, size_t max_bytes);

@@ -19,20 +19,6 @@ std::optional<Detail> DetailOf(const google::rpc::Status& status) {
   return std::nullopt;
 }
 
-TEST(FieldPath, IsWhatStandsBeforeTheColon) {
-  EXPECT_EQ(FieldPathOf("parent: got '', want projects/{project}"), "parent");
-  EXPECT_EQ(FieldPathOf("search.budgets[0].limit: got -1, want >= 0"), "search.budgets[0].limit");
-  EXPECT_EQ(FieldPathOf("layers[3] 'conv2'.options[1].weight_bits: got 9, want 2..8"),
-            "layers[3] 'conv2'.options[1].weight_bits");
-}
-
-TEST(FieldPath, IsEmptyForProse) {
-  for (const char* text :
-       {"", ":", ": x", "the queue is full: 64 jobs", "a.: x", "a[: x", "a", "a:b", "1a: x", "a 'b: x"}) {
-    EXPECT_EQ(FieldPathOf(text), "") << text;
-  }
-}
-
 TEST(CleanText, CutsAtTheEndOfACharacter) {
   EXPECT_EQ(CleanText("abc", 2), "ab");
   EXPECT_EQ(CleanText("a\xC3\xA4", 2), "a");

@@ -1,0 +1,116 @@
+#include <chrono>
+
+#include "bitplan/v1/plan.grpc.pb.h"
+#include "proto/convert/field_path.h"
+#include "proto/convert/plan.h"
+#include "search/plan/exporter_table.h"
+#include "server/service/finish.h"
+#include "server/service/names.h"
+#include "server/service/plans.h"
+#include "server/service/resources.h"
+#include "server/service/services.h"
+
+namespace bitplan::service {
+namespace {
+
+constexpr int kMaxSearches = 8;  // at a time; each computes on the thread of its call
+constexpr std::string_view kDefaultFormat = "json";
+
+// Stops when the caller has gone or its deadline has passed. `source` must outlive the context.
+RunContext ContextOf(const grpc::ServerContext& call, std::stop_source& source) {
+  RunContext context;
+  context.stop = source.get_token();
+  context.progress = [&call, &source](const Progress&) {
+    if (call.IsCancelled()) source.request_stop();
+  };
+  const auto left = call.deadline() - std::chrono::system_clock::now();
+  if (left < std::chrono::hours(24)) context.deadline = std::chrono::steady_clock::now() + left;
+  return context;
+}
+
+absl::StatusOr<v1::Plan> Store(Backend& backend, const std::string& project, const v1::SearchRequest& request,
+                               SolvedPlan solved) {
+  solved.message.set_display_name(request.display_name());
+  BITPLAN_ASSIGN_OR_RETURN(const store::Resource stored, StorePlan(backend, project, solved));
+  BITPLAN_ASSIGN_OR_RETURN(v1::Plan message, Decode<v1::Plan>(stored));
+  message.mutable_choices()->Swap(solved.message.mutable_choices());
+  return message;
+}
+
+absl::StatusOr<v1::Plan> Search(Backend& backend, const grpc::ServerContext& call, const v1::SearchRequest& request) {
+  BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key,
+                           ParseName("measurement", request.measurement(), "measurements"));
+  BITPLAN_RETURN_IF_ERROR(CheckDisplayName("display_name", request.display_name()));
+  BITPLAN_ASSIGN_OR_RETURN(const store::Resource measurement, GetResource(backend, key));
+  const auto search = PrepareSearch(backend, key.project, request.config(), kSearchTimeLimitSeconds);
+  if (!search.ok()) return convert::AtField("config", search.status());
+  BITPLAN_ASSIGN_OR_RETURN(const Slot slot, Slot::Take(backend.searches, kMaxSearches, "searches at a time"));
+  if (request.validate_only()) return CheckSearchOn(backend, measurement, *search);
+  std::stop_source stop;
+  BITPLAN_ASSIGN_OR_RETURN(SolvedPlan solved, SolveOn(backend, measurement, *search, ContextOf(call, stop)));
+  if (!request.store()) return std::move(solved.message);
+  return Store(backend, key.project, request, std::move(solved));
+}
+
+absl::StatusOr<v1::Plan> Get(Backend& backend, const v1::GetPlanRequest& request) {
+  BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key, ParseName("name", request.name(), "plans"));
+  BITPLAN_ASSIGN_OR_RETURN(const store::Resource resource, GetResource(backend, key));
+  BITPLAN_ASSIGN_OR_RETURN(v1::Plan message, Decode<v1::Plan>(resource));
+  BITPLAN_ASSIGN_OR_RETURN(const Plan plan, LoadPlan(backend, resource));
+  message.mutable_choices()->Swap(convert::FromPlan(plan).mutable_choices());
+  return message;
+}
+
+absl::StatusOr<v1::ListPlansResponse> List(Backend& backend, const v1::ListPlansRequest& request) {
+  v1::ListPlansResponse response;
+  BITPLAN_ASSIGN_OR_RETURN(*response.mutable_next_page_token(),
+                           ListDecoded<v1::Plan>(
+                               backend, request, "plans", [](v1::Plan*) {}, [&] { return response.add_plans(); }));
+  return response;
+}
+
+absl::StatusOr<v1::ExportPlanResponse> Export(Backend& backend, const v1::ExportPlanRequest& request) {
+  BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key, ParseName("name", request.name(), "plans"));
+  const auto exporter = plan::FindExporter(request.format().empty() ? kDefaultFormat : request.format());
+  if (!exporter.ok()) return WithContext(exporter.status(), "format");
+  BITPLAN_ASSIGN_OR_RETURN(const store::Resource resource, GetResource(backend, key));
+  BITPLAN_ASSIGN_OR_RETURN(const Plan plan, LoadPlan(backend, resource));
+  v1::ExportPlanResponse response;
+  response.set_content(exporter->write(plan));
+  response.set_media_type(std::string(exporter->media_type));
+  response.set_file_name(fmt::format("plan-{}.{}", key.id.substr(0, 8), exporter->extension));
+  return response;
+}
+
+class PlanService final : public v1::PlanService::Service {
+ public:
+  explicit PlanService(Backend& backend) : backend_(backend) {}
+
+  grpc::Status Search(grpc::ServerContext* context, const v1::SearchRequest* request, v1::Plan* response) override {
+    return Finish(service::Search(backend_, *context, *request), response);
+  }
+  grpc::Status GetPlan(grpc::ServerContext*, const v1::GetPlanRequest* request, v1::Plan* response) override {
+    return Finish(Get(backend_, *request), response);
+  }
+  grpc::Status ListPlans(grpc::ServerContext*, const v1::ListPlansRequest* request,
+                         v1::ListPlansResponse* response) override {
+    return Finish(List(backend_, *request), response);
+  }
+  grpc::Status DeletePlan(grpc::ServerContext*, const v1::DeletePlanRequest* request,
+                          google::protobuf::Empty*) override {
+    return ToGrpcStatus(DeleteNamed(backend_, request->name(), "plans"));
+  }
+  grpc::Status ExportPlan(grpc::ServerContext*, const v1::ExportPlanRequest* request,
+                          v1::ExportPlanResponse* response) override {
+    return Finish(Export(backend_, *request), response);
+  }
+
+ private:
+  Backend& backend_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakePlanService(Backend& backend) { return std::make_unique<PlanService>(backend); }
+
+}  // namespace bitplan::service
