@@ -396,6 +396,10 @@ class GraphBuilder {
 
   // Reshape understands one size that depends on the number of samples, written as -1.
   absl::StatusOr<ValueId> AsConstant(const Node& node, size_t input) {
+    const auto found = reshape_targets_.find(node.inputs[input]);
+    if (node.op_type == "Reshape" && input == 1 && found != reshape_targets_.end()) {
+      return found->second;
+    }
     const BatchInts& ints = batch_ints_.at(node.inputs[input]);
     IntTensor target = ints[0];
     int differing = 0;
@@ -409,6 +413,7 @@ class GraphBuilder {
     }
     const ValueId id = AddValue(graph_.values[node.inputs[input]].name);
     SetConstant(id, std::move(target));
+    reshape_targets_[node.inputs[input]] = id;
     return id;
   }
 
@@ -541,6 +546,7 @@ class GraphBuilder {
   std::vector<ValueId> alias_;                         // value behind Identity nodes; itself elsewhere
   std::vector<bool> is_unknown_;                       // follows from something unsupported
   std::map<ValueId, BatchInts> batch_ints_;
+  std::map<ValueId, ValueId> reshape_targets_;  // constants that stand for batch_ints_ in a Reshape
   int64_t folded_elements_ = 0;
 };
 
