@@ -1,0 +1,118 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "client/files.h"
+#include "client/job_watch.h"
+#include "client/render.h"
+#include "client/search_options.h"
+#include "client/upload.h"
+#include "proto/convert/measurement.h"
+#include "proto/convert/plan.h"
+#include "proto/convert/ties.h"
+#include "search/base/status.h"
+
+namespace bitplan::client {
+namespace {
+
+absl::Status SetHardware(const std::string& hardware, v1::SearchConfig& config) {
+  if (!hardware.ends_with(".json")) {
+    config.set_profile(hardware);
+    return absl::OkStatus();
+  }
+  BITPLAN_ASSIGN_OR_RETURN(*config.mutable_profile_json(), ReadFile(hardware));
+  return absl::OkStatus();
+}
+
+void SetSolver(const SolverOptions& options, v1::SolverConfig& solver) {
+  solver.set_solver(options.solver);
+  solver.set_relative_gap(options.relative_gap);
+  if (!options.time_limit_s.has_value()) return;
+  double seconds = 0;
+  const double part = std::modf(*options.time_limit_s, &seconds);
+  solver.mutable_time_limit()->set_seconds(static_cast<int64_t>(seconds));
+  solver.mutable_time_limit()->set_nanos(static_cast<int32_t>(part * 1e9));
+}
+
+absl::StatusOr<v1::SearchConfig> MakeConfig(const SearchArguments& arguments) {
+  v1::SearchConfig config;
+  BITPLAN_RETURN_IF_ERROR(SetHardware(arguments.hardware, config));
+  BITPLAN_ASSIGN_OR_RETURN(const auto budgets, BudgetsOf(arguments));
+  for (const BudgetSpec& budget : budgets) *config.add_budgets() = convert::FromBudget(budget);
+  convert::FromTies(TiesOf(arguments), config.mutable_ties());
+  SetSolver(arguments.solver, *config.mutable_solver());
+  config.set_leave_out_unpriced(arguments.leave_out_unpriced);
+  return config;
+}
+
+void NoteNextSteps(Session& session, const std::string& measurement, const std::string& plan) {
+  session.console.Note("");
+  session.console.Note("Next, on what is measured now (each answers at once):");
+  session.console.Note(fmt::format("  bitplan search --measurement {} --budget size=0.4x", IdOf(measurement)));
+  session.console.Note(fmt::format("  bitplan plan export {} --format csv", IdOf(plan)));
+}
+
+// Uploads, queues a job that measures and solves, watches it, prints its plan.
+absl::StatusOr<ExitCode> SearchModel(Session& session, Channel& channel, const SearchArguments& arguments) {
+  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadFile(arguments.model));
+  BITPLAN_ASSIGN_OR_RETURN(const std::string npz, ReadCalibration(arguments.calibration));
+  BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(const v1::SearchConfig config, MakeConfig(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(const v1::Model model, UploadModel(session, channel, onnx, BaseName(arguments.model)));
+  BITPLAN_ASSIGN_OR_RETURN(const v1::Dataset dataset,
+                           UploadDataset(session, channel, npz, BaseName(arguments.calibration)));
+  v1::CreateJobRequest request;
+  request.set_parent(session.globals.parent());
+  request.set_request_id(NewRequestId());
+  request.mutable_job()->set_display_name(BaseName(arguments.model));
+  v1::SearchSpec& search = *request.mutable_job()->mutable_search();
+  *search.mutable_config() = config;
+  search.mutable_measure()->set_model(model.name());
+  search.mutable_measure()->set_dataset(dataset.name());
+  *search.mutable_measure()->mutable_config() = convert::FromOptions(quantization, arguments.sensitivity);
+  BITPLAN_ASSIGN_OR_RETURN(const v1::Job queued, channel.CreateJob(request));
+  session.console.Note(fmt::format("Queued {}", queued.name()));
+
+  BITPLAN_ASSIGN_OR_RETURN(const v1::Job job, WatchToEnd(session, channel, queued.name(), OnInterrupt::kCancelJob));
+  BITPLAN_RETURN_IF_ERROR(OutcomeOf(job));
+  session.console.Note("");
+  BITPLAN_ASSIGN_OR_RETURN(const ExitCode code, PrintStoredPlan(session, channel, job.plan(), arguments.save));
+  NoteNextSteps(session, job.measurement(), job.plan());
+  return code;
+}
+
+absl::StatusOr<ExitCode> SearchMeasurement(Session& session, Channel& channel, const std::string& measurement,
+                                           const SearchArguments& arguments) {
+  v1::SearchRequest request;
+  request.set_measurement(measurement);
+  request.set_store(true);
+  BITPLAN_ASSIGN_OR_RETURN(*request.mutable_config(), MakeConfig(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(const v1::Plan plan, channel.Search(request));
+  return PrintStoredPlan(session, channel, plan.name(), arguments.save);
+}
+
+absl::StatusOr<ExitCode> SearchGiven(Session& session, Channel& channel, const SearchArguments& arguments) {
+  v1::ImportMeasurementRequest request;
+  request.set_parent(session.globals.parent());
+  request.set_request_id(NewRequestId());
+  request.set_display_name(BaseName(arguments.sensitivities));
+  BITPLAN_ASSIGN_OR_RETURN(*request.mutable_json(), ReadFile(arguments.sensitivities));
+  BITPLAN_ASSIGN_OR_RETURN(const v1::Measurement measurement, channel.ImportMeasurement(request));
+  session.console.Note(fmt::format("Imported {}", measurement.name()));
+  return SearchMeasurement(session, channel, measurement.name(), arguments);
+}
+
+absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments) {
+  Channel channel = session.Connect();
+  if (!arguments.sensitivities.empty()) return SearchGiven(session, channel, arguments);
+  if (arguments.measurement.empty()) return SearchModel(session, channel, arguments);
+  return SearchMeasurement(session, channel, session.globals.NameOf("measurements", arguments.measurement), arguments);
+}
+
+}  // namespace
+
+Action DeclareSearch(CLI::App& app) {
+  return [arguments = AddSearchOptions(app, /*on_server=*/true)](Session& session) { return Run(session, *arguments); };
+}
+
+}  // namespace bitplan::client

@@ -1,0 +1,147 @@
+#include "client/commands.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <utility>
+
+#include "search/pipeline/version.h"
+
+namespace bitplan::client {
+namespace {
+
+constexpr auto kCommands = std::to_array<Command>({
+    {.path = "search", .summary = "Search a bit plan on a server", .declare = &DeclareSearch},
+    {.path = "local search",
+     .summary = "Search a bit plan in this process",
+     .needs_server = false,
+     .declare = &DeclareLocalSearch},
+    {.path = "model upload", .summary = "Upload an ONNX network", .declare = &DeclareModelUpload},
+    {.path = "model list", .summary = "List networks", .declare = &DeclareModelList},
+    {.path = "model show", .summary = "Show a network's layers", .declare = &DeclareModelShow},
+    {.path = "job list", .summary = "List jobs, newest first", .declare = &DeclareJobList},
+    {.path = "job show", .summary = "Show a job", .declare = &DeclareJobShow},
+    {.path = "job watch", .summary = "Follow a job until it is finished", .declare = &DeclareJobWatch},
+    {.path = "job cancel", .summary = "Ask a job to stop", .declare = &DeclareJobCancel},
+    {.path = "plan list", .summary = "List plans, newest first", .declare = &DeclarePlanList},
+    {.path = "plan show", .summary = "Show a plan of the server or of a plan file", .declare = &DeclarePlanShow},
+    {.path = "plan export", .summary = "Write a plan as a file", .declare = &DeclarePlanExport},
+    {.path = "profile list", .summary = "List hardware profiles", .declare = &DeclareProfileList},
+    {.path = "profile show", .summary = "Show a hardware profile", .declare = &DeclareProfileShow},
+    {.path = "version", .summary = "Versions of this program and of the server", .declare = &DeclareVersion},
+});
+
+struct Group {
+  std::string_view name;
+  std::string_view summary;
+};
+
+constexpr auto kGroups = std::to_array<Group>({
+    {"local", "Without a server"},
+    {"model", "Networks on the server"},
+    {"job", "Long work on the server"},
+    {"plan", "Bit plans"},
+    {"profile", "Hardware profiles"},
+});
+
+std::string ExitCodeHelp() {
+  std::string text = "Exit codes:\n";
+  for (const ExitCodeEntry& entry : ExitCodes()) {
+    text += fmt::format("  {:<4} {}\n", static_cast<int>(entry.code), entry.meaning);
+  }
+  return text;
+}
+
+void AddGlobals(CLI::App& app, Globals& globals, bool needs_server) {
+  app.add_option("--output", globals.output, "How to print the answer")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str()
+      ->group("Everywhere");
+  if (!needs_server) return;
+  app.add_option("--server", globals.server, "HOST:PORT of bitpland")
+      ->envname("BITPLAN_SERVER")
+      ->capture_default_str()
+      ->group("Everywhere");
+  app.add_option("--project", globals.project, "Project on the server")
+      ->check([](const std::string& name) {
+        const bool clean =
+            !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+        return clean ? "" : fmt::format("got '{}', want lower-case letters, digits and dashes", name);
+      })
+      ->capture_default_str()
+      ->group("Everywhere");
+}
+
+// The command line as CLI11 sees it; the action of the command that was parsed lands in `action`.
+void Declare(CLI::App& app, Globals& globals, Action& action) {
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string(pipeline::BitplanVersion()));
+  app.footer(ExitCodeHelp());
+  AddGlobals(app, globals, true);
+  for (const Command& command : kCommands) {
+    const size_t blank = command.path.find(' ');
+    CLI::App* parent = &app;
+    if (blank != std::string_view::npos) {
+      const std::string group(command.path.substr(0, blank));
+      const auto known = app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == group; });
+      if (!known.empty()) {
+        parent = known.front();
+      } else {
+        const auto row = std::ranges::find(kGroups, std::string_view(group), &Group::name);
+        parent = app.add_subcommand(group, std::string(row->summary));
+        parent->require_subcommand(1);
+      }
+    }
+    const std::string name(blank == std::string_view::npos ? command.path : command.path.substr(blank + 1));
+    CLI::App* leaf = parent->add_subcommand(name, std::string(command.summary));
+    AddGlobals(*leaf, globals, command.needs_server);
+    leaf->callback([&action, run = command.declare(*leaf)] { action = run; });
+  }
+}
+
+// The command that the arguments were meant for, as far as they were understood: "bitplan job watch".
+std::string ParsedPath(const CLI::App& app) {
+  std::string path = app.get_name();
+  const auto parsed = app.get_subcommands();
+  return parsed.empty() ? path : path + " " + ParsedPath(*parsed.front());
+}
+
+}  // namespace
+
+std::string Globals::NameOf(std::string_view collection, std::string_view name_or_id) const {
+  if (name_or_id.find('/') != std::string_view::npos) return std::string(name_or_id);
+  return fmt::format("{}/{}/{}", parent(), collection, name_or_id);
+}
+
+Channel Session::Connect() const { return Channel({.server = globals.server, .stop = stop}); }
+
+std::span<const Command> Commands() { return kCommands; }
+
+ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, std::stop_token stop) {
+  Session session{.globals = {}, .console = console, .stop = std::move(stop)};
+  Action action;
+  CLI::App app("Hessian-aware mixed-precision search: which bits each layer of a network gets under a budget.",
+               "bitplan");
+  Declare(app, session.globals, action);
+  try {
+    std::ranges::reverse(arguments);  // as CLI11 takes them
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    console.Answer(app.help());
+    return ExitCode::kOk;
+  } catch (const CLI::CallForVersion& version) {
+    console.Answer(fmt::format("{}\n", version.what()));
+    return ExitCode::kOk;
+  } catch (const CLI::ParseError& error) {
+    console.Note(fmt::format("bitplan: {}", error.what()));
+    console.Note(fmt::format("'{} --help' says more", ParsedPath(app)));
+    return ExitCode::kUsage;
+  }
+  const absl::StatusOr<ExitCode> code = action(session);
+  if (code.ok()) return *code;
+  console.Error(code.status());
+  return ExitCodeOf(code.status());
+}
+
+}  // namespace bitplan::client

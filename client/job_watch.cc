@@ -1,0 +1,82 @@
+#include "client/job_watch.h"
+
+#include <fmt/format.h>
+
+#include "client/plan_output.h"
+#include "client/progress.h"
+#include "client/render.h"
+#include "client/rpc_error.h"
+#include "search/base/status.h"
+#include "search/plan/plan_json.h"
+
+namespace bitplan::client {
+namespace {
+
+void ShowStateChange(Console& console, const v1::Job& job) {
+  if (job.awaiting_worker()) {
+    console.Note(
+        fmt::format("the server was restarted: attempt {} of {} waits for a worker", job.attempt(), job.name()));
+  } else if (job.state() == v1::JOB_STATE_QUEUED) {
+    console.StatusLine("queued");
+  }
+}
+
+void AskToCancel(Console& console, Channel& channel, const std::string& job) {
+  console.Note(fmt::format("Asking the server to cancel {}; Ctrl-C again leaves without waiting", job));
+  const absl::StatusOr<v1::Job> answer = channel.CancelJob(job);
+  // A job that has finished meanwhile is no news: the watch tells how.
+  if (!answer.ok() && !absl::IsFailedPrecondition(answer.status())) console.Error(answer.status());
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Job> WatchToEnd(Session& session, Channel& channel, const std::string& job,
+                                   OnInterrupt on_interrupt) {
+  Console& console = session.console;
+  ProgressPrinter progress(console);
+  std::stop_source leave;
+  const std::stop_callback interrupted(session.stop, [&] {
+    if (on_interrupt == OnInterrupt::kLeave) {
+      leave.request_stop();
+    } else {
+      AskToCancel(console, channel, job);
+    }
+  });
+  bool told_lost = false;
+  auto finished = channel.WatchJob({.name = job,
+                                    .on_event =
+                                        [&](const v1::JobEvent& event) {
+                                          told_lost = false;
+                                          if (event.has_state_change()) ShowStateChange(console, event.state_change());
+                                          if (event.has_progress()) progress.Show(ProgressView::Of(event.progress()));
+                                        },
+                                    .on_lost =
+                                        [&](const absl::Status& reason) {
+                                          if (!told_lost)
+                                            console.Note(fmt::format("{}; trying again", MessageOf(reason)));
+                                          told_lost = true;
+                                        },
+                                    .leave = leave.get_token()});
+  console.ClearStatusLine();
+  return finished;
+}
+
+absl::Status OutcomeOf(const v1::Job& job) {
+  switch (job.state()) {
+    case v1::JOB_STATE_FAILED:
+      return WithContext(ToStatus(job.error()), fmt::format("{} failed", job.name()));
+    case v1::JOB_STATE_CANCELLED:
+      return absl::CancelledError(fmt::format("{} was cancelled", job.name()));
+    default:
+      return absl::OkStatus();
+  }
+}
+
+absl::StatusOr<ExitCode> PrintStoredPlan(Session& session, Channel& channel, const std::string& plan,
+                                         const std::string& save) {
+  BITPLAN_ASSIGN_OR_RETURN(const v1::ExportPlanResponse document, channel.ExportPlan(plan, "json"));
+  BITPLAN_ASSIGN_OR_RETURN(const Plan parsed, plan::ParsePlan(document.content()));
+  return PrintPlan(session, parsed, save);
+}
+
+}  // namespace bitplan::client

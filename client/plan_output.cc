@@ -1,0 +1,50 @@
+#include "client/plan_output.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "client/files.h"
+#include "client/render.h"
+#include "search/base/status.h"
+#include "search/plan/exporter_table.h"
+#include "search/plan/plan_json.h"
+
+namespace bitplan::client {
+namespace {
+
+ExitCode CodeOf(const Plan& plan) {
+  if (plan.has_choice()) return ExitCode::kOk;
+  switch (plan.termination) {
+    case Termination::kInfeasible:
+      return ExitCode::kInfeasible;
+    case Termination::kCancelled:
+      return ExitCode::kCancelled;
+    case Termination::kOptimal:
+    case Termination::kFeasible:
+    case Termination::kTimeLimit:
+      break;
+  }
+  return ExitCode::kFailed;
+}
+
+absl::Status Save(const Plan& plan, const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  for (const auto& exporter : plan::Exporters()) {
+    if (extension == fmt::format(".{}", exporter.extension)) return WriteFile(path, exporter.write(plan));
+  }
+  return InvalidArgument("{}: want a file name that ends in .json or .csv", path);
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> PrintPlan(Session& session, const Plan& plan, const std::string& save) {
+  session.console.Answer(session.globals.is_json() ? plan::ToJson(plan) : RenderPlan(plan));
+  if (!save.empty()) {
+    BITPLAN_RETURN_IF_ERROR(Save(plan, save));
+    session.console.Note(fmt::format("Saved as {}", save));
+  }
+  return CodeOf(plan);
+}
+
+}  // namespace bitplan::client

@@ -1,0 +1,19 @@
+#ifndef BITPLAN_CLIENT_PLAN_OUTPUT_H_
+#define BITPLAN_CLIENT_PLAN_OUTPUT_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/commands.h"
+#include "search/plan/plan.h"
+
+namespace bitplan::client {
+
+// Prints a plan as a table or as its document, writes it to `save` too unless that is empty (format by the extension),
+// and says with the code whether there is one: kOk with a choice, kInfeasible if proven that there is none, kCancelled
+// if stopped before one was found, kFailed if time ran out before.
+absl::StatusOr<ExitCode> PrintPlan(Session& session, const Plan& plan, const std::string& save);
+
+}  // namespace bitplan::client
+
+#endif  // BITPLAN_CLIENT_PLAN_OUTPUT_H_

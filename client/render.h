@@ -1,0 +1,42 @@
+#ifndef BITPLAN_CLIENT_RENDER_H_
+#define BITPLAN_CLIENT_RENDER_H_
+
+#include <string>
+
+#include "bitplan/v1/job.pb.h"
+#include "bitplan/v1/model.pb.h"
+#include "bitplan/v1/plan.pb.h"
+#include "bitplan/v1/profile.pb.h"
+#include "google/protobuf/message.h"
+#include "search/plan/plan.h"
+
+// Answers as text for people, at most kLineWidth characters a line as long as names are of usual length.
+
+namespace bitplan::client {
+
+inline constexpr size_t kLineWidth = 120;
+
+// The whole plan: one row a layer with a total, one row a budget, and what is proven about it. Without a choice: why,
+// and what the least achievable is.
+std::string RenderPlan(const Plan& plan);
+
+std::string RenderModels(const v1::ListModelsResponse& models);
+std::string RenderModel(const v1::Model& model);
+std::string RenderJobs(const v1::ListJobsResponse& jobs);
+std::string RenderJob(const v1::Job& job);
+std::string RenderPlans(const v1::ListPlansResponse& plans);
+std::string RenderProfiles(const v1::ListProfilesResponse& profiles);
+std::string RenderProfile(const v1::Profile& profile);
+
+// "running", "succeeded".
+std::string StateName(v1::JobState state);
+
+// A message as JSON: field names as in the .proto, two blanks a level, a newline at the end.
+std::string RenderJson(const google::protobuf::Message& message);
+
+// The part of a resource name after the last slash.
+std::string IdOf(const std::string& name);
+
+}  // namespace bitplan::client
+
+#endif  // BITPLAN_CLIENT_RENDER_H_

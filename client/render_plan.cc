@@ -1,0 +1,193 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "client/render.h"
+#include "client/table.h"
+#include "client/units.h"
+#include "search/allocation/solution.h"
+
+namespace bitplan::client {
+namespace {
+
+constexpr size_t kLeastNameWidth = 12;
+constexpr double kFullPercent = 100;
+
+std::string CostText(const Costs& costs, Resource resource) {
+  const auto cost = costs.find(resource);
+  return cost == costs.end() ? "-" : FormatAmount(resource, cost->second);
+}
+
+// Size, where it is known, and what the budgets are about.
+std::vector<Resource> ShownResources(const Plan& plan) {
+  std::set<Resource> shown;
+  for (const PlanBudget& budget : plan.budgets) shown.insert(budget.resource);
+  if (plan.totals.contains(Resource::kSize)) shown.insert(Resource::kSize);
+  return {shown.begin(), shown.end()};
+}
+
+// An error of the predicted loss with the digits that mean something: "1.2e-04".
+std::string ErrorText(double standard_error) { return standard_error > 0 ? fmt::format("{:.1e}", standard_error) : ""; }
+
+int64_t TotalWeights(const Plan& plan) {
+  int64_t total = 0;
+  for (const PlanLayer& layer : plan.layers) total += layer.layer.num_weights;
+  return total;
+}
+
+// Average weight bits of the choice, each weight counted once.
+double AverageBits(const Plan& plan) {
+  double bits = 0;
+  for (const PlanLayer& layer : plan.layers) {
+    bits += static_cast<double>(layer.layer.num_weights) * layer.chosen->option.weight_bits;
+  }
+  return bits / static_cast<double>(std::max<int64_t>(TotalWeights(plan), 1));
+}
+
+bool HasErrors(const Plan& plan) {
+  return std::ranges::any_of(plan.layers, [](const PlanLayer& layer) { return layer.chosen->standard_error > 0; });
+}
+
+std::string RenderLayers(const Plan& plan, size_t name_width) {
+  const std::vector<Resource> resources = ShownResources(plan);
+  const bool has_errors = HasErrors(plan);
+  std::vector<Column> columns = {{.title = "layer", .max_width = name_width},
+                                 {.title = "kind"},
+                                 {.title = "weights", .right = true},
+                                 {.title = "bits"},
+                                 {.title = "scheme"},
+                                 {.title = "granularity"}};
+  for (const Resource resource : resources)
+    columns.push_back({.title = std::string(ToString(resource)), .right = true});
+  columns.push_back({.title = "sensitivity", .right = true});
+  if (has_errors) columns.push_back({.title = "+- error", .right = true});
+
+  Table table(std::move(columns));
+  for (const PlanLayer& layer : plan.layers) {
+    const PlanOption& chosen = *layer.chosen;
+    std::vector<std::string> row = {layer.layer.name,
+                                    std::string(ToString(layer.layer.kind)),
+                                    FormatCount(layer.layer.num_weights),
+                                    fmt::format("w{}a{}", chosen.option.weight_bits, chosen.option.activation_bits),
+                                    chosen.option.scheme,
+                                    std::string(ToString(chosen.option.granularity))};
+    for (const Resource resource : resources) row.push_back(CostText(chosen.costs, resource));
+    row.push_back(FormatLoss(chosen.sensitivity));
+    row.push_back(ErrorText(chosen.standard_error));
+    table.AddRow(std::move(row));
+  }
+  std::vector<std::string> total = {fmt::format("total of {} layers", plan.layers.size()),
+                                    "",
+                                    FormatCount(TotalWeights(plan)),
+                                    fmt::format("w{:.2f}", AverageBits(plan)),
+                                    "",
+                                    ""};
+  for (const Resource resource : resources) total.push_back(CostText(plan.totals, resource));
+  total.push_back(FormatLoss(plan.objective));
+  table.AddFooter(std::move(total));
+  return table.Render();
+}
+
+size_t LongestLine(const std::string& text) {
+  size_t longest = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    longest = std::max(longest, DisplayWidth(std::string_view(text).substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return longest;
+}
+
+// The names give way if the table would be too wide.
+std::string RenderLayersToWidth(const Plan& plan) {
+  std::string text = RenderLayers(plan, 0);
+  const size_t width = LongestLine(text);
+  if (width <= kLineWidth) return text;
+  size_t names = 0;
+  for (const PlanLayer& layer : plan.layers) names = std::max(names, DisplayWidth(layer.layer.name));
+  const size_t excess = width - kLineWidth;
+  return RenderLayers(plan, names > excess + kLeastNameWidth ? names - excess : kLeastNameWidth);
+}
+
+std::string Percent(int64_t part, int64_t whole) {
+  if (whole == 0) return "-";
+  // Rounded down: "100%" is a budget used up to the last unit.
+  const double percent = std::floor(static_cast<double>(part) / static_cast<double>(whole) * kFullPercent * 10) / 10;
+  return fmt::format("{:.1f}%", percent);
+}
+
+std::string UniformText(const Plan& plan, int bits, Resource resource) {
+  const auto uniform = plan.uniform.find(bits);
+  return uniform == plan.uniform.end() ? "-" : CostText(uniform->second, resource);
+}
+
+std::string RenderBudgets(const Plan& plan) {
+  const bool met = plan.has_choice();
+  Table table(met ? std::vector<Column>{{.title = "budget"},
+                                        {.title = "limit", .right = true},
+                                        {.title = "used", .right = true},
+                                        {.title = "of limit", .right = true},
+                                        {.title = "slack", .right = true},
+                                        {.title = "all 4 bit", .right = true},
+                                        {.title = "all 8 bit", .right = true}}
+                  : std::vector<Column>{{.title = "budget"},
+                                        {.title = "limit", .right = true},
+                                        {.title = "least achievable", .right = true},
+                                        {.title = "short by", .right = true}});
+  for (const PlanBudget& budget : plan.budgets) {
+    const auto amount = [&](int64_t value) { return FormatAmount(budget.resource, value); };
+    if (met) {
+      table.AddRow({budget.spec, amount(budget.limit), amount(budget.used), Percent(budget.used, budget.limit),
+                    amount(budget.slack), UniformText(plan, 4, budget.resource),
+                    UniformText(plan, 8, budget.resource)});
+    } else {
+      const int64_t shortage = budget.least_achievable - budget.limit;
+      table.AddRow(
+          {budget.spec, amount(budget.limit), amount(budget.least_achievable), shortage > 0 ? amount(shortage) : "-"});
+    }
+  }
+  return table.Render();
+}
+
+std::string RenderProof(const Plan& plan) {
+  const std::string with = fmt::format("solver {}, {} nodes", plan.solver, FormatCount(plan.solver_nodes));
+  const std::string numbers =
+      fmt::format("objective {}, bound {}, gap {}", FormatLoss(plan.objective), FormatLoss(plan.bound),
+                  plan.gap == 0 ? "0" : fmt::format("{:.2g}", plan.gap));
+  switch (plan.termination) {
+    case Termination::kOptimal:
+      return fmt::format("optimal: {} ({}). No plan within the budgets has a lower predicted loss.\n", numbers, with);
+    case Termination::kFeasible:
+    case Termination::kTimeLimit:
+    case Termination::kCancelled:
+      break;
+    case Termination::kInfeasible:
+      return fmt::format("infeasible: proven, {}.\n", with);
+  }
+  const std::string name(allocation::TerminationName(plan.termination));
+  if (!plan.has_choice()) return fmt::format("{}: no plan was found ({}).\n", name, with);
+  return fmt::format("{}: {} ({}). Obeys the budgets, but is not proven best.\n", name, numbers, with);
+}
+
+std::string RenderOrigin(const Plan& plan) {
+  const PlanProvenance& from = plan.provenance;
+  std::string text = fmt::format("sensitivities {}, hardware {}", from.method, from.profile);
+  if (!from.model_digest.empty()) text += fmt::format(", seed {}", from.seed);
+  return text + fmt::format(", bitplan {}, plan {}\n", from.bitplan_version, plan.fingerprint.substr(0, 12));
+}
+
+}  // namespace
+
+std::string RenderPlan(const Plan& plan) {
+  std::string text;
+  if (plan.has_choice()) text += RenderLayersToWidth(plan) + "\n";
+  if (!plan.has_choice() && !plan.diagnosis.empty()) text += plan.diagnosis + "\n\n";
+  if (!plan.budgets.empty()) text += RenderBudgets(plan) + "\n";
+  text += RenderProof(plan);
+  if (plan.has_choice() && !plan.diagnosis.empty()) text += plan.diagnosis + "\n";
+  return text + RenderOrigin(plan);
+}
+
+}  // namespace bitplan::client

@@ -1,0 +1,187 @@
+#include "client/search_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "search/allocation/solver_table.h"
+#include "search/base/status.h"
+#include "search/hardware/shipped_profiles.h"
+#include "search/plan/exporter_table.h"
+#include "search/quantization/quantizer_table.h"
+#include "search/sensitivity/method_table.h"
+
+namespace bitplan::client {
+namespace {
+
+std::string CheckBudget(const std::string& text) { return MessageOf(pipeline::ParseBudget(text).status()); }
+
+std::string CheckTie(const std::string& text) {
+  const size_t comma = text.find(',');
+  const bool is_group = comma != std::string::npos && comma > 0 && comma + 1 < text.size();
+  return is_group ? "" : fmt::format("got '{}', want at least two layer names with commas between", text);
+}
+
+std::string CheckSave(const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  for (const auto& exporter : plan::Exporters()) {
+    if (extension == fmt::format(".{}", exporter.extension)) return "";
+  }
+  return fmt::format("got '{}', want a file name that ends in .json or .csv", path);
+}
+
+std::string CheckCalibration(const std::string& text) {
+  const size_t comma = text.find(',');
+  for (const std::string& path : {text.substr(0, comma), comma == std::string::npos ? "" : text.substr(comma + 1)}) {
+    if (!path.empty() && !std::filesystem::is_regular_file(path)) return "no file '" + path + "'";
+  }
+  return "";
+}
+
+template <typename Entries>
+std::vector<std::string> NamesOf(const Entries& entries) {
+  std::vector<std::string> names;
+  for (const auto& entry : entries) names.emplace_back(entry.name);
+  return names;
+}
+
+void AddSources(CLI::App& app, SearchArguments& to, bool on_server) {
+  CLI::Option* model = app.add_option("model", to.model, "ONNX network")->check(CLI::ExistingFile);
+  CLI::Option* calibration = app.add_option("--calibration", to.calibration,
+                                            "Calibration data: data.npz (arrays images or inputs by name, and labels), "
+                                            "or images.npy,labels.npy")
+                                 ->check(CheckCalibration)
+                                 ->type_name("FILES")
+                                 ->needs(model);
+  model->needs(calibration);
+  CLI::Option* given = app.add_option("--sensitivities", to.sensitivities,
+                                      "Given sensitivities (docs/formats/sensitivities.md) in place of a network")
+                           ->check(CLI::ExistingFile)
+                           ->type_name("FILE")
+                           ->excludes(model);
+  if (on_server) {
+    app.add_option("--measurement", to.measurement, "Measurement on the server in place of a network: answers at once")
+        ->type_name("NAME")
+        ->excludes(model)
+        ->excludes(given);
+  }
+}
+
+void AddProblem(CLI::App& app, SearchArguments& to) {
+  to.hardware = hardware::kDefaultProfile;
+  app.add_option("--budget", to.budgets,
+                 "RESOURCE=AMOUNT, once for each resource: size=500kB, size=0.5x (of uniform 8 bit), size=0.5@w4:w8 "
+                 "(half way from uniform 4 to 8 bit), bops=1.2G, latency=3.5ms")
+      ->required()
+      ->check(CheckBudget)
+      ->type_name("BUDGET")
+      ->allow_extra_args(false);
+  app.add_option("--hardware", to.hardware, "Hardware profile: a name, or a profile document FILE.json")
+      ->type_name("NAME")
+      ->capture_default_str();
+  app.add_option("--tie", to.ties, "LAYER,LAYER[,..]: layers that must get the same option; may be repeated")
+      ->check(CheckTie)
+      ->type_name("LAYERS")
+      ->allow_extra_args(false);
+  app.add_flag("--leave-out-unpriced", to.leave_out_unpriced,
+               "Leave options out that the profile has no cost for, instead of refusing");
+}
+
+void AddMeasuring(CLI::App& app, SearchArguments& to) {
+  const std::string group = "Measuring";
+  const auto add = [&](const char* flag, auto& value, const char* help) {
+    return app.add_option(flag, value, help)->capture_default_str()->group(group);
+  };
+  std::vector<std::string> methods;
+  for (const auto& method : sensitivity::Methods()) {
+    if (method.score != nullptr) methods.emplace_back(method.name);
+  }
+  add("--method", to.sensitivity.method, "Sensitivity method")->check(CLI::IsMember(methods));
+  add("--bits", to.quantization.weight_bits, "Weight bits to choose from")->delimiter(',')->type_name("N,N,..");
+  add("--activation-bits", to.quantization.activation_bits, "Activation bits that costs are priced with");
+  add("--schemes", to.quantization.schemes, "Quantizers to choose from")
+      ->delimiter(',')
+      ->check(CLI::IsMember(NamesOf(quantization::Quantizers())))
+      ->type_name("NAME,..");
+  app.add_option("--granularities", to.granularities, "per_tensor, per_channel [both]")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"per_tensor", "per_channel"}))
+      ->type_name("NAME,..")
+      ->group(group);
+  add("--loss", to.sensitivity.loss, "Loss, or auto: by the targets");
+  add("--samples", to.sensitivity.max_samples, "Only the first N calibration samples; 0: all");
+  add("--seed", to.sensitivity.seed, "Seed of every random draw");
+  add("--trace-error", to.sensitivity.trace_relative_error, "Wanted relative standard error of each layer's trace");
+  add("--max-probes", to.sensitivity.max_probes, "Most probes for the traces");
+}
+
+void AddSolving(CLI::App& app, SearchArguments& to) {
+  const std::string group = "Solving";
+  std::vector<std::string> solvers = {"auto"};
+  for (const std::string& name : NamesOf(allocation::Solvers())) solvers.push_back(name);
+  app.add_option("--solver", to.solver.solver, "Solver")
+      ->check(CLI::IsMember(solvers))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--time-limit", to.solver.time_limit_s, "Seconds for solving [60]")
+      ->check(CLI::Range(0.001, 3600.0))
+      ->type_name("SECONDS")
+      ->group(group);
+  app.add_option("--gap", to.solver.relative_gap, "Stop at this relative gap; 0: prove optimality")
+      ->check(CLI::Range(0.0, 0.999))
+      ->capture_default_str()
+      ->group(group);
+}
+
+}  // namespace
+
+std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server) {
+  auto arguments = std::make_shared<SearchArguments>();
+  AddSources(app, *arguments, on_server);
+  AddProblem(app, *arguments);
+  app.add_option("--save", arguments->save, "Also write the plan to FILE.json or FILE.csv")
+      ->check(CheckSave)
+      ->type_name("FILE");
+  if (!on_server) {
+    app.add_option("--threads", arguments->threads, "Threads; changes no result bit; 0: all processors")
+        ->check(CLI::Range(0, 1024))
+        ->capture_default_str();
+  }
+  AddMeasuring(app, *arguments);
+  AddSolving(app, *arguments);
+  // Exactly one source; the parser itself can only say "at most one".
+  app.final_callback([to = arguments.get()] {
+    if (to->model.empty() && to->sensitivities.empty() && to->measurement.empty()) {
+      throw CLI::RequiredError(
+          "a network (MODEL.onnx with --calibration) or --sensitivities");  // caught in commands.cc
+    }
+  });
+  return arguments;
+}
+
+absl::StatusOr<std::vector<BudgetSpec>> BudgetsOf(const SearchArguments& arguments) {
+  std::vector<BudgetSpec> budgets;
+  for (const std::string& text : arguments.budgets) {
+    BITPLAN_ASSIGN_OR_RETURN(budgets.emplace_back(), pipeline::ParseBudget(text));
+  }
+  return budgets;
+}
+
+std::vector<std::vector<std::string>> TiesOf(const SearchArguments& arguments) {
+  std::vector<std::vector<std::string>> ties;
+  for (const std::string& text : arguments.ties) ties.push_back(CLI::detail::split(text, ','));
+  return ties;
+}
+
+absl::StatusOr<QuantizationOptions> QuantizationOf(const SearchArguments& arguments) {
+  QuantizationOptions quantization = arguments.quantization;
+  if (!arguments.granularities.empty()) quantization.granularities.clear();
+  for (const std::string& name : arguments.granularities) {
+    BITPLAN_ASSIGN_OR_RETURN(quantization.granularities.emplace_back(), ParseGranularity(name));
+  }
+  BITPLAN_RETURN_IF_ERROR(Validate(quantization));
+  return quantization;
+}
+
+}  // namespace bitplan::client

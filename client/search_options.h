@@ -1,0 +1,54 @@
+#ifndef BITPLAN_CLIENT_SEARCH_OPTIONS_H_
+#define BITPLAN_CLIENT_SEARCH_OPTIONS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/commands.h"
+#include "search/allocation/solver_options.h"
+#include "search/pipeline/budget.h"
+#include "search/quantization/options.h"
+#include "search/sensitivity/estimate.h"
+
+namespace bitplan::client {
+
+// What `search` and `local search` ask for, as typed.
+struct SearchArguments {
+  std::string model;          // path of an ONNX file; or
+  std::string sensitivities;  // path of a sensitivities document; or
+  std::string measurement;    // name or id on the server
+  std::string calibration;    // with model: ReadCalibration
+
+  std::string hardware;  // name of a profile or path of a profile document (*.json)
+  std::vector<std::string> budgets;
+  std::vector<std::string> ties;  // "layer,layer[,layer..]" each
+
+  QuantizationOptions quantization;
+  std::vector<std::string> granularities;  // names; empty: quantization's default
+  SensitivityOptions sensitivity;
+  SolverOptions solver;
+  bool leave_out_unpriced = false;
+
+  std::string save;  // path; empty: not asked for
+  int threads = 0;   // local only; 0: all processors
+};
+
+// Adds the options to `app`; the values arrive in the returned struct when it has parsed. `on_server` picks those that
+// need a server (measurement) or run without one (threads). What is wrong by itself (a budget that cannot be read, a
+// format that does not exist) is refused while parsing, as wrong usage.
+std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server);
+
+// The budgets, read. They were checked while parsing.
+absl::StatusOr<std::vector<BudgetSpec>> BudgetsOf(const SearchArguments& arguments);
+// "a,b" and "c,d" as groups of names.
+std::vector<std::vector<std::string>> TiesOf(const SearchArguments& arguments);
+// Everything about options and estimators, checked.
+absl::StatusOr<QuantizationOptions> QuantizationOf(const SearchArguments& arguments);
+
+}  // namespace bitplan::client
+
+#endif  // BITPLAN_CLIENT_SEARCH_OPTIONS_H_
