@@ -24,8 +24,9 @@ class Sets {
     return i;
   }
   void Join(int i, int j) {
-    const auto [low, high] = std::minmax(Find(i), Find(j));
-    parent_[high] = low;
+    const int a = Find(i);
+    const int b = Find(j);
+    parent_[std::max(a, b)] = std::min(a, b);
   }
 
  private:
