@@ -4,6 +4,7 @@
 #include <atomic>
 #include <charconv>
 #include <condition_variable>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <random>
@@ -146,7 +147,12 @@ std::optional<store::JobRecord> JobManager::State::ReadCreated(const store::JobK
 void JobManager::State::Work() {
   while (const std::shared_ptr<Run> run = TakeRun()) {
     const Clock::time_point start = Clock::now();
-    RunJob(run);
+    try {
+      RunJob(run);
+    } catch (
+        const std::exception&) {  // out of memory around the runner: the worker lives on, a restart re-queues the job
+      Log("a worker ran out of memory; its job will run again after a restart");
+    }
     ForgetRun(run, Clock::now() - start);
   }
 }
