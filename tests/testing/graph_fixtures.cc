@@ -1,0 +1,201 @@
+#include "tests/testing/graph_fixtures.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <utility>
+
+#include "search/base/check.h"
+#include "search/ops/find_layers.h"
+
+namespace bitplan::testing {
+namespace {
+
+using List = std::vector<int64_t>;
+
+Tensor RandomTensor(Shape shape, double deviation, Rng& rng) {
+  Tensor tensor = Tensor::Zeros(std::move(shape));
+  rng.FillGaussian(tensor.data);
+  for (float& value : tensor.data) value *= static_cast<float>(deviation);
+  return tensor;
+}
+
+Dataset WithInputs(int64_t num_samples, Shape sample_shape, Rng& rng) {
+  sample_shape.insert(sample_shape.begin(), num_samples);
+  Dataset data{.num_samples = num_samples};
+  data.inputs.push_back({.name = "images", .values = RandomTensor(std::move(sample_shape), 1, rng)});
+  return data;
+}
+
+}  // namespace
+
+GraphBuilder::GraphBuilder(int64_t opset_version, uint64_t seed) : rng_(seed, 0) {
+  graph_.name = "test";
+  graph_.opset_version = opset_version;
+}
+
+ValueId GraphBuilder::AddValue(const std::string& name) {
+  const ValueId id = static_cast<ValueId>(graph_.values.size());
+  graph_.values.push_back({.name = name.empty() ? fmt::format("v{}", id) : name});
+  return id;
+}
+
+ValueId GraphBuilder::Input(const std::string& name, Shape shape) {
+  const ValueId id = AddValue(name);
+  graph_.inputs.push_back({.value = id, .shape = std::move(shape)});
+  return id;
+}
+
+ValueId GraphBuilder::Floats(const std::string& name, Shape shape, std::vector<float> data) {
+  const ValueId id = AddValue(name);
+  graph_.values[id].constant = Tensor{.shape = std::move(shape), .data = FloatVector(data.begin(), data.end())};
+  return id;
+}
+
+ValueId GraphBuilder::Ints(const std::string& name, std::vector<int64_t> data) {
+  const ValueId id = AddValue(name);
+  const Shape shape = {static_cast<int64_t>(data.size())};
+  graph_.values[id].constant = IntTensor{.shape = shape, .data = std::move(data)};
+  return id;
+}
+
+ValueId GraphBuilder::RandomWeight(const std::string& name, Shape shape) {
+  const double fan_in = static_cast<double>(NumElements(shape)) / static_cast<double>(shape[0]);
+  return RandomFloats(name, std::move(shape), 1 / std::sqrt(fan_in));
+}
+
+ValueId GraphBuilder::RandomFloats(const std::string& name, Shape shape, double deviation) {
+  const ValueId id = AddValue(name);
+  graph_.values[id].constant = RandomTensor(std::move(shape), deviation, rng_);
+  return id;
+}
+
+ValueId GraphBuilder::Node(const std::string& op_type, std::vector<ValueId> inputs, Attributes attributes) {
+  const ValueId output = AddValue("");
+  graph_.nodes.push_back({.name = fmt::format("{}_{}", op_type, graph_.nodes.size()),
+                          .op_type = op_type,
+                          .inputs = std::move(inputs),
+                          .outputs = {output},
+                          .attributes = std::move(attributes)});
+  return output;
+}
+
+Graph GraphBuilder::BuildWithoutLayers(ValueId output) {
+  graph_.outputs = {output};
+  return graph_;
+}
+
+Graph GraphBuilder::Build(ValueId output) {
+  Graph graph = BuildWithoutLayers(output);
+  BITPLAN_CHECK(ops::FindLayers(graph).ok());
+  BITPLAN_CHECK(CheckInvariants(graph).ok());
+  return graph;
+}
+
+Dataset RandomClassification(int64_t num_samples, Shape sample_shape, int64_t num_classes, uint64_t seed) {
+  Rng rng(seed, 0);
+  Dataset data = WithInputs(num_samples, std::move(sample_shape), rng);
+  ClassLabels labels;
+  for (int64_t n = 0; n < num_samples; ++n) labels.push_back(static_cast<int64_t>(rng.NextBelow(num_classes)));
+  data.targets = std::move(labels);
+  return data;
+}
+
+Dataset RandomRegression(int64_t num_samples, Shape sample_shape, Shape target_shape, uint64_t seed) {
+  Rng rng(seed, 0);
+  Dataset data = WithInputs(num_samples, std::move(sample_shape), rng);
+  target_shape.insert(target_shape.begin(), num_samples);
+  data.targets = RandomTensor(std::move(target_shape), 1, rng);
+  return data;
+}
+
+NetworkFixture TanhMlp() {
+  GraphBuilder b;
+  const ValueId x = b.Input("x", {kDynamic, 5});
+  const Attributes transposed = {{"transB", int64_t{1}}};
+  ValueId y =
+      b.Node("Gemm", {x, b.RandomWeight("fc1.weight", {6, 5}), b.RandomFloats("fc1.bias", {6}, 0.3)}, transposed);
+  y = b.Node("Tanh", {y});
+  y = b.Node("Gemm", {y, b.RandomWeight("fc2.weight", {3, 6}), b.RandomFloats("fc2.bias", {3}, 0.3)}, transposed);
+  return {.name = "TanhMlp", .graph = b.Build(y), .data = RandomClassification(8, {5}, 3, 11)};
+}
+
+NetworkFixture SmoothConvNet() {
+  GraphBuilder b;
+  const ValueId x = b.Input("x", {kDynamic, 2, 7, 6});
+  ValueId y = b.Node("Conv", {x, b.RandomWeight("stem.weight", {4, 2, 3, 3}), b.RandomFloats("stem.bias", {4}, 0.3)},
+                     {{"strides", List{2, 1}}, {"pads", List{1, 0, 0, 2}}});
+  y = b.Node("Sigmoid", {y});
+  const ValueId skip = y;
+  y = b.Node("Conv", {y, b.RandomWeight("grouped.weight", {4, 2, 3, 1})},
+             {{"group", int64_t{2}}, {"pads", List{1, 0, 1, 0}}});
+  y = b.Node("BatchNormalization",
+             {y, b.Floats("scale", {4}, {1.5, -0.7, 0.9, 2}), b.Floats("shift", {4}, {0.1, 0, -0.2, 0.3}),
+              b.Floats("mean", {4}, {0, 0.2, -0.1, 0.1}), b.Floats("var", {4}, {0.5, 1, 2, 0.8})});
+  y = b.Node("Tanh", {y});
+  y = b.Node("Conv", {y, b.RandomWeight("depthwise.weight", {4, 1, 3, 3})},
+             {{"group", int64_t{4}}, {"pads", List{1, 1, 1, 1}}});
+  y = b.Node("Add", {y, skip});
+  y = b.Node("Conv", {b.Node("Tanh", {y}), b.RandomWeight("point.weight", {5, 4, 1, 1})});
+  y = b.Node("Flatten", {b.Node("GlobalAveragePool", {b.Node("Sigmoid", {y})})});
+  y = b.Node("Gemm", {y, b.RandomWeight("fc.weight", {5, 3})});
+  return {.name = "SmoothConvNet", .graph = b.Build(y), .data = RandomClassification(6, {2, 7, 6}, 3, 12)};
+}
+
+NetworkFixture KinkedConvNet() {
+  GraphBuilder b;
+  const ValueId x = b.Input("x", {kDynamic, 1, 8, 8});
+  ValueId y = b.Node("Conv", {x, b.RandomWeight("conv1.weight", {4, 1, 3, 3}), b.RandomFloats("conv1.bias", {4}, 0.3)},
+                     {{"auto_pad", std::string("SAME_UPPER")}});
+  y = b.Node("MaxPool", {b.Node("Relu", {y})}, {{"kernel_shape", List{2, 2}}, {"strides", List{2, 2}}});
+  y = b.Node("Conv", {y, b.RandomWeight("conv2.weight", {6, 4, 3, 3})},
+             {{"dilations", List{1, 1}}, {"pads", List{1, 1, 1, 1}}});
+  y = b.Node("Mul", {y, b.Node("HardSigmoid", {y}, {{"alpha", 1.0F / 6}})});
+  y = b.Node("AveragePool", {y}, {{"kernel_shape", List{3, 3}}, {"strides", List{2, 2}}, {"ceil_mode", int64_t{1}}});
+  y = b.Node("MatMul", {b.Node("Flatten", {y}), b.RandomFloats("onnx::MatMul_17", {24, 3}, 0.3)});
+  y = b.Node("Add", {b.RandomFloats("fc.bias", {3}, 0.3), y});
+  return {.name = "KinkedConvNet", .graph = b.Build(y), .data = RandomClassification(5, {1, 8, 8}, 3, 13)};
+}
+
+NetworkFixture SharedWeightNet() {
+  GraphBuilder b(11);
+  const ValueId x = b.Input("x", {kDynamic, 4});
+  const ValueId weight = b.RandomWeight("shared.weight", {4, 4});
+  ValueId y = b.Node("Softplus", {b.Node("MatMul", {x, weight})});
+  y = b.Node("Div", {y, b.Node("Add", {b.Node("Mul", {x, x}), b.Floats("one", {}, {1})})});
+  y = b.Node("Gemm", {y, weight}, {{"transB", int64_t{1}}, {"alpha", 0.7F}});
+  y = b.Node("Sub", {y, b.Node("Pow", {x, b.Floats("three", {}, {3})})});
+  return {.name = "SharedWeightNet", .graph = b.Build(y), .data = RandomRegression(7, {4}, {4}, 14)};
+}
+
+NetworkFixture AttentionNet() {
+  GraphBuilder b;
+  const ValueId x = b.Input("x", {kDynamic, 4, 6});
+  const ValueId q = b.Node("MatMul", {x, b.RandomWeight("q.weight", {6, 5})});
+  const ValueId k = b.Node("MatMul", {x, b.RandomWeight("k.weight", {6, 5})});
+  const ValueId v = b.Node("MatMul", {x, b.RandomWeight("v.weight", {6, 5})});
+  ValueId y = b.Node("MatMul", {q, b.Node("Transpose", {k}, {{"perm", List{0, 2, 1}}})});
+  y = b.Node("Softmax", {b.Node("Div", {y, b.Floats("scale", {}, {2.2F})})}, {{"axis", int64_t{-1}}});
+  y = b.Node("ReduceMean", {b.Node("MatMul", {y, v})}, {{"axes", List{1}}, {"keepdims", int64_t{0}}});
+  y = b.Node("Gemm", {b.Node("Erf", {y}), b.RandomWeight("fc.weight", {3, 5})}, {{"transB", int64_t{1}}});
+  return {.name = "AttentionNet", .graph = b.Build(y), .data = RandomClassification(5, {4, 6}, 3, 15)};
+}
+
+NetworkFixture SequenceNet() {
+  GraphBuilder b;
+  const ValueId x = b.Input("x", {kDynamic, 3, 12});
+  ValueId y =
+      b.Node("Conv", {x, b.RandomWeight("conv1.weight", {4, 3, 3})}, {{"dilations", List{2}}, {"pads", List{2, 2}}});
+  y = b.Node("Tanh", {y});
+  y = b.Node("Concat", {y, x}, {{"axis", int64_t{1}}});
+  y = b.Node("Conv", {y, b.RandomWeight("conv2.weight", {3, 7, 2}), b.RandomFloats("conv2.bias", {3}, 0.3)},
+             {{"strides", List{3}}});
+  y = b.Node("LogSoftmax", {y}, {{"axis", int64_t{1}}});
+  return {.name = "SequenceNet", .graph = b.Build(y), .data = RandomRegression(4, {3, 12}, {3, 4}, 16)};
+}
+
+std::vector<NetworkFixture> AllNetworks() {
+  return {TanhMlp(), SmoothConvNet(), KinkedConvNet(), SharedWeightNet(), AttentionNet(), SequenceNet()};
+}
+
+}  // namespace bitplan::testing

@@ -1,0 +1,687 @@
+#include "tests/testing/reference_network.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <numeric>
+
+#include "tests/testing/scalar_tape.h"
+
+namespace bitplan::testing {
+namespace {
+
+using Index = std::vector<int64_t>;
+using Ints = std::vector<int64_t>;
+
+[[noreturn]] void Die(const std::string& what) {
+  std::cerr << "reference network: " << what << "\n";
+  std::abort();
+}
+
+template <typename T>
+struct Array {
+  Shape shape;
+  std::vector<T> data;
+
+  explicit Array(Shape s = {}) : shape(std::move(s)), data(NumElements(shape), T(0.0)) {}
+  T& At(const Index& index) { return data[Offset(index)]; }
+  const T& At(const Index& index) const { return data[Offset(index)]; }
+
+ private:
+  int64_t Offset(const Index& index) const {
+    int64_t offset = 0;
+    for (size_t d = 0; d < shape.size(); ++d) offset = offset * shape[d] + index[d];
+    return offset;
+  }
+};
+
+void ForEachIndex(const Shape& shape, const std::function<void(const Index&)>& fn) {
+  Index index(shape.size(), 0);
+  for (int64_t n = 0; n < NumElements(shape); ++n) {
+    fn(index);
+    for (size_t d = shape.size(); d-- > 0;) {
+      if (++index[d] < shape[d]) break;
+      index[d] = 0;
+    }
+  }
+}
+
+// The operation of one node, inputs at hand. Every method returns the node's output 0.
+template <typename T>
+struct NodeRunner {
+  const Graph& graph;
+  const Node& node;
+  const std::vector<Array<T>>& values;
+
+  bool Has(size_t i) const { return i < node.inputs.size() && node.inputs[i] != kNoValue; }
+  const Array<T>& In(size_t i) const { return values[node.inputs[i]]; }
+  Ints IntsIn(size_t i) const { return std::get<IntTensor>(graph.values[node.inputs[i]].constant).data; }
+
+  int64_t Int(const char* name, int64_t fallback) const { return *IntAttribute(node, name, fallback); }
+  double Float(const char* name, double fallback) const {
+    return *FloatAttribute(node, name, static_cast<float>(fallback));
+  }
+  Ints List(const char* name, const Ints& fallback) const { return *IntsAttribute(node, name, fallback); }
+  bool Is(const char* op_type) const { return node.op_type == op_type; }
+
+  Array<T> Map(const std::function<T(const T&)>& f) const {
+    Array<T> y(In(0).shape);
+    for (size_t i = 0; i < y.data.size(); ++i) y.data[i] = f(In(0).data[i]);
+    return y;
+  }
+
+  // ---- elementwise functions of one input
+
+  static T Clamp(const T& x, double low, double high) {
+    return ValueOf(x) < low ? T(low) : (ValueOf(x) > high ? T(high) : x);
+  }
+  static T Logistic(const T& x) { return T(1.0) / (T(1.0) + Exp(T(0.0) - x)); }
+
+  T Elementwise(const T& x) const {
+    if (Is("Relu")) return ValueOf(x) > 0 ? x : T(0.0);
+    if (Is("LeakyRelu")) return ValueOf(x) > 0 ? x : T(Float("alpha", 0.01)) * x;
+    if (Is("Sigmoid")) return Logistic(x);
+    if (Is("Tanh")) return Tanh(x);
+    if (Is("HardSigmoid")) return Clamp(T(Float("alpha", 0.2)) * x + T(Float("beta", 0.5)), 0, 1);
+    if (Is("HardSwish")) return x * Clamp(x / T(6.0) + T(0.5), 0, 1);
+    if (Is("Softplus")) return Log(T(1.0) + Exp(x));
+    if (Is("Erf")) return Erf(x);
+    if (Is("Exp")) return Exp(x);
+    if (Is("Log")) return Log(x);
+    if (Is("Neg")) return T(0.0) - x;
+    if (Is("Sqrt")) return Power(x, 0.5);
+    if (Is("Identity") || Is("Dropout")) return x;
+    Die("no operator " + node.op_type);
+  }
+
+  Array<T> Clip() const {
+    const bool by_input = graph.opset_version >= 11;
+    const double low = by_input ? (Has(1) ? ValueOf(In(1).data[0]) : -1e30) : Float("min", -1e30);
+    const double high = by_input ? (Has(2) ? ValueOf(In(2).data[0]) : 1e30) : Float("max", 1e30);
+    return Map([&](const T& x) { return Clamp(x, low, high); });
+  }
+
+  Array<T> Pow() const {
+    const double p = ValueOf(In(1).data[0]);
+    return Map([&](const T& x) { return Power(x, p); });
+  }
+
+  // ---- broadcasting
+
+  static Shape Broadcast(const Shape& a, const Shape& b) {
+    Shape out(std::max(a.size(), b.size()), 1);
+    for (size_t d = 0; d < out.size(); ++d) {
+      const int64_t size_a = d < a.size() ? a[a.size() - 1 - d] : 1;
+      const int64_t size_b = d < b.size() ? b[b.size() - 1 - d] : 1;
+      out[out.size() - 1 - d] = std::max(size_a, size_b);
+    }
+    return out;
+  }
+  // The index into a tensor of `shape` for an index into a tensor it broadcasts to.
+  static Index Fold(const Index& index, const Shape& shape) {
+    Index folded(index.end() - static_cast<int64_t>(shape.size()), index.end());
+    for (size_t d = 0; d < shape.size(); ++d) folded[d] = shape[d] == 1 ? 0 : folded[d];
+    return folded;
+  }
+
+  Array<T> Arithmetic() const {
+    Array<T> y(Broadcast(In(0).shape, In(1).shape));
+    ForEachIndex(y.shape, [&](const Index& i) {
+      const T& a = In(0).At(Fold(i, In(0).shape));
+      const T& b = In(1).At(Fold(i, In(1).shape));
+      y.At(i) = Is("Add") ? a + b : Is("Sub") ? a - b : Is("Mul") ? a * b : a / b;
+    });
+    return y;
+  }
+
+  // ---- products
+
+  Array<T> Gemm() const {
+    const bool ta = Int("transA", 0) != 0;
+    const bool tb = Int("transB", 0) != 0;
+    const Shape& a = In(0).shape;
+    const Shape& b = In(1).shape;
+    Array<T> y({a[ta ? 1 : 0], b[tb ? 0 : 1]});
+    ForEachIndex(y.shape, [&](const Index& i) {
+      T sum(0.0);
+      for (int64_t k = 0; k < a[ta ? 0 : 1]; ++k) {
+        sum = sum + In(0).At(ta ? Index{k, i[0]} : Index{i[0], k}) * In(1).At(tb ? Index{i[1], k} : Index{k, i[1]});
+      }
+      y.At(i) = T(Float("alpha", 1)) * sum;
+      if (Has(2)) y.At(i) = y.At(i) + T(Float("beta", 1)) * In(2).At(Fold(i, In(2).shape));
+    });
+    return y;
+  }
+
+  Array<T> MatMul() const {
+    Array<T> a = In(0);
+    Array<T> b = In(1);
+    const bool row = a.shape.size() == 1;
+    const bool column = b.shape.size() == 1;
+    if (row) a.shape.insert(a.shape.begin(), 1);
+    if (column) b.shape.push_back(1);
+    const int64_t m = a.shape[a.shape.size() - 2];
+    const int64_t n = b.shape.back();
+    const Shape a_batch(a.shape.begin(), a.shape.end() - 2);
+    const Shape b_batch(b.shape.begin(), b.shape.end() - 2);
+    Shape shape = Broadcast(a_batch, b_batch);
+    shape.insert(shape.end(), {m, n});
+    Array<T> y(shape);
+    ForEachIndex(shape, [&](const Index& i) {
+      const Index batch(i.begin(), i.end() - 2);
+      Index ia = Fold(batch, a_batch);
+      Index ib = Fold(batch, b_batch);
+      ia.insert(ia.end(), {i[i.size() - 2], 0});
+      ib.insert(ib.end(), {0, i.back()});
+      for (int64_t k = 0; k < a.shape.back(); ++k) {
+        ia.back() = k;
+        ib[ib.size() - 2] = k;
+        y.At(i) = y.At(i) + a.At(ia) * b.At(ib);
+      }
+    });
+    if (row) y.shape.erase(y.shape.end() - 2);
+    if (column) y.shape.pop_back();
+    return y;
+  }
+
+  // ---- windows
+
+  struct Window {
+    Ints kernel, strides, dilations, begin, end, out;
+  };
+
+  Window ReadWindow(const Ints& kernel) const {
+    const size_t rank = kernel.size();
+    const Shape& x = In(0).shape;
+    Window w{
+        .kernel = kernel, .strides = List("strides", Ints(rank, 1)), .dilations = List("dilations", Ints(rank, 1))};
+    const Ints pads = List("pads", Ints(2 * rank, 0));
+    const std::string auto_pad = *StringAttribute(node, "auto_pad", "NOTSET");
+    for (size_t d = 0; d < rank; ++d) {
+      const int64_t extent = (kernel[d] - 1) * w.dilations[d] + 1;
+      int64_t begin = auto_pad == "NOTSET" ? pads[d] : 0;
+      int64_t end = auto_pad == "NOTSET" ? pads[d + rank] : 0;
+      if (auto_pad.starts_with("SAME")) {
+        const int64_t out = (x[d + 2] + w.strides[d] - 1) / w.strides[d];
+        const int64_t total = std::max<int64_t>((out - 1) * w.strides[d] + extent - x[d + 2], 0);
+        (auto_pad == "SAME_UPPER" ? begin : end) = total / 2;
+        (auto_pad == "SAME_UPPER" ? end : begin) = total - total / 2;
+      }
+      // Count the windows one by one.
+      int64_t out = 0;
+      while (out * w.strides[d] + extent <= x[d + 2] + begin + end) ++out;
+      const bool partial = Int("ceil_mode", 0) != 0 && (out - 1) * w.strides[d] + extent < x[d + 2] + begin + end;
+      if (partial && out * w.strides[d] < x[d + 2] + begin) ++out;
+      w.begin.push_back(begin);
+      w.end.push_back(end);
+      w.out.push_back(out);
+    }
+    return w;
+  }
+
+  // Calls fn(kernel index, input index) for window `out`, positions outside the input included.
+  static void ForEachTap(const Window& w, const Index& out, const std::function<void(const Index&, const Index&)>& fn) {
+    ForEachIndex(w.kernel, [&](const Index& k) {
+      Index x(k.size());
+      for (size_t d = 0; d < k.size(); ++d) x[d] = out[d] * w.strides[d] - w.begin[d] + k[d] * w.dilations[d];
+      fn(k, x);
+    });
+  }
+  bool Inside(const Index& spatial) const {
+    for (size_t d = 0; d < spatial.size(); ++d) {
+      if (spatial[d] < 0 || spatial[d] >= In(0).shape[d + 2]) return false;
+    }
+    return true;
+  }
+  static Index Join(Index head, const Index& tail) {
+    head.insert(head.end(), tail.begin(), tail.end());
+    return head;
+  }
+
+  Array<T> Conv() const {
+    const Shape& weight = In(1).shape;
+    const Window w = ReadWindow(Ints(weight.begin() + 2, weight.end()));
+    const int64_t out_per_group = weight[0] / Int("group", 1);
+    Array<T> y(Join({In(0).shape[0], weight[0]}, w.out));
+    ForEachIndex(y.shape, [&](const Index& i) {
+      T sum = Has(2) ? In(2).data[i[1]] : T(0.0);
+      ForEachTap(w, Index(i.begin() + 2, i.end()), [&](const Index& k, const Index& x) {
+        if (!Inside(x)) return;
+        for (int64_t c = 0; c < weight[1]; ++c) {
+          const int64_t channel = i[1] / out_per_group * weight[1] + c;
+          sum = sum + In(0).At(Join({i[0], channel}, x)) * In(1).At(Join({i[1], c}, k));
+        }
+      });
+      y.At(i) = sum;
+    });
+    return y;
+  }
+
+  Array<T> Pool() const {
+    const Window w = ReadWindow(List("kernel_shape", {}));
+    const bool count_padding = Int("count_include_pad", 0) != 0;
+    Array<T> y(Join({In(0).shape[0], In(0).shape[1]}, w.out));
+    ForEachIndex(y.shape, [&](const Index& i) {
+      T sum(0.0);
+      const T* largest = nullptr;
+      double count = 0;
+      ForEachTap(w, Index(i.begin() + 2, i.end()), [&](const Index&, const Index& x) {
+        bool in_padding = true;  // or inside
+        for (size_t d = 0; d < x.size(); ++d) in_padding &= x[d] < In(0).shape[d + 2] + w.end[d];
+        if (count_padding ? in_padding : Inside(x)) ++count;
+        if (!Inside(x)) return;
+        const T& value = In(0).At(Join({i[0], i[1]}, x));
+        sum = sum + value;
+        if (largest == nullptr || ValueOf(value) > ValueOf(*largest)) largest = &value;
+      });
+      y.At(i) = Is("MaxPool") ? *largest : sum / T(count);
+    });
+    return y;
+  }
+
+  Array<T> GlobalPool() const {
+    Shape shape(In(0).shape.size(), 1);
+    shape[0] = In(0).shape[0];
+    shape[1] = In(0).shape[1];
+    Array<T> y(shape);
+    std::vector<bool> seen(y.data.size(), false);
+    const double count = static_cast<double>(In(0).data.size()) / static_cast<double>(y.data.size());
+    ForEachIndex(In(0).shape, [&](const Index& i) {
+      const Index o = Fold(i, shape);
+      const T& x = In(0).At(i);
+      T& result = y.At(o);
+      const size_t flat = &result - y.data.data();
+      if (Is("GlobalAveragePool")) result = result + x / T(count);
+      if (Is("GlobalMaxPool") && (!seen[flat] || ValueOf(x) > ValueOf(result))) result = x;
+      seen[flat] = true;
+    });
+    return y;
+  }
+
+  // ---- normalisation and reduction
+
+  Array<T> BatchNormalization() const {
+    Array<T> y(In(0).shape);
+    const double epsilon = Float("epsilon", 1e-5);
+    ForEachIndex(y.shape, [&](const Index& i) {
+      const int64_t c = i[1];
+      y.At(i) = (In(0).At(i) - In(3).data[c]) / Power(In(4).data[c] + T(epsilon), 0.5) * In(1).data[c] + In(2).data[c];
+    });
+    return y;
+  }
+
+  // Entries that share all dimensions but the softmax ones form a lane.
+  Array<T> Softmax() const {
+    const bool as_matrix = graph.opset_version < 13;
+    int64_t axis = Int("axis", as_matrix ? 1 : -1);
+    const int64_t rank = static_cast<int64_t>(In(0).shape.size());
+    if (axis < 0) axis += rank;
+    Shape lanes = In(0).shape;
+    for (int64_t d = axis; d < (as_matrix ? rank : axis + 1); ++d) lanes[d] = 1;
+    Array<T> sums(lanes);
+    ForEachIndex(In(0).shape, [&](const Index& i) {
+      T& sum = sums.At(Fold(i, lanes));
+      sum = sum + Exp(In(0).At(i));
+    });
+    Array<T> y(In(0).shape);
+    ForEachIndex(y.shape, [&](const Index& i) {
+      const T& x = In(0).At(i);
+      const T& sum = sums.At(Fold(i, lanes));
+      y.At(i) = Is("Softmax") ? Exp(x) / sum : x - Log(sum);
+    });
+    return y;
+  }
+
+  Ints Axes(int64_t input_since, int64_t rank) const {
+    Ints axes = graph.opset_version < input_since ? List("axes", {}) : (Has(1) ? IntsIn(1) : Ints());
+    for (int64_t& axis : axes) axis += axis < 0 ? rank : 0;
+    return axes;
+  }
+  static bool Contains(const Ints& list, int64_t value) { return std::ranges::find(list, value) != list.end(); }
+
+  Array<T> ReduceMean() const {
+    const int64_t rank = static_cast<int64_t>(In(0).shape.size());
+    const Ints axes = Axes(18, rank);
+    const bool all = axes.empty() && Int("noop_with_empty_axes", 0) == 0;
+    Shape kept = In(0).shape;
+    Shape squeezed;
+    for (int64_t d = 0; d < rank; ++d) {
+      if (all || Contains(axes, d)) {
+        kept[d] = 1;
+      } else {
+        squeezed.push_back(kept[d]);
+      }
+    }
+    Array<T> y(kept);
+    const double count = static_cast<double>(In(0).data.size()) / static_cast<double>(y.data.size());
+    ForEachIndex(In(0).shape, [&](const Index& i) {
+      T& sum = y.At(Fold(i, kept));
+      sum = sum + In(0).At(i) / T(count);
+    });
+    if (Int("keepdims", 1) == 0) y.shape = squeezed;
+    return y;
+  }
+
+  // ---- shapes
+
+  Array<T> WithShape(const Shape& shape) const {
+    Array<T> y = In(0);
+    y.shape = shape;
+    if (NumElements(shape) != static_cast<int64_t>(y.data.size())) Die(node.name + ": wrong shape");
+    return y;
+  }
+
+  Array<T> Flatten() const {
+    const Shape& x = In(0).shape;
+    int64_t axis = Int("axis", 1);
+    if (axis < 0) axis += static_cast<int64_t>(x.size());
+    const int64_t outer = NumElements(Shape(x.begin(), x.begin() + axis));
+    return WithShape({outer, NumElements(x) / outer});
+  }
+
+  Array<T> Reshape() const {
+    Shape shape = IntsIn(1);
+    for (size_t d = 0; d < shape.size(); ++d) {
+      if (shape[d] == 0) shape[d] = In(0).shape[d];
+    }
+    const int64_t known = std::abs(NumElements(shape));
+    for (int64_t& size : shape) size = size == -1 ? static_cast<int64_t>(In(0).data.size()) / known : size;
+    return WithShape(shape);
+  }
+
+  Array<T> Squeeze() const {
+    const Ints axes = Axes(13, static_cast<int64_t>(In(0).shape.size()));
+    Shape shape;
+    for (int64_t d = 0; d < static_cast<int64_t>(In(0).shape.size()); ++d) {
+      if (!(axes.empty() ? In(0).shape[d] == 1 : Contains(axes, d))) shape.push_back(In(0).shape[d]);
+    }
+    return WithShape(shape);
+  }
+
+  Array<T> Unsqueeze() const {
+    const int64_t num_axes = static_cast<int64_t>(Axes(13, 0).size());
+    const int64_t rank = static_cast<int64_t>(In(0).shape.size()) + num_axes;
+    const Ints axes = Axes(13, rank);
+    Shape shape;
+    size_t next = 0;
+    for (int64_t d = 0; d < rank; ++d) shape.push_back(Contains(axes, d) ? 1 : In(0).shape[next++]);
+    return WithShape(shape);
+  }
+
+  Array<T> Transpose() const {
+    const size_t rank = In(0).shape.size();
+    Ints perm(rank);
+    for (size_t d = 0; d < rank; ++d) perm[d] = static_cast<int64_t>(rank - 1 - d);
+    perm = List("perm", perm);
+    Shape shape(rank);
+    for (size_t d = 0; d < rank; ++d) shape[d] = In(0).shape[perm[d]];
+    Array<T> y(shape);
+    ForEachIndex(shape, [&](const Index& i) {
+      Index x(rank);
+      for (size_t d = 0; d < rank; ++d) x[perm[d]] = i[d];
+      y.At(i) = In(0).At(x);
+    });
+    return y;
+  }
+
+  Array<T> Concat() const {
+    int64_t axis = Int("axis", 0);
+    if (axis < 0) axis += static_cast<int64_t>(In(0).shape.size());
+    Shape shape = In(0).shape;
+    shape[axis] = 0;
+    for (size_t n = 0; n < node.inputs.size(); ++n) shape[axis] += In(n).shape[axis];
+    Array<T> y(shape);
+    int64_t shift = 0;
+    for (size_t n = 0; n < node.inputs.size(); ++n) {
+      ForEachIndex(In(n).shape, [&](const Index& i) {
+        Index o = i;
+        o[axis] += shift;
+        y.At(o) = In(n).At(i);
+      });
+      shift += In(n).shape[axis];
+    }
+    return y;
+  }
+
+  Array<T> Pad() const {
+    const size_t rank = In(0).shape.size();
+    const bool by_input = graph.opset_version >= 11;
+    const Ints pads = by_input ? IntsIn(1) : List("pads", {});
+    const double fill = by_input ? (Has(2) ? ValueOf(In(2).data[0]) : 0) : Float("value", 0);
+    Ints axes(rank);
+    std::iota(axes.begin(), axes.end(), 0);
+    if (Has(3)) axes = IntsIn(3);
+    Ints begin(rank, 0);
+    Shape shape = In(0).shape;
+    for (size_t k = 0; k < axes.size(); ++k) {
+      const int64_t axis = axes[k] < 0 ? axes[k] + static_cast<int64_t>(rank) : axes[k];
+      begin[axis] = pads[k];
+      shape[axis] += pads[k] + pads[k + axes.size()];
+    }
+    Array<T> y(shape);
+    ForEachIndex(shape, [&](const Index& o) {
+      Index x = o;
+      bool inside = true;
+      for (size_t d = 0; d < rank; ++d) {
+        x[d] -= begin[d];
+        inside &= x[d] >= 0 && x[d] < In(0).shape[d];
+      }
+      y.At(o) = inside ? In(0).At(x) : T(fill);
+    });
+    return y;
+  }
+
+  Array<T> Constant() const {
+    const Tensor& value = std::get<Tensor>(node.attributes.at("value"));
+    Array<T> y(value.shape);
+    for (size_t i = 0; i < y.data.size(); ++i) y.data[i] = T(value.data[i]);
+    return y;
+  }
+
+  Array<T> Run() const {
+    if (Is("Clip")) return Clip();
+    if (Is("Pow")) return Pow();
+    if (Is("Add") || Is("Sub") || Is("Mul") || Is("Div")) return Arithmetic();
+    if (Is("Gemm")) return Gemm();
+    if (Is("MatMul")) return MatMul();
+    if (Is("Conv")) return Conv();
+    if (Is("MaxPool") || Is("AveragePool")) return Pool();
+    if (Is("GlobalAveragePool") || Is("GlobalMaxPool")) return GlobalPool();
+    if (Is("BatchNormalization")) return BatchNormalization();
+    if (Is("Softmax") || Is("LogSoftmax")) return Softmax();
+    if (Is("ReduceMean")) return ReduceMean();
+    if (Is("Flatten")) return Flatten();
+    if (Is("Reshape")) return Reshape();
+    if (Is("Squeeze")) return Squeeze();
+    if (Is("Unsqueeze")) return Unsqueeze();
+    if (Is("Transpose")) return Transpose();
+    if (Is("Concat")) return Concat();
+    if (Is("Pad")) return Pad();
+    if (Is("Constant")) return Constant();
+    return Map([&](const T& x) { return Elementwise(x); });
+  }
+};
+
+template <typename T>
+Array<T> FromDoubles(const Shape& shape, std::span<const double> data) {
+  Array<T> array(shape);
+  for (size_t i = 0; i < data.size(); ++i) array.data[i] = T(data[i]);
+  return array;
+}
+
+// Runs the graph; `weights` replaces the layer weights, in layer order.
+template <typename T>
+Array<T> RunGraph(const Graph& graph, const std::vector<Array<T>>& inputs, const std::vector<Array<T>>& weights) {
+  std::vector<Array<T>> values(graph.values.size());
+  for (size_t id = 0; id < values.size(); ++id) {
+    if (const auto* tensor = std::get_if<Tensor>(&graph.values[id].constant)) {
+      values[id] = FromDoubles<T>(tensor->shape, std::vector<double>(tensor->data.begin(), tensor->data.end()));
+    }
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) values[graph.inputs[i].value] = inputs[i];
+  for (size_t i = 0; i < weights.size(); ++i) values[graph.layer_weights[i].weight] = weights[i];
+  for (const Node& node : graph.nodes) {
+    values[node.outputs[0]] = NodeRunner<T>{.graph = graph, .node = node, .values = values}.Run();
+  }
+  return values[graph.outputs[0]];
+}
+
+template <typename T>
+T CrossEntropy(const Array<T>& z, const ClassLabels& labels) {
+  const int64_t width = static_cast<int64_t>(z.data.size()) / z.shape[0];
+  T sum(0.0);
+  for (int64_t n = 0; n < z.shape[0]; ++n) {
+    T total(0.0);
+    for (int64_t k = 0; k < width; ++k) total = total + Exp(z.data[n * width + k]);
+    sum = sum + Log(total) - z.data[n * width + labels[n]];
+  }
+  return sum / T(static_cast<double>(z.shape[0]));
+}
+
+template <typename T>
+T MeanSquaredError(const Array<T>& z, const Tensor& targets) {
+  T sum(0.0);
+  for (size_t i = 0; i < z.data.size(); ++i) {
+    const T error = z.data[i] - T(targets.data[i]);
+    sum = sum + error * error;
+  }
+  return sum / T(static_cast<double>(z.data.size()));
+}
+
+template <typename T>
+std::vector<Array<T>> InputsOf(const Graph& graph, const Dataset& data) {
+  std::vector<Array<T>> inputs;
+  for (const GraphInput& input : graph.inputs) {
+    for (const DatasetInput& candidate : data.inputs) {
+      const bool is_only = graph.inputs.size() == 1 && data.inputs.size() == 1;
+      if (candidate.name != graph.values[input.value].name && !is_only) continue;
+      const FloatVector& values = candidate.values.data;
+      inputs.push_back(FromDoubles<T>(candidate.values.shape, std::vector<double>(values.begin(), values.end())));
+      break;
+    }
+  }
+  if (inputs.size() != graph.inputs.size()) Die("an input has no data");
+  return inputs;
+}
+
+template <typename T>
+T LossOf(const Graph& graph, const Dataset& data, const std::vector<Array<T>>& weights) {
+  const Array<T> z = RunGraph<T>(graph, InputsOf<T>(graph, data), weights);
+  if (const auto* labels = std::get_if<ClassLabels>(&data.targets)) return CrossEntropy(z, *labels);
+  return MeanSquaredError(z, std::get<Tensor>(data.targets));
+}
+
+const Tensor& WeightOf(const Graph& graph, size_t layer) {
+  return std::get<Tensor>(graph.values[graph.layer_weights[layer].weight].constant);
+}
+
+int64_t CountWeights(const Graph& graph) {
+  int64_t count = 0;
+  for (size_t i = 0; i < graph.layer_weights.size(); ++i) {
+    count += static_cast<int64_t>(WeightOf(graph, i).data.size());
+  }
+  return count;
+}
+
+// Records the loss with weight number `direction` moving at unit speed (-1: none) and reverses the tape.
+struct ReversedLoss {
+  std::vector<int> weight_ids;
+
+  ReversedLoss(const Graph& graph, const Dataset& data, int64_t direction) {
+    CurrentTape().Clear();
+    std::vector<Array<Variable>> weights;
+    for (size_t i = 0; i < graph.layer_weights.size(); ++i) {
+      const Tensor& stored = WeightOf(graph, i);
+      Array<Variable> weight(stored.shape);
+      for (size_t k = 0; k < stored.data.size(); ++k) {
+        const double dot = static_cast<int64_t>(weight_ids.size()) == direction ? 1 : 0;
+        weight.data[k] = Variable::Input(stored.data[k], dot);
+        weight_ids.push_back(weight.data[k].id);
+      }
+      weights.push_back(std::move(weight));
+    }
+    CurrentTape().Reverse(LossOf<Variable>(graph, data, weights).id);
+  }
+};
+
+}  // namespace
+
+DoubleTensor ReferenceForward(const Graph& graph, const std::vector<DoubleTensor>& inputs) {
+  std::vector<Array<double>> arrays;
+  for (const DoubleTensor& input : inputs) arrays.push_back(FromDoubles<double>(input.shape, input.data));
+  Array<double> y = RunGraph<double>(graph, arrays, {});
+  return {.shape = std::move(y.shape), .data = std::move(y.data)};
+}
+
+DoubleTensor ReferenceOutputs(const Graph& graph, const Dataset& data) {
+  Array<double> y = RunGraph<double>(graph, InputsOf<double>(graph, data), {});
+  return {.shape = std::move(y.shape), .data = std::move(y.data)};
+}
+
+ReferenceDerivatives Differentiate(const Graph& graph, const std::vector<DoubleTensor>& x,
+                                   const std::vector<std::vector<double>>& x_dot, std::span<const double> y_bar,
+                                   std::span<const double> y_bar_dot) {
+  CurrentTape().Clear();
+  std::vector<Array<Variable>> inputs;
+  for (size_t i = 0; i < x.size(); ++i) {
+    Array<Variable> input(x[i].shape);
+    for (size_t k = 0; k < input.data.size(); ++k) {
+      // An input without a tangent is a constant.
+      input.data[k] = x_dot[i].empty() ? Variable(x[i].data[k]) : Variable::Input(x[i].data[k], x_dot[i][k]);
+    }
+    inputs.push_back(std::move(input));
+  }
+  const Array<Variable> y = RunGraph<Variable>(graph, inputs, {});
+  ReferenceDerivatives result;
+  Variable sum(0.0);
+  for (size_t k = 0; k < y.data.size(); ++k) {
+    result.y_dot.push_back(y.data[k].dot);
+    sum = sum + Variable::Input(y_bar[k], y_bar_dot[k]) * y.data[k];
+  }
+  CurrentTape().Reverse(sum.id);
+  for (size_t i = 0; i < x.size(); ++i) {
+    result.x_bar.emplace_back();
+    result.x_bar_dot.emplace_back();
+    for (const Variable& v : inputs[i].data) {
+      if (v.id < 0) continue;
+      result.x_bar[i].push_back(CurrentTape().entry(v.id).adjoint);
+      result.x_bar_dot[i].push_back(CurrentTape().entry(v.id).adjoint_dot);
+    }
+  }
+  return result;
+}
+
+double ReferenceLoss(const Graph& graph, const Dataset& data, std::span<const double> weights) {
+  std::vector<Array<double>> arrays;
+  for (size_t i = 0; i < graph.layer_weights.size() && !weights.empty(); ++i) {
+    const Shape& shape = WeightOf(graph, i).shape;
+    arrays.push_back(FromDoubles<double>(shape, weights.first(NumElements(shape))));
+    weights = weights.subspan(NumElements(shape));
+    if (weights.empty() && i + 1 < graph.layer_weights.size()) Die("too few weights");
+  }
+  return LossOf<double>(graph, data, arrays);
+}
+
+Eigen::VectorXd ReferenceGradient(const Graph& graph, const Dataset& data) {
+  const ReversedLoss reversed(graph, data, -1);
+  Eigen::VectorXd gradient(reversed.weight_ids.size());
+  for (size_t i = 0; i < reversed.weight_ids.size(); ++i) {
+    gradient[i] = CurrentTape().entry(reversed.weight_ids[i]).adjoint;
+  }
+  return gradient;
+}
+
+Eigen::MatrixXd DenseHessian(const Graph& graph, const Dataset& data) {
+  const int64_t n = CountWeights(graph);
+  Eigen::MatrixXd hessian(n, n);
+  for (int64_t column = 0; column < n; ++column) {
+    const ReversedLoss reversed(graph, data, column);
+    for (int64_t row = 0; row < n; ++row) {
+      hessian(row, column) = CurrentTape().entry(reversed.weight_ids[row]).adjoint_dot;
+    }
+  }
+  return hessian;
+}
+
+}  // namespace bitplan::testing
