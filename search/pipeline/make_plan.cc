@@ -77,6 +77,17 @@ std::vector<PlanBudget> BudgetsOf(const SearchRequest& request, const Solution& 
   return budgets;
 }
 
+std::optional<PlanInfeasibility> InfeasibilityOf(const SearchRequest& request, const Solution& solution) {
+  if (!solution.infeasibility) return std::nullopt;
+  PlanInfeasibility why{.joint = solution.infeasibility->joint, .shortages = {}};
+  for (const BudgetShortage& shortage : solution.infeasibility->shortages) {
+    why.shortages.push_back({.resource = request.budgets[shortage.budget].resource,
+                             .least_achievable = shortage.least_achievable,
+                             .short_by = shortage.short_by});
+  }
+  return why;
+}
+
 std::string DiagnosisOf(const Solution& solution) {
   const std::string_view why = allocation::TerminationName(solution.termination);
   switch (solution.termination) {
@@ -136,6 +147,7 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
   plan.budgets = BudgetsOf(request, solution);
   plan.ties = AllTies(measured, request);
   SetProof(solution, plan);
+  plan.infeasibility = InfeasibilityOf(request, solution);
   plan.diagnosis = DiagnosisOf(solution);
   plan.provenance = ProvenanceOf(measured, costs, request);
   plan.created = request.created;

@@ -45,6 +45,23 @@ struct PlanBudget {
   bool operator==(const PlanBudget&) const = default;
 };
 
+// A budget that cannot be kept; see BudgetShortage.
+struct PlanShortage {
+  Resource resource = Resource::kSize;
+  std::optional<int64_t> least_achievable;
+  std::optional<int64_t> short_by;
+
+  bool operator==(const PlanShortage&) const = default;
+};
+
+// Why no choice keeps the budgets; see Infeasibility.
+struct PlanInfeasibility {
+  bool joint = false;
+  std::vector<PlanShortage> shortages;
+
+  bool operator==(const PlanInfeasibility&) const = default;
+};
+
 // What a plan rests on. Digests are 64 lower-case hexadecimal digits of SHA-256, empty where the ingredient does not
 // apply.
 struct PlanProvenance {
@@ -80,6 +97,7 @@ struct Plan {
   double optimality_tolerance = 0;
   std::string solver;
   int64_t solver_nodes = 0;
+  std::optional<PlanInfeasibility> infeasibility;  // present exactly for kInfeasible
   std::string diagnosis;  // plain words on an infeasible or unproven answer; empty for an optimal one
 
   PlanProvenance provenance;

@@ -24,6 +24,7 @@ constexpr size_t kDigestLength = 64;
 
 Json ToJsonValue(const PlanLayer& layer);
 Json ToJsonValue(const PlanBudget& budget);
+Json ToJsonValue(const PlanShortage& shortage);
 
 Json ToJsonValue(const Costs& costs) {
   Json json = Json::object();
@@ -64,6 +65,13 @@ Json ToJsonValue(const PlanBudget& budget) {
   return json;
 }
 
+Json ToJsonValue(const PlanShortage& shortage) {
+  Json json = {{"resource", ToString(shortage.resource)}};
+  if (shortage.least_achievable) json["least_achievable"] = *shortage.least_achievable;
+  if (shortage.short_by) json["short_by"] = *shortage.short_by;
+  return json;
+}
+
 Json ResultToJson(const Plan& plan) {
   Json json = {{"termination", allocation::TerminationName(plan.termination)}, {"objective", plan.objective}};
   if (std::isfinite(plan.bound)) json["bound"] = plan.bound;
@@ -71,6 +79,10 @@ Json ResultToJson(const Plan& plan) {
   json["optimality_tolerance"] = plan.optimality_tolerance;
   json["solver"] = plan.solver;
   json["solver_nodes"] = plan.solver_nodes;
+  if (plan.infeasibility) {
+    json["infeasibility"] = {{"joint", plan.infeasibility->joint},
+                             {"shortages", ToJsonArray(plan.infeasibility->shortages)}};
+  }
   json["diagnosis"] = plan.diagnosis;
   return json;
 }
@@ -211,6 +223,21 @@ Termination ReadTermination(const JsonValue& value) {
   return termination.value_or(Termination::kCancelled);
 }
 
+PlanShortage ReadShortage(JsonObject object) {
+  PlanShortage shortage{.resource = ReadNamed(object.At("resource"), &ParseResource)};
+  if (object.Has("least_achievable")) shortage.least_achievable = ReadCount(object.At("least_achievable"));
+  if (object.Has("short_by")) shortage.short_by = ReadCount(object.At("short_by"));
+  object.RefuseUnknownKeys();
+  return shortage;
+}
+
+PlanInfeasibility ReadInfeasibility(JsonObject object) {
+  PlanInfeasibility why{.joint = object.Bool("joint")};
+  for (const JsonValue& shortage : object.Array("shortages")) why.shortages.push_back(ReadShortage(shortage.Object()));
+  object.RefuseUnknownKeys();
+  return why;
+}
+
 void ReadResult(JsonObject object, Plan& plan) {
   plan.termination = ReadTermination(object.At("termination"));
   plan.objective = object.Number("objective");
@@ -219,6 +246,7 @@ void ReadResult(JsonObject object, Plan& plan) {
   plan.optimality_tolerance = object.Number("optimality_tolerance");
   plan.solver = object.String("solver");
   plan.solver_nodes = ReadCount(object.At("solver_nodes"));
+  if (object.Has("infeasibility")) plan.infeasibility = ReadInfeasibility(object.Object("infeasibility"));
   plan.diagnosis = object.String("diagnosis");
   object.RefuseUnknownKeys();
 }

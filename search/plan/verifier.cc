@@ -1,5 +1,6 @@
 #include "search/plan/verifier.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -226,9 +227,36 @@ absl::Status VerifyBudgets(const Plan& plan, const std::vector<std::vector<int>>
       return DataLoss("{}.least_achievable: got {}, want {}", where, budget.least_achievable, least.value_or(-1));
     }
   }
-  if (plan.termination == Termination::kInfeasible && plan.budgets.size() == 1 &&
-      plan.budgets[0].least_achievable <= plan.budgets[0].limit) {
-    return DataLoss("result.termination: infeasible, but {} is achievable", plan.budgets[0].least_achievable);
+  return absl::OkStatus();
+}
+
+// A shortage must be one: a least achievable sum above the limit of its budget.
+absl::Status VerifyShortage(const Plan& plan, const PlanShortage& shortage, bool joint) {
+  const std::string where = fmt::format("result.infeasibility '{}'", ToString(shortage.resource));
+  const auto budget = std::ranges::find(plan.budgets, shortage.resource, &PlanBudget::resource);
+  if (budget == plan.budgets.end()) return DataLoss("{}: there is no such budget", where);
+  if (!shortage.least_achievable) return joint ? absl::OkStatus() : DataLoss("{}: no least_achievable", where);
+  if (!joint && shortage.least_achievable != budget->least_achievable) {
+    return DataLoss("{}.least_achievable: got {}, want {}", where, *shortage.least_achievable,
+                    budget->least_achievable);
+  }
+  const int64_t short_by = *shortage.least_achievable - budget->limit;
+  if (short_by <= 0 || shortage.short_by != short_by) {
+    return DataLoss("{}.short_by: got {}, least {} and limit {} make {}", where, shortage.short_by.value_or(0),
+                    *shortage.least_achievable, budget->limit, short_by);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyInfeasibility(const Plan& plan) {
+  if (plan.infeasibility.has_value() != (plan.termination == Termination::kInfeasible)) {
+    return DataLoss("result.infeasibility: {} for {}", plan.infeasibility ? "there" : "missing",
+                    allocation::TerminationName(plan.termination));
+  }
+  if (!plan.infeasibility) return absl::OkStatus();
+  if (plan.infeasibility->shortages.empty()) return DataLoss("result.infeasibility.shortages: none");
+  for (const PlanShortage& shortage : plan.infeasibility->shortages) {
+    BITPLAN_RETURN_IF_ERROR(VerifyShortage(plan, shortage, plan.infeasibility->joint));
   }
   return absl::OkStatus();
 }
@@ -269,6 +297,7 @@ absl::Status Verify(const Plan& plan) {
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, TieGroups(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyTies(plan, groups));
   BITPLAN_RETURN_IF_ERROR(VerifyBudgets(plan, groups));
+  BITPLAN_RETURN_IF_ERROR(VerifyInfeasibility(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyObjective(plan));
   if (const std::string fingerprint = Fingerprint(plan); fingerprint != plan.fingerprint) {
     return DataLoss("fingerprint: got '{}', the content has '{}'", plan.fingerprint, fingerprint);
