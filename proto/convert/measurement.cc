@@ -1,18 +1,22 @@
 #include "proto/convert/measurement.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "proto/convert/field_path.h"
 #include "proto/convert/options.h"
 #include "proto/convert/ties.h"
 #include "search/base/status.h"
+#include "search/ops/losses.h"
 #include "search/pipeline/version.h"
-#include "search/sensitivity/method_table.h"
+#include "search/quantization/quantizer_table.h"
 
 namespace bitplan::convert {
 namespace {
 
 constexpr std::string_view kGivenMethod = "given";
+constexpr std::string_view kAutoLoss = "auto";  // by the dataset's targets
 
 TraceEstimate ToTrace(const v1::TraceEstimate& message) {
   return {.trace = message.trace(),
@@ -129,12 +133,47 @@ void FromProvenanceOf(const Measurement& measurement, v1::Provenance* message) {
   message->mutable_origin()->insert(measurement.origin.begin(), measurement.origin.end());
 }
 
-// A problem of the core's value, told under the name of the message's field.
-absl::Status RenameField(const absl::Status& status, std::string_view field_of_core) {
-  static constexpr std::string_view kEstimatorFields[] = {"trace_relative_error", "max_probes", "eigenvalue_tolerance",
-                                                          "max_iterations"};
-  const bool nested = std::count(std::begin(kEstimatorFields), std::end(kEstimatorFields), field_of_core) > 0;
-  return nested ? AtField("estimator", status) : status;
+// Names of the core's fields that a client knows under another path.
+struct FieldName {
+  std::string_view core;
+  std::string_view message;
+};
+
+constexpr auto kTableFields = std::to_array<FieldName>({{"name", "layer.name"},
+                                                        {"num_weights", "layer.num_weights"},
+                                                        {"macs", "layer.macs"},
+                                                        {"weight_shape", "layer.weight_shape"},
+                                                        {"output_channel_axis", "layer.output_channel_axis"},
+                                                        {"score", "sensitivity"},
+                                                        {"perturbation_sq", "perturbation_squared"},
+                                                        {"weight_bits", "option.weight_bits"},
+                                                        {"activation_bits", "option.activation_bits"},
+                                                        {"scheme", "option.scheme"}});
+constexpr auto kEstimatorFields = std::to_array<FieldName>({{"trace_relative_error", "estimator.trace_relative_error"},
+                                                            {"max_probes", "estimator.max_probes"},
+                                                            {"eigenvalue_tolerance", "estimator.eigenvalue_tolerance"},
+                                                            {"max_iterations", "estimator.max_iterations"}});
+
+// `status` without `prefix` in front of its path, the path's last field under the name that a client knows.
+absl::Status Rename(const absl::Status& status, std::string_view prefix, std::span<const FieldName> names) {
+  if (status.ok()) return status;
+  std::string message = MessageOf(status);
+  if (message.starts_with(prefix)) message.erase(0, prefix.size());
+  const std::string_view path = FieldPathOf(message);
+  const size_t last = path.rfind('.') == std::string_view::npos ? 0 : path.rfind('.') + 1;
+  for (const FieldName& name : names) {
+    if (path.substr(last) != name.core) continue;
+    return absl::Status(status.code(), message.replace(last, name.core.size(), name.message));
+  }
+  return absl::Status(status.code(), message);
+}
+
+absl::Status CheckSchemes(const std::vector<std::string>& schemes) {
+  for (size_t i = 0; i < schemes.size(); ++i) {
+    const absl::Status known = quantization::FindQuantizer(schemes[i]).status();
+    if (!known.ok()) return WithContext(Rename(known, "scheme: ", {}), fmt::format("schemes[{}]", i));
+  }
+  return absl::OkStatus();
 }
 
 template <typename T>
@@ -147,6 +186,7 @@ void SetIfGiven(const T& given, T& out) {
 absl::StatusOr<GivenSensitivities> ToGiven(const v1::MeasurementTable& message) {
   GivenSensitivities given;
   given.sensitivity.method = message.method().empty() ? kGivenMethod : message.method();
+  given.sensitivity.loss = message.loss();
   given.ties = ToTies(message.ties());
   given.provenance = {message.origin().begin(), message.origin().end()};
   for (int i = 0; i < message.layers_size(); ++i) {
@@ -154,7 +194,7 @@ absl::StatusOr<GivenSensitivities> ToGiven(const v1::MeasurementTable& message) 
     BITPLAN_RETURN_IF_ERROR(AtField(path, AppendLayer(message.layers(i), given)));
   }
   DropUnknown(given);
-  BITPLAN_RETURN_IF_ERROR(sensitivity::Validate(given));
+  BITPLAN_RETURN_IF_ERROR(Rename(sensitivity::Validate(given), "", kTableFields));
   return given;
 }
 
@@ -189,10 +229,13 @@ absl::StatusOr<QuantizationOptions> ToQuantizationOptions(const v1::MeasureConfi
   if (message.granularities_size() > 0) options.granularities.clear();
   for (int i = 0; i < message.granularities_size(); ++i) {
     const auto granularity = ParseGranularity(message.granularities(i));
-    if (!granularity.ok()) return InvalidArgument("options.granularities[{}]: {}", i, MessageOf(granularity.status()));
+    if (!granularity.ok())
+      return WithContext(Rename(granularity.status(), "granularity: ", {}),
+                         fmt::format("options.granularities[{}]", i));
     options.granularities.push_back(*granularity);
   }
-  BITPLAN_RETURN_IF_ERROR(AtField("options", Validate(options)));
+  BITPLAN_RETURN_IF_ERROR(AtField("options", CheckSchemes(options.schemes)));
+  BITPLAN_RETURN_IF_ERROR(AtField("options", Rename(Validate(options), "quantization.", {})));
   return options;
 }
 
@@ -208,10 +251,8 @@ absl::StatusOr<SensitivityOptions> ToSensitivityOptions(const v1::MeasureConfig&
   SetIfGiven(estimator.eigenvalue_tolerance(), options.eigenvalue_tolerance);
   SetIfGiven<int64_t>(estimator.max_iterations(), options.max_iterations);
   options.all_curvature = estimator.all_curvature();
-  const absl::Status valid = Validate(options);
-  BITPLAN_RETURN_IF_ERROR(RenameField(valid, FieldPathOf(MessageOf(valid))));
-  BITPLAN_ASSIGN_OR_RETURN(const MethodEntry method, sensitivity::FindMethod(options.method));
-  if (method.score == nullptr) return InvalidArgument("method: '{}' is not measured but imported", options.method);
+  BITPLAN_RETURN_IF_ERROR(Rename(Validate(options), "sensitivity.", kEstimatorFields));
+  if (options.loss != kAutoLoss) BITPLAN_RETURN_IF_ERROR(ops::FindLoss(options.loss).status());
   return options;
 }
 

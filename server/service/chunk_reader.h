@@ -1,9 +1,6 @@
 #ifndef BITPLAN_SERVER_SERVICE_CHUNK_READER_H_
 #define BITPLAN_SERVER_SERVICE_CHUNK_READER_H_
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/sync_stream.h>
-
 #include <string>
 #include <utility>
 
@@ -25,12 +22,13 @@ absl::StatusOr<UploadClaims> ToClaims(const Request& first) {
                       .validate_only = metadata.validate_only()};
 }
 
-// The chunks that follow. The arguments must outlive the result.
-template <typename Request>
-NextChunk ChunksOf(const grpc::ServerContext& context, grpc::ServerReader<Request>& reader) {
-  return [&context, &reader, request = Request()](std::string& chunk) mutable -> absl::StatusOr<bool> {
+// The chunks that follow, from a grpc::ServerReader<Request> and its ServerContext (templates: gRPC stays out of
+// headers). The arguments must outlive the result.
+template <typename Request, typename Call, typename Reader>
+NextChunk ChunksOf(const Call& call, Reader& reader) {
+  return [&call, &reader, request = Request()](std::string& chunk) mutable -> absl::StatusOr<bool> {
     if (!reader.Read(&request)) {
-      if (context.IsCancelled()) return absl::CancelledError("the client went away in the middle of the upload");
+      if (call.IsCancelled()) return absl::CancelledError("the client went away in the middle of the upload");
       return false;
     }
     if (request.has_metadata()) return InvalidArgument("metadata: must be the first message of an upload only");

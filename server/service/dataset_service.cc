@@ -40,7 +40,7 @@ absl::StatusOr<v1::Dataset> Upload(Backend& backend, const grpc::ServerContext& 
                           return DatasetPayload(checked, backend.limits, bytes);
                         }};
   BITPLAN_ASSIGN_OR_RETURN(const store::Resource resource,
-                           ReceiveUpload(backend, kind, claims, ChunksOf(context, reader)));
+                           ReceiveUpload(backend, kind, claims, ChunksOf<v1::UploadDatasetRequest>(context, reader)));
   return Decode<v1::Dataset>(resource);
 }
 

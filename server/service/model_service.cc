@@ -33,7 +33,7 @@ absl::StatusOr<v1::Model> Upload(Backend& backend, const grpc::ServerContext& co
                           return ModelPayload(checked, backend.limits, bytes);
                         }};
   BITPLAN_ASSIGN_OR_RETURN(const store::Resource resource,
-                           ReceiveUpload(backend, kind, claims, ChunksOf(context, reader)));
+                           ReceiveUpload(backend, kind, claims, ChunksOf<v1::UploadModelRequest>(context, reader)));
   return Decode<v1::Model>(resource);
 }
 

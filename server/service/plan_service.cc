@@ -71,14 +71,14 @@ absl::StatusOr<v1::ListPlansResponse> List(Backend& backend, const v1::ListPlans
 
 absl::StatusOr<v1::ExportPlanResponse> Export(Backend& backend, const v1::ExportPlanRequest& request) {
   BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key, ParseName("name", request.name(), "plans"));
-  const auto exporter = plan::FindExporter(request.format().empty() ? kDefaultFormat : request.format());
-  if (!exporter.ok()) return WithContext(exporter.status(), "format");
+  const std::string_view format = request.format().empty() ? kDefaultFormat : std::string_view(request.format());
+  BITPLAN_ASSIGN_OR_RETURN(const auto exporter, plan::FindExporter(format));
   BITPLAN_ASSIGN_OR_RETURN(const store::Resource resource, GetResource(backend, key));
   BITPLAN_ASSIGN_OR_RETURN(const Plan plan, LoadPlan(backend, resource));
   v1::ExportPlanResponse response;
-  response.set_content(exporter->write(plan));
-  response.set_media_type(std::string(exporter->media_type));
-  response.set_file_name(fmt::format("plan-{}.{}", key.id.substr(0, 8), exporter->extension));
+  response.set_content(exporter.write(plan));
+  response.set_media_type(std::string(exporter.media_type));
+  response.set_file_name(fmt::format("plan-{}.{}", key.id.substr(0, 8), exporter.extension));
   return response;
 }
 

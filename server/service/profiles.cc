@@ -1,6 +1,5 @@
 #include "server/service/profiles.h"
 
-#include "proto/convert/field_path.h"
 #include "proto/convert/model.h"
 #include "search/base/status.h"
 #include "search/hardware/shipped_profiles.h"
@@ -44,9 +43,7 @@ absl::StatusOr<HardwareProfile> ResolveProfile(Backend& backend, std::string_vie
     if (!profile.ok()) return WithContext(profile.status(), "profile_json");
     return profile;
   }
-  auto profile = FindProfile(backend, project, config.profile());
-  if (absl::IsNotFound(profile.status())) return WithContext(profile.status(), "profile");
-  return profile;
+  return FindProfile(backend, project, config.profile());
 }
 
 }  // namespace bitplan::service

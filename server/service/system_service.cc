@@ -3,6 +3,7 @@
 #include "bitplan/v1/system.grpc.pb.h"
 #include "search/allocation/solver_table.h"
 #include "search/base/resource.h"
+#include "search/ops/losses.h"
 #include "search/ops/op_table.h"
 #include "search/pipeline/version.h"
 #include "search/plan/exporter_table.h"
@@ -40,6 +41,7 @@ void AddVocabulary(v1::Capabilities& message) {
   }
   for (const Resource resource : kResources) Add(ToString(resource), BaseUnit(resource), message.mutable_resources());
   for (const auto& entry : allocation::Solvers()) Add(entry.name, entry.promise, message.mutable_solvers());
+  for (const auto& entry : ops::LossTable()) Add(entry.name, entry.definition, message.mutable_losses());
   for (const auto& entry : plan::Exporters()) Add(entry.name, entry.summary, message.mutable_export_formats());
   for (const auto& entry : ops::OpTable()) {
     Add(entry.name, fmt::format("opset {}..{}", entry.min_opset, entry.max_opset), message.mutable_operators());
