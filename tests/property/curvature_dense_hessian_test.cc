@@ -1,0 +1,130 @@
+// Estimators on real networks small enough for their dense Hessian, which is made without any code of search/ops.
+
+#include <gtest/gtest.h>
+
+#include <Eigen/Eigenvalues>
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "search/curvature/hessian.h"
+#include "search/curvature/hutchinson.h"
+#include "search/curvature/power_iteration.h"
+#include "search/quantization/options.h"
+#include "search/sensitivity/estimate.h"
+#include "tests/testing/graph_fixtures.h"
+#include "tests/testing/memory_checkpoints.h"
+#include "tests/testing/reference_network.h"
+
+namespace bitplan {
+namespace {
+
+using ::bitplan::testing::NetworkFixture;
+
+// Relative error that float products leave in traces and eigenvalues.
+constexpr double kFloatError = 1e-4;
+
+class CurvatureOfSmallNetworks : public ::testing::TestWithParam<NetworkFixture (*)()> {
+ protected:
+  void SetUp() override {
+    fixture_ = GetParam()();
+    auto objective = Objective::Create(fixture_.graph, fixture_.data, {});
+    ASSERT_TRUE(objective.ok()) << objective.status();
+    objective_ = *std::move(objective);
+    hessian_ = testing::DenseHessian(fixture_.graph, fixture_.data);
+  }
+  Eigen::MatrixXd Block(size_t l) const {
+    const auto [offset, size] = objective_->slices()[l];
+    return hessian_.block(offset, offset, size, size);
+  }
+
+  NetworkFixture fixture_;
+  std::unique_ptr<Objective> objective_;
+  Eigen::MatrixXd hessian_;
+};
+
+// The eigenvalue of largest magnitude.
+double TopEigenvalue(const Eigen::MatrixXd& matrix) {
+  const Eigen::VectorXd spectrum = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(matrix).eigenvalues();
+  const double lowest = spectrum[0];
+  const double highest = spectrum[spectrum.size() - 1];
+  return std::abs(lowest) > std::abs(highest) ? lowest : highest;
+}
+
+TEST_P(CurvatureOfSmallNetworks, TracesAreWithinFourStandardErrors) {
+  for (uint64_t seed = 0; seed < 3; ++seed) {
+    const auto traces = curvature::HutchinsonBlockTraces(
+        HessianOperator::OfNetwork(*objective_), objective_->slices(),
+        {.seed = seed, .relative_error = 1e-9, .min_probes = 300, .max_probes = 300}, {});
+    ASSERT_TRUE(traces.ok()) << traces.status();
+    for (size_t l = 0; l < traces->size(); ++l) {
+      const double exact = Block(l).trace();
+      EXPECT_LE(std::abs((*traces)[l].trace - exact), 4 * (*traces)[l].standard_error + kFloatError * std::abs(exact))
+          << fixture_.name << " layer " << l << " seed " << seed;
+    }
+  }
+}
+
+// With unit vectors for probes there is no sampling error left: the diagonal summed is the trace.
+TEST_P(CurvatureOfSmallNetworks, DiagonalBlocksSumToTheExactTrace) {
+  for (size_t l = 0; l < objective_->slices().size(); ++l) {
+    const HessianOperator block = HessianOperator::OfLayer(*objective_, static_cast<int>(l));
+    double trace = 0;
+    for (int64_t i = 0; i < block.dimension(); ++i) {
+      std::vector<float> unit(block.dimension());
+      std::vector<double> column(block.dimension());
+      unit[i] = 1;
+      ASSERT_TRUE(block.Apply(unit, column, {}).ok());
+      trace += column[i];
+    }
+    EXPECT_NEAR(trace, Block(l).trace(), kFloatError * Block(l).diagonal().cwiseAbs().sum()) << fixture_.name << l;
+  }
+}
+
+TEST_P(CurvatureOfSmallNetworks, TopEigenvaluesAreThoseOfTheDenseHessian) {
+  const PowerIterationOptions options{.tolerance = 1e-3, .max_iterations = 3000};
+  const auto check = [&](const HessianOperator& A, const Eigen::MatrixXd& dense, std::string_view what) {
+    const auto top = curvature::PowerIteration(A, options, {});
+    ASSERT_TRUE(top.ok()) << top.status();
+    const double exact = TopEigenvalue(dense);
+    EXPECT_LE(std::abs(top->value), std::abs(exact) * (1 + kFloatError)) << what;
+    if (top->converged) {
+      EXPECT_NEAR(top->value, exact, kFloatError * std::abs(exact)) << fixture_.name << " " << what;
+    }
+  };
+  check(HessianOperator::OfNetwork(*objective_), hessian_, "network");
+  for (size_t l = 0; l < objective_->slices().size(); ++l) {
+    check(HessianOperator::OfLayer(*objective_, static_cast<int>(l)), Block(l), fixture_.graph.layers.layers[l].name);
+  }
+}
+
+TEST_P(CurvatureOfSmallNetworks, SameSeedSameBitsOnAnyNumberOfThreadsAndAfterResuming) {
+  const auto options = quantization::ListOptions(fixture_.graph.layers, {});
+  ASSERT_TRUE(options.ok()) << options.status();
+  const SensitivityOptions settings{.seed = 4, .max_probes = 30, .max_iterations = 30, .all_curvature = true};
+  const auto estimate = [&](const RunContext& context) {
+    return sensitivity::Estimate(fixture_.graph, fixture_.data, *options, settings, context);
+  };
+  const auto one = estimate({.num_threads = 1});
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_EQ(*estimate({.num_threads = 2}), *one);
+  EXPECT_EQ(*estimate({.num_threads = 4}), *one);
+
+  testing::MemoryCheckpoints checkpoints;
+  std::stop_source source;
+  RunContext interrupted{.stop = source.get_token(), .checkpoints = &checkpoints, .num_threads = 2};
+  interrupted.progress = [&](const Progress& report) {
+    if (report.stage == "traces" && report.probes == 20) source.request_stop();
+  };
+  EXPECT_EQ(estimate(interrupted).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_FALSE(checkpoints.values.empty());
+  EXPECT_EQ(*estimate({.checkpoints = &checkpoints, .num_threads = 4}), *one);
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, CurvatureOfSmallNetworks,
+                         ::testing::Values(&testing::TanhMlp, &testing::SmoothConvNet, &testing::KinkedConvNet,
+                                           &testing::SharedWeightNet));
+
+}  // namespace
+}  // namespace bitplan
