@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -419,17 +419,25 @@ absl::StatusOr<int64_t> IntScalar(const FoldRequest& request, size_t i) {
   return tensor->data[0];
 }
 
+// Terms of start, start + delta, ... before limit. Unsigned differences cannot overflow.
+uint64_t RangeLength(int64_t start, int64_t limit, int64_t delta) {
+  if (delta > 0 ? start >= limit : start <= limit) return 0;
+  const auto from = static_cast<uint64_t>(delta > 0 ? start : limit);
+  const auto to = static_cast<uint64_t>(delta > 0 ? limit : start);
+  const uint64_t step = delta > 0 ? static_cast<uint64_t>(delta) : -static_cast<uint64_t>(delta);
+  return (to - from - 1) / step + 1;
+}
+
 absl::StatusOr<Constant> FoldRange(const FoldRequest& request) {
   BITPLAN_ASSIGN_OR_RETURN(const int64_t start, IntScalar(request, 0));
   BITPLAN_ASSIGN_OR_RETURN(const int64_t limit, IntScalar(request, 1));
   BITPLAN_ASSIGN_OR_RETURN(const int64_t delta, IntScalar(request, 2));
   if (delta == 0) return InvalidArgument("delta: want another number than 0");
-  const double length =
-      std::ceil((static_cast<double>(limit) - static_cast<double>(start)) / static_cast<double>(delta));
-  if (length > static_cast<double>(request.max_elements)) {
+  const uint64_t length = RangeLength(start, limit, delta);
+  if (length > static_cast<uint64_t>(request.max_elements)) {
     return InvalidArgument("more than {} elements", request.max_elements);
   }
-  const auto count = static_cast<int64_t>(std::max(length, 0.0));
+  const auto count = static_cast<int64_t>(length);
   IntTensor out{.shape = {count}, .data = Ints(count)};
   int64_t value = start;
   for (int64_t& element : out.data) {

@@ -34,6 +34,10 @@ using onnx_wire::NodeProto;
 constexpr std::array<int64_t, 2> kProbeBatches = {16, 24};
 constexpr int kNumProbes = 2;
 
+// What is known of a value that follows from something unsupported: whether its like would be computed at run time or
+// at import (shapes). Everything else about it is unknown.
+enum class Unknown { kNo, kRunTime, kImport };
+
 // Integers that depend on the number of samples: their value at each of kProbeBatches.
 using BatchInts = std::array<IntTensor, kNumProbes>;
 
@@ -99,7 +103,7 @@ class GraphBuilder {
     graph_.values.push_back({.name = std::move(name)});
     for (std::vector<Shape>& shapes : shapes_) shapes.emplace_back();
     alias_.push_back(id);
-    is_unknown_.push_back(false);
+    unknown_.push_back(Unknown::kNo);
     return id;
   }
 
@@ -125,7 +129,7 @@ class GraphBuilder {
       absl::StatusOr<Constant> constant = DecodeTensor(tensor, limits_);
       if (absl::IsUnimplemented(constant.status())) {
         unsupported_.Add(MessageOf(constant.status()), where);
-        is_unknown_[wiring_.initializers[i]] = true;
+        unknown_[wiring_.initializers[i]] = Unknown::kImport;
         continue;
       }
       if (!constant.ok()) return WithContext(constant.status(), fmt::format("onnx: {}", where));
@@ -145,7 +149,7 @@ class GraphBuilder {
       absl::StatusOr<Shape> shape = ReadInputShape(input);
       if (absl::IsUnimplemented(shape.status())) {
         unsupported_.Add(MessageOf(shape.status()), fmt::format("input '{}'", input.name()));
-        is_unknown_[id] = true;
+        unknown_[id] = Unknown::kRunTime;
         continue;
       }
       if (!shape.ok()) return WithContext(shape.status(), fmt::format("onnx: input '{}'", input.name()));
@@ -236,28 +240,59 @@ class GraphBuilder {
     proto.clear_attribute();  // weights may be stored in them
     Node node{.name = wiring_.nodes[index].name,
               .op_type = proto.op_type(),
-              .outputs = wiring_.nodes[index].outputs,
+              .outputs = ReadOutputs(index),
               .attributes = *std::move(attributes)};
     for (const ValueId id : wiring_.nodes[index].inputs) node.inputs.push_back(id == kNoValue ? id : alias_[id]);
-    if (ReadsUnknown(node)) return MarkUnknown(index);
+    if (ReadsUnknown(node)) return PlaceUnknown(index, node);
     return WithContext(Place(index, std::move(node)), fmt::format("onnx: {} ({})", where, proto.op_type()));
   }
 
-  bool ReadsUnknown(const Node& node) const {
-    return std::ranges::any_of(node.inputs, [this](ValueId id) { return id != kNoValue && is_unknown_[id]; });
+  // The node's outputs without those that nobody reads, such as the mask of a Dropout; output 0 stays.
+  std::vector<ValueId> ReadOutputs(int index) const {
+    std::vector<ValueId> outputs = wiring_.nodes[index].outputs;
+    for (size_t i = 1; i < outputs.size(); ++i) {
+      if (outputs[i] != kNoValue && !wiring_.is_read[outputs[i]]) outputs[i] = kNoValue;
+    }
+    while (outputs.size() > 1 && outputs.back() == kNoValue) outputs.pop_back();
+    return outputs;
   }
 
-  // What follows from something unsupported is not reported again.
+  bool ReadsUnknown(const Node& node) const {
+    return std::ranges::any_of(node.inputs,
+                               [this](ValueId id) { return id != kNoValue && unknown_[id] != Unknown::kNo; });
+  }
+
+  bool IsRunTime(ValueId id) const {
+    if (id == kNoValue || IsConstant(id) || IsBatchInts(id)) return false;
+    return unknown_[id] != Unknown::kImport;
+  }
+
   absl::Status NotSupported(int index, const std::string& what) {
     unsupported_.Add(what, fmt::format("node '{}'", Printable(wiring_.nodes[index].name)));
-    return MarkUnknown(index);
+    MarkUnknown(index);
+    return absl::OkStatus();
   }
 
-  absl::Status MarkUnknown(int index) {
+  void MarkUnknown(int index) {
+    const bool at_run_time = std::ranges::any_of(
+        wiring_.nodes[index].inputs, [this](ValueId id) { return id != kNoValue && IsRunTime(alias_[id]); });
+    const bool is_shape = proto_.node(index).op_type() == "Shape";
     for (const ValueId id : wiring_.nodes[index].outputs) {
-      if (id != kNoValue) is_unknown_[id] = true;
+      if (id != kNoValue) unknown_[id] = at_run_time && !is_shape ? Unknown::kRunTime : Unknown::kImport;
     }
-    return absl::OkStatus();
+  }
+
+  // A node whose inputs are not known: what is wrong with it beyond that is reported, what follows from them is not.
+  absl::Status PlaceUnknown(int index, const Node& node) {
+    MarkUnknown(index);
+    const bool at_run_time =
+        node.op_type != "Shape" && std::ranges::any_of(node.inputs, [this](ValueId id) { return IsRunTime(id); });
+    if (!at_run_time || ops::FindOp(node.op_type) != nullptr) return absl::OkStatus();
+    return NotSupported(index, RunTimeMessage(node));
+  }
+
+  static std::string RunTimeMessage(const Node& node) {
+    return fmt::format("operator {} on values computed at run time", node.op_type);
   }
 
   // The one output that a node evaluated at import has.
@@ -394,32 +429,39 @@ class GraphBuilder {
 
   // --- nodes that run ---
 
-  // Reshape understands one size that depends on the number of samples, written as -1.
+  // The target of a Reshape can say "as in the input" (0) and, once, "whatever is left" (-1); with these a size that
+  // depends on the number of samples needs no number. No other operator can take such a size.
   absl::StatusOr<ValueId> AsConstant(const Node& node, size_t input) {
-    const auto found = reshape_targets_.find(node.inputs[input]);
-    if (node.op_type == "Reshape" && input == 1 && found != reshape_targets_.end()) {
-      return found->second;
-    }
     const BatchInts& ints = batch_ints_.at(node.inputs[input]);
-    IntTensor target = ints[0];
-    int differing = 0;
-    for (size_t i = 0; i < target.data.size() && ints[0].shape == ints[1].shape; ++i) {
-      if (ints[0].data[i] == ints[1].data[i]) continue;
-      target.data[i] = -1;
-      ++differing;
-    }
-    if (node.op_type != "Reshape" || input != 1 || differing != 1 || std::ranges::count(target.data, -1) != 1) {
+    BITPLAN_ASSIGN_OR_RETURN(const int64_t allow_zero, IntAttribute(node, "allowzero", 0));
+    if (node.op_type != "Reshape" || input != 1 || ints[0].shape != ints[1].shape) {
       return Unimplemented("input {} depends on the number of samples", input);
     }
-    const ValueId id = AddValue(graph_.values[node.inputs[input]].name);
+    IntTensor target = ints[0];
+    for (size_t i = 0; i < target.data.size(); ++i) {
+      if (ints[0].data[i] == ints[1].data[i]) continue;
+      target.data[i] = allow_zero == 0 && IsInputSize(node.inputs[0], i, ints) ? 0 : -1;
+    }
+    if (std::ranges::count(target.data, -1) > 1) {
+      return Unimplemented("more than one size depends on the number of samples");
+    }
+    const ValueId id = AddValue(fmt::format("{}#{}", graph_.values[node.inputs[input]].name, graph_.values.size()));
     SetConstant(id, std::move(target));
-    reshape_targets_[node.inputs[input]] = id;
     return id;
+  }
+
+  // Whether entry i of `ints` is size i of the value, for each number of samples.
+  bool IsInputSize(ValueId value, size_t i, const BatchInts& ints) const {
+    for (int probe = 0; probe < kNumProbes; ++probe) {
+      const Shape& shape = shapes_[probe][value];
+      if (i >= shape.size() || shape[i] != ints[probe].data[i]) return false;
+    }
+    return true;
   }
 
   absl::Status PlaceAtRunTime(int index, Node node) {
     if (ops::FindOp(node.op_type) == nullptr) {
-      return NotSupported(index, fmt::format("{} of values computed at run time", node.op_type));
+      return NotSupported(index, RunTimeMessage(node));
     }
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == kNoValue || !IsBatchInts(node.inputs[i])) continue;
@@ -452,20 +494,13 @@ class GraphBuilder {
   }
 
   absl::Status TakeOutputShapes(const ops::Operator& op, int probe) {
-    Node& node = graph_.nodes.back();
+    const Node& node = graph_.nodes.back();
     for (size_t i = 0; i < node.outputs.size(); ++i) {
-      const ValueId id = node.outputs[i];
-      if (id == kNoValue) continue;
-      if (i < op.output_shapes().size()) {
-        BITPLAN_RETURN_IF_ERROR(CheckComputedShape(op.output_shapes()[i], probe));
-        shapes_[probe][id] = op.output_shapes()[i];
-      } else if (wiring_.is_read[id]) {
-        return Unimplemented("output {}", i);
-      } else {
-        node.outputs[i] = kNoValue;
-      }
+      if (node.outputs[i] == kNoValue) continue;
+      if (i >= op.output_shapes().size()) return Unimplemented("output {}", i);
+      BITPLAN_RETURN_IF_ERROR(CheckComputedShape(op.output_shapes()[i], probe));
+      shapes_[probe][node.outputs[i]] = op.output_shapes()[i];
     }
-    while (node.outputs.back() == kNoValue) node.outputs.pop_back();
     return absl::OkStatus();
   }
 
@@ -544,9 +579,8 @@ class GraphBuilder {
   std::array<int64_t, kNumProbes> batches_ = kProbeBatches;
   std::array<std::vector<Shape>, kNumProbes> shapes_;  // by ValueId
   std::vector<ValueId> alias_;                         // value behind Identity nodes; itself elsewhere
-  std::vector<bool> is_unknown_;                       // follows from something unsupported
+  std::vector<Unknown> unknown_;                       // what follows from something unsupported
   std::map<ValueId, BatchInts> batch_ints_;
-  std::map<ValueId, ValueId> reshape_targets_;  // constants that stand for batch_ints_ in a Reshape
   int64_t folded_elements_ = 0;
 };
 

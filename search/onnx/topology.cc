@@ -20,6 +20,7 @@ std::vector<int> FindCycle(const Predecessors& predecessors, const std::vector<i
   }
   path.erase(path.begin(), path.begin() + step[node]);
   std::ranges::reverse(path);
+  std::ranges::rotate(path, std::ranges::min_element(path));
   return path;
 }
 

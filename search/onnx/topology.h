@@ -10,7 +10,8 @@ using Predecessors = std::vector<std::vector<int>>;
 
 struct TopologicalOrder {
   std::vector<int> order;  // every node after its predecessors; smallest index first where there is a choice
-  std::vector<int> cycle;  // not empty if there is no such order: nodes of one cycle, each reads the one before it
+  std::vector<int> cycle;  // not empty if there is no such order: nodes of one cycle, each reads the one before it,
+                           // the smallest index first
 };
 
 // Kahn's algorithm (1962) with a heap. Cost: O(edges + nodes log nodes), no recursion.
