@@ -1,0 +1,148 @@
+// A real trained network through the whole path in one process: ONNX and npz bytes in, verified plans out.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "search/hardware/shipped_profiles.h"
+#include "search/pipeline/run_search.h"
+#include "search/plan/plan_json.h"
+#include "search/plan/verifier.h"
+#include "tests/testing/golden_file.h"
+
+namespace bitplan {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class PipelineFmnist : public ::testing::Test {
+ protected:
+  // Measured once for all tests.
+  static void SetUpTestSuite() {
+    stages_ = new std::vector<std::string>;
+    measured_ = new absl::StatusOr<Measurement>(Run(1, stages_));
+  }
+  static void TearDownTestSuite() {
+    delete measured_;
+    delete stages_;
+  }
+
+  // 32 samples and at most 16 probes: these tests are about the path, not about the accuracy of the traces.
+  static absl::StatusOr<Measurement> Run(int num_threads, std::vector<std::string>* stages) {
+    const std::string onnx = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx");
+    const std::string data = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_calibration_128.npz");
+    const MeasureRequest request{
+        .onnx = onnx, .dataset = data, .sensitivity = {.max_samples = 32, .seed = 7, .max_probes = 16}};
+    RunContext context{.num_threads = num_threads};
+    context.progress = [&](const Progress& progress) {
+      if (stages != nullptr && (stages->empty() || stages->back() != progress.stage)) stages->push_back(progress.stage);
+    };
+    absl::StatusOr<Measurement> measured = pipeline::Measure(request, context);
+    if (measured.ok()) {
+      EXPECT_EQ(measured->digest, pipeline::MeasurementDigest(request));
+    }
+    return measured;
+  }
+
+  static absl::StatusOr<Plan> Search(const std::vector<std::string>& budgets, std::string_view profile = "generic") {
+    SearchRequest request{.profile = hardware::FindShippedProfile(profile).value()};
+    for (const std::string& budget : budgets) request.budgets.push_back(pipeline::ParseBudget(budget).value());
+    return pipeline::Search(**measured_, request, {});
+  }
+
+  static absl::StatusOr<Measurement>* measured_;
+  static std::vector<std::string>* stages_;
+};
+
+absl::StatusOr<Measurement>* PipelineFmnist::measured_ = nullptr;
+std::vector<std::string>* PipelineFmnist::stages_ = nullptr;
+
+TEST_F(PipelineFmnist, MeasuresEveryLayerAndOption) {
+  ASSERT_TRUE(measured_->ok()) << measured_->status();
+  const Measurement& measured = **measured_;
+  EXPECT_EQ(measured.layers.layers.size(), 10);
+  int64_t weights = 0;
+  for (const Layer& layer : measured.layers.layers) weights += layer.num_weights;
+  EXPECT_EQ(weights, 77'072);
+  for (const auto& options : measured.options.options) EXPECT_EQ(options.size(), 24);
+  EXPECT_EQ(measured.sensitivity.method, "hawq_v2");
+  EXPECT_EQ(measured.sensitivity.seed, 7);
+}
+
+TEST_F(PipelineFmnist, ReportsItsStagesInOrder) {
+  ASSERT_GE(stages_->size(), 4);
+  EXPECT_EQ((*stages_)[0], "load");
+  EXPECT_EQ((*stages_)[1], "options");
+  EXPECT_EQ(std::ranges::count(*stages_, "traces"), 1);
+}
+
+TEST_F(PipelineFmnist, HalfOfUniform8IsSolvedToProvenOptimality) {
+  ASSERT_TRUE(measured_->ok()) << measured_->status();
+  const absl::StatusOr<Plan> plan = Search({"size=0.5x"});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->termination, Termination::kOptimal);
+  EXPECT_EQ(plan->budgets[0].limit, plan->uniform.at(8).at(Resource::kSize) / 2);
+  EXPECT_LE(plan->budgets[0].used, plan->budgets[0].limit);
+  EXPECT_TRUE(plan::Verify(*plan).ok()) << plan::Verify(*plan);
+  EXPECT_EQ(plan::ParsePlan(plan::ToJson(*plan)).value(), *plan);
+}
+
+// One measurement, many answers: a looser budget never gives a worse plan.
+TEST_F(PipelineFmnist, LooserBudgetsAreNeverWorse) {
+  ASSERT_TRUE(measured_->ok()) << measured_->status();
+  double before = std::numeric_limits<double>::infinity();
+  for (const double factor : {0.3, 0.4, 0.5, 0.6, 0.75, 1.0}) {
+    const absl::StatusOr<Plan> plan = Search({fmt::format("size={}x", factor)});
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    EXPECT_EQ(plan->termination, Termination::kOptimal);
+    EXPECT_LE(plan->objective, before + plan->optimality_tolerance);
+    before = plan->objective;
+  }
+}
+
+TEST_F(PipelineFmnist, SizeAndBopsTogether) {
+  ASSERT_TRUE(measured_->ok()) << measured_->status();
+  const absl::StatusOr<Plan> plan = Search({"size=0.5x", "bops=0.45x"});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->termination, Termination::kOptimal);
+  EXPECT_TRUE(plan::Verify(*plan).ok());
+}
+
+TEST_F(PipelineFmnist, ImpossibleBudgetIsAnAnswer) {
+  ASSERT_TRUE(measured_->ok()) << measured_->status();
+  const absl::StatusOr<Plan> plan = Search({"size=1kB"});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->termination, Termination::kInfeasible);
+  EXPECT_GT(plan->budgets[0].least_achievable, plan->budgets[0].limit);
+}
+
+TEST_F(PipelineFmnist, LatencyOfAnotherNetworkIsRefused) {
+  ASSERT_TRUE(measured_->ok()) << measured_->status();
+  EXPECT_THAT(std::string(Search({"latency=0.5x"}, "nvidia-t4").status().message()),
+              HasSubstr("profile 'nvidia-t4' has no latency for these layers"));
+}
+
+TEST_F(PipelineFmnist, SameBitsOnAnyNumberOfThreads) {
+  ASSERT_TRUE(measured_->ok()) << measured_->status();
+  for (const int threads : {2, 4}) {
+    const absl::StatusOr<Measurement> again = Run(threads, nullptr);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(pipeline::MeasurementToJson(*again), pipeline::MeasurementToJson(**measured_)) << threads;
+  }
+}
+
+TEST_F(PipelineFmnist, MeasurementIsReadBackBitForBit) {
+  ASSERT_TRUE(measured_->ok()) << measured_->status();
+  const std::string json = pipeline::MeasurementToJson(**measured_);
+  const absl::StatusOr<Measurement> read = pipeline::ParseMeasurement(json);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->sensitivity, (*measured_)->sensitivity);
+  EXPECT_EQ(pipeline::MeasurementToJson(*read), json);
+}
+
+}  // namespace
+}  // namespace bitplan

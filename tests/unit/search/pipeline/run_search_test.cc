@@ -1,0 +1,273 @@
+#include "search/pipeline/run_search.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "search/base/status.h"
+#include "search/hardware/shipped_profiles.h"
+#include "search/plan/verifier.h"
+
+namespace bitplan {
+namespace {
+
+using pipeline::FromGiven;
+using pipeline::ParseBudget;
+using pipeline::Search;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+Option Given(int weight_bits, int activation_bits) {
+  return {weight_bits, activation_bits, "given", Granularity::kPerTensor};
+}
+
+// Three layers of 100, 200 and 300 weights and 10 MACs each, options w4a4 and w8a8, scores at 4 bits 3, 2 and 1, at 8
+// bits 0. Sizes in bits: w4 400, 800, 1200 (2400 in all), w8 800, 1600, 2400 (4800).
+GivenSensitivities SmallTable() {
+  GivenSensitivities given;
+  given.sensitivity.method = "given";
+  for (int i = 0; i < 3; ++i) {
+    given.layers.layers.push_back(
+        {.name = std::string(1, static_cast<char>('a' + i)), .num_weights = 100 * (i + 1), .macs = 10});
+    given.options.options.push_back({Given(4, 4), Given(8, 8)});
+    given.sensitivity.score.push_back({3.0 - i, 0});
+    given.sensitivity.standard_error.push_back({0, 0});
+  }
+  return given;
+}
+
+SearchRequest Request(const std::vector<std::string>& budgets, std::string_view profile = "generic") {
+  SearchRequest request{.profile = hardware::FindShippedProfile(profile).value()};
+  for (const std::string& budget : budgets) request.budgets.push_back(ParseBudget(budget).value());
+  return request;
+}
+
+std::vector<int> Bits(const Plan& plan) {
+  std::vector<int> bits;
+  for (const PlanLayer& layer : plan.layers) bits.push_back(layer.chosen ? layer.chosen->option.weight_bits : 0);
+  return bits;
+}
+
+Plan Solve(const GivenSensitivities& given, const SearchRequest& request) {
+  const absl::StatusOr<Plan> plan = Search(FromGiven(given).value(), request, {});
+  EXPECT_TRUE(plan.ok()) << plan.status();
+  return plan.ok() ? *plan : Plan{};
+}
+
+std::string SearchError(const GivenSensitivities& given, const SearchRequest& request) {
+  return MessageOf(Search(FromGiven(given).value(), request, {}).status());
+}
+
+// Budget 3600: a and b may have 8 bits (800 + 1600 + 1200), which leaves only c's loss of 1.
+TEST(Search, FindsTheBestPlanWithinTheBudget) {
+  const Plan plan = Solve(SmallTable(), Request({"size=3600bit"}));
+  EXPECT_EQ(plan.termination, Termination::kOptimal);
+  EXPECT_THAT(Bits(plan), ElementsAre(8, 8, 4));
+  EXPECT_EQ(plan.objective, 1);
+  EXPECT_EQ(plan.budgets[0].limit, 3600);
+  EXPECT_EQ(plan.budgets[0].used, 3600);
+  EXPECT_EQ(plan.budgets[0].least_achievable, 2400);
+  EXPECT_EQ(plan.totals.at(Resource::kBops), 10 * (64 + 64 + 16));
+  EXPECT_EQ(plan.uniform.at(8).at(Resource::kSize), 4800);
+  EXPECT_EQ(plan.uniform.at(4).at(Resource::kBops), 480);
+  EXPECT_EQ(plan.diagnosis, "");
+  EXPECT_TRUE(plan::Verify(plan).ok());
+}
+
+TEST(Search, TakesSeveralBudgets) {
+  const Plan plan = Solve(SmallTable(), Request({"size=0.75x", "bops=0.5x"}));  // bops: one layer may have 8 bits
+  EXPECT_EQ(plan.termination, Termination::kOptimal);
+  EXPECT_THAT(Bits(plan), ElementsAre(8, 4, 4));
+  ASSERT_EQ(plan.budgets.size(), 2);
+  EXPECT_EQ(plan.budgets[0].spec, "size=0.75x");
+  EXPECT_EQ(plan.budgets[1].spec, "bops=0.5x");
+}
+
+// 4000 bits: a and c with 8 bits take all of it (800 + 2400, b 800). A tie of a and b as well leaves only all or none.
+TEST(Search, ObeysTiesOfRequestAndMeasurement) {
+  SearchRequest request = Request({"size=4000bit"});
+  EXPECT_THAT(Bits(Solve(SmallTable(), request)), ElementsAre(8, 8, 4));
+  request.ties = {{"c", "a"}};
+  EXPECT_THAT(Bits(Solve(SmallTable(), request)), ElementsAre(8, 4, 8));
+  GivenSensitivities given = SmallTable();
+  given.ties = {{"b", "a"}};
+  const Plan plan = Solve(given, request);
+  EXPECT_THAT(Bits(plan), ElementsAre(4, 4, 4));
+  EXPECT_EQ(plan.ties.size(), 2);
+}
+
+TEST(Search, TiedLayersMayListTheirOptionsInAnyOrder) {
+  GivenSensitivities given = SmallTable();
+  std::swap(given.options.options[0][0], given.options.options[0][1]);
+  std::swap(given.sensitivity.score[0][0], given.sensitivity.score[0][1]);
+  SearchRequest request = Request({"size=2400bit"});
+  request.ties = {{"a", "b", "c"}};
+  EXPECT_THAT(Bits(Solve(given, request)), ElementsAre(4, 4, 4));
+  request.budgets = {ParseBudget("size=1x").value()};
+  EXPECT_THAT(Bits(Solve(given, request)), ElementsAre(8, 8, 8));
+}
+
+TEST(Search, TiesOfDifferentOptionsNameBothLayers) {
+  GivenSensitivities given = SmallTable();
+  given.options.options[2][0].weight_bits = 3;
+  SearchRequest request = Request({"size=1x"});
+  request.ties = {{"a", "c"}};
+  EXPECT_EQ(SearchError(given, request),
+            "ties: layers 'a' and 'c' have different options, only one of them has w3a4/given/per_tensor, "
+            "w4a4/given/per_tensor");
+}
+
+TEST(Search, UnknownTieIsNotFound) {
+  SearchRequest request = Request({"size=1x"});
+  request.ties = {{"a", "z"}};
+  const absl::Status status = Search(FromGiven(SmallTable()).value(), request, {}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(MessageOf(status), "ties[0]: there is no layer 'z', only a, b, c");
+}
+
+TEST(Search, InfeasibleIsAnAnswer) {
+  const Plan plan = Solve(SmallTable(), Request({"size=2000bit", "bops=1G"}));
+  EXPECT_EQ(plan.termination, Termination::kInfeasible);
+  EXPECT_THAT(Bits(plan), ElementsAre(0, 0, 0));
+  EXPECT_THAT(plan.totals, IsEmpty());
+  ASSERT_TRUE(plan.infeasibility);
+  EXPECT_EQ(plan.infeasibility->shortages,
+            (std::vector<PlanShortage>{{.resource = Resource::kSize, .least_achievable = 2400, .short_by = 400}}));
+  EXPECT_EQ(plan.budgets[0].least_achievable, 2400);
+  EXPECT_THAT(plan.diagnosis, HasSubstr("2400"));
+  EXPECT_EQ(plan.layers[0].alternatives.size(), 2);
+  EXPECT_TRUE(plan::Verify(plan).ok());
+}
+
+// Two layers where the small option is the slow one: each budget can be kept alone, both together cannot.
+TEST(Search, BudgetsThatConflictAreExplained) {
+  GivenSensitivities given = SmallTable();
+  given.costs.assign(
+      3, {{{Resource::kSize, 1}, {Resource::kLatency, 10}}, {{Resource::kSize, 10}, {Resource::kLatency, 1}}});
+  const Plan plan = Solve(given, Request({"size=5bit", "latency=5ns"}));
+  EXPECT_EQ(plan.termination, Termination::kInfeasible);
+  ASSERT_TRUE(plan.infeasibility);
+  EXPECT_TRUE(plan.infeasibility->joint);
+  EXPECT_EQ(plan.infeasibility->shortages.size(), 2);
+}
+
+TEST(Search, GivenCostsTakeThePlaceOfTheProfile) {
+  GivenSensitivities given = SmallTable();
+  given.costs.assign(3, {{{Resource::kLatency, 1}}, {{Resource::kLatency, 5}}});
+  const Plan plan = Solve(given, Request({"latency=7ns"}));
+  EXPECT_THAT(Bits(plan), ElementsAre(8, 4, 4));
+  EXPECT_EQ(plan.totals.at(Resource::kLatency), 7);
+  EXPECT_EQ(plan.provenance.cost_sources.at(Resource::kLatency), "given");
+  EXPECT_EQ(plan.provenance.cost_sources.at(Resource::kSize), "profile 'generic'");
+}
+
+TEST(Search, NoLatencyAtAllSaysWhatTheProfileHas) {
+  EXPECT_EQ(
+      SearchError(SmallTable(), Request({"latency=1ms"})),
+      "budget 'latency=1000000ns': profile 'generic' has no latency for these layers, only size, bops. It knows any "
+      "width; size; bops");
+}
+
+// nvidia-t4 computes with w4a4 and w8a8 only and has a latency for layer a alone.
+GivenSensitivities PartlyMeasured() {
+  GivenSensitivities given = SmallTable();
+  given.layers.layers[0] = {.name = "stage1.unit1.conv1", .num_weights = 36864, .macs = 115605504};
+  given.options.options[0].push_back(Given(6, 8));
+  given.sensitivity.score[0].push_back(0.5);
+  given.sensitivity.standard_error[0].push_back(0);
+  return given;
+}
+
+TEST(Search, UnpricedOptionsAreAllNamed) {
+  const std::string message = SearchError(PartlyMeasured(), Request({"latency=1ms"}, "nvidia-t4"));
+  EXPECT_THAT(message, HasSubstr("profile 'nvidia-t4' does not price these options (latency): 'stage1.unit1.conv1': "
+                                 "w6a8/given/per_tensor; 'b': all 2 options; 'c': all 2 options"));
+  EXPECT_THAT(message, HasSubstr("It knows widths w4a4, w8a8; size; bops; latency of 19 layers of ResNet18"));
+  EXPECT_THAT(message, HasSubstr("Leave unpriced options out, list fewer widths, use another profile, or give costs"));
+}
+
+TEST(Search, LeavesUnpricedOptionsOutWhenAsked) {
+  GivenSensitivities given = PartlyMeasured();
+  SearchRequest request = Request({"size=0.9x"}, "nvidia-t4");
+  EXPECT_THAT(SearchError(given, request), HasSubstr("'stage1.unit1.conv1': w6a8/given/per_tensor. It knows"));
+  request.leave_out_unpriced = true;
+  const Plan plan = Solve(given, request);
+  EXPECT_EQ(plan.termination, Termination::kOptimal);
+  ASSERT_EQ(plan.layers[0].alternatives.size(), 2);  // still listed, without a price
+  EXPECT_THAT(plan.layers[0].alternatives[1].costs, IsEmpty());
+}
+
+TEST(Search, ALayerWithoutAnyPricedOptionIsAnError) {
+  SearchRequest request = Request({"latency=1ms"}, "nvidia-t4");
+  request.leave_out_unpriced = true;
+  EXPECT_THAT(SearchError(PartlyMeasured(), request),
+              HasSubstr("profile 'nvidia-t4' leaves no option with a known cost (latency) in layers 'b', 'c'"));
+}
+
+TEST(Search, LeavesOutOptionsThatATiedLayerCannotHave) {
+  const Measurement measured = FromGiven(SmallTable()).value();
+  CostTable costs = pipeline::PriceMeasurement(measured, Request({}).profile).value();
+  costs.costs[1][1].clear();  // b cannot have 8 bits
+  SearchRequest request = Request({"size=10bit"});
+  request.ties = {{"a", "b"}};
+  request.leave_out_unpriced = true;
+  const absl::StatusOr<BuiltProblem> built = pipeline::BuildProblem(measured, costs, request);
+  ASSERT_TRUE(built.ok()) << built.status();
+  EXPECT_THAT(built->kept, ElementsAre(ElementsAre(0), ElementsAre(0), ElementsAre(0, 1)));
+}
+
+TEST(Search, ReferencesThatDoNotExistAreNamed) {
+  GivenSensitivities given = SmallTable();
+  given.options.options[1][1].weight_bits = 6;
+  EXPECT_EQ(SearchError(given, Request({"size=0.5x"})),
+            "budget 'size=0.5x': no size of uniform 8 bit: no option of that width with a known cost in layers 'b'");
+}
+
+TEST(Search, RefusesUnsoundRequests) {
+  const auto error = [](const SearchRequest& request) { return SearchError(SmallTable(), request); };
+  EXPECT_EQ(error(Request({})), "budgets: got none, want at least one such as size=0.5x");
+  EXPECT_EQ(error(Request({"size=1x", "size=2MB"})), "budgets: two for size, want at most one a resource");
+  SearchRequest request = Request({"size=1x"});
+  request.solver.solver = "magic";
+  EXPECT_EQ(Search(FromGiven(SmallTable()).value(), request, {}).status().code(), absl::StatusCode::kNotFound);
+  request = Request({"size=1x"});
+  request.solver.relative_gap = 2;
+  EXPECT_EQ(Search(FromGiven(SmallTable()).value(), request, {}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Search, StoppedIsAnAnswerWithoutAClaim) {
+  std::stop_source stop;
+  stop.request_stop();
+  const absl::StatusOr<Plan> plan =
+      Search(FromGiven(SmallTable()).value(), Request({"size=3600bit"}), {.stop = stop.get_token()});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->termination, Termination::kCancelled);
+  EXPECT_THAT(plan->diagnosis, HasSubstr("Stopped (cancelled)"));
+  EXPECT_TRUE(plan::Verify(*plan).ok());
+}
+
+TEST(Search, ReportsItsStages) {
+  std::vector<std::string> stages;
+  const RunContext context{.progress = [&](const Progress& progress) { stages.push_back(progress.stage); }};
+  ASSERT_TRUE(Search(FromGiven(SmallTable()).value(), Request({"size=3600bit"}), context).ok());
+  ASSERT_GE(stages.size(), 2);
+  EXPECT_EQ(stages[0], "price");
+  EXPECT_EQ(stages[1], "solve");
+}
+
+TEST(Search, SameSearchSameFingerprint) {
+  SearchRequest request = Request({"size=3600bit"});
+  const Plan one = Solve(SmallTable(), request);
+  request.created = "2024-05-06T07:08:09Z";
+  const Plan two = Solve(SmallTable(), request);
+  EXPECT_EQ(one.fingerprint, two.fingerprint);
+  EXPECT_EQ(two.created, request.created);
+  EXPECT_EQ(one.provenance.profile_digest, request.profile.digest);
+  EXPECT_EQ(one.provenance.measurement_digest, FromGiven(SmallTable())->digest);
+}
+
+}  // namespace
+}  // namespace bitplan
