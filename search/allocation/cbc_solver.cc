@@ -29,7 +29,7 @@ namespace {
 
 // Share of the objective range up to which CBC's proofs are taken at their word. With the range scaled to
 // kObjectiveRange its own tolerances (1e-9 on reduced costs, some 1e-7 on pruning) are well below.
-constexpr double kTolerance = 1e-9;
+constexpr double kTolerance = 1e-10;
 constexpr double kObjectiveRange = 1e5;
 // Rows are scaled so that capacities lie between this and half of it.
 constexpr int kCapacityExponent = 10;
@@ -52,6 +52,7 @@ struct Model {
   std::vector<int64_t> capacity;         // of each row, reduced
   std::vector<int> row_shift;            // each row goes to CBC times 2^row_shift
   double scale = 1;                      // scaled objective units per value unit
+  double tolerance = 0;                  // value units
   Int128 least_value = 0;                // sum of the groups' least values
   std::vector<std::vector<int>> covers;  // sets of columns of which not all groups may take one
   bool infeasible = false;
@@ -135,6 +136,7 @@ void ScaleObjective(const Instance& instance, Model& model) {
     range += static_cast<double>(*high - *low);
   }
   if (range > 0) model.scale = kObjectiveRange / range;
+  model.tolerance = range * kTolerance;
   for (Model::Column& column : model.columns) {
     const Int128 above = instance.groups[column.group].value[column.option] - least[column.group];
     column.objective = static_cast<double>(above) * model.scale;
@@ -363,8 +365,7 @@ double Unscale(const Instance& instance, const Model& model, double scaled) {
 
 InstanceSolution Translate(const Instance& instance, const Model& model, const CbcAnswer& answer, int64_t nodes) {
   InstanceSolution solution{.termination = answer.termination, .nodes = nodes};
-  solution.optimality_tolerance =
-      instance.rounding + std::ldexp(kTolerance * kObjectiveRange / model.scale, -instance.shift);
+  solution.optimality_tolerance = instance.rounding + std::ldexp(model.tolerance, -instance.shift);
   for (const int j : answer.column) solution.option.push_back(model.columns[j].option);
   solution.bound = Unscale(instance, model, answer.bound) - solution.optimality_tolerance;
   return solution;

@@ -14,7 +14,7 @@ namespace bitplan::allocation {
 //   choice      rounded to integers and checked against the budgets in int64. A choice that keeps a row only up to the
 //               tolerance is cut off exactly (all choices at least as dear in every group break the same budget) and
 //               CBC runs again, so what comes back keeps every budget.
-//   kOptimal    up to optimality_tolerance = kTolerance times the largest sum of differences of objectives.
+//   kOptimal    up to optimality_tolerance = 1e-10 times the range of the objective, best options to worst options.
 //   kInfeasible is CBC's word; Solve confirms it in integers where two budgets suffice for a proof.
 // Rows are tightened exactly first (offsets and common divisors taken out in int64) and scaled by powers of two; the
 // right-hand side is then moved up by half of the smallest possible step, so no exact fit is lost to a tolerance.

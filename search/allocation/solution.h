@@ -66,11 +66,10 @@ struct Solution {
   Termination termination = Termination::kCancelled;
   std::vector<int> choice;  // option index of each layer; empty: none
   double objective = 0;     // sum of the choice's objectives, added in layer order
-  double bound = 0;         // no choice within the budgets has an objective below this (up to optimality_tolerance)
-  double gap = 0;  // (objective - bound) / max(|objective|, |bound|), at least 0; 0 if both are 0; see RelativeGap
-  // Units of the objective. kOptimal and `bound` hold up to this much: the exact solver compares sums in 128-bit
-  // integers and states what rounding into those integers may have lost (mostly 0); "cbc" works in floating point and
-  // states its tolerances.
+  double bound = 0;         // no choice within the budgets is better than this by more than optimality_tolerance
+  double gap = 0;           // RelativeGap(objective, bound); 0 exactly for kOptimal
+  // Units of the objective. The exact solver compares sums in 128-bit integers and states what rounding into them may
+  // have lost (mostly 0); "cbc" works in floating point and states its tolerances.
   double optimality_tolerance = 0;
   std::vector<BudgetUsage> budgets;
   std::optional<Infeasibility> infeasibility;  // present exactly for kInfeasible

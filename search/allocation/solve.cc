@@ -137,9 +137,7 @@ void Adopt(const InstanceSolution& found, const Instance& instance, Solution& so
 // Objective, usage, bound and gap of the choice, from an audit.
 absl::Status FinishChoice(const Problem& problem, Solution& solution) {
   BITPLAN_RETURN_IF_ERROR(Audit(problem, solution));
-  if (solution.termination == Termination::kOptimal) {
-    solution.bound = solution.objective - solution.optimality_tolerance;
-  }
+  if (solution.termination == Termination::kOptimal) solution.bound = solution.objective;
   solution.bound = std::min(solution.bound, solution.objective);
   solution.gap = RelativeGap(solution.objective, solution.bound);
   return absl::OkStatus();

@@ -173,6 +173,34 @@ Problem CorrelatedProblem(uint64_t seed, int num_layers, int num_options, int64_
   return problem;
 }
 
+Problem HardProblem(uint64_t seed, int num_layers, int num_options, int num_budgets) {
+  constexpr double kMostCost = 1000;
+  Rng rng(seed, 3);
+  Problem problem;
+  std::vector<int64_t> middle(num_budgets, 0);
+  for (int r = 0; r < num_budgets; ++r) problem.resources.push_back(fmt::format("resource{}", r));
+  for (int i = 0; i < num_layers; ++i) {
+    std::vector<std::vector<int64_t>> costs(num_budgets);
+    for (int r = 0; r < num_budgets; ++r) {
+      for (int k = 0; k < num_options; ++k) costs[r].push_back(Between(rng, 1, static_cast<int64_t>(kMostCost)));
+      std::sort(costs[r].begin(), costs[r].end());
+      middle[r] += costs[r][num_options / 2];
+    }
+    ProblemLayer& layer = problem.layers.emplace_back();
+    for (int k = 0; k < num_options; ++k) {
+      ProblemOption& option = layer.options.emplace_back();
+      double mean = 0;
+      for (int r = 0; r < num_budgets; ++r) {
+        option.cost.push_back(costs[r][k]);
+        mean += static_cast<double>(costs[r][k]) / num_budgets;
+      }
+      option.objective = kMostCost - mean * (0.995 + 0.01 * rng.NextUniform());
+    }
+  }
+  for (int r = 0; r < num_budgets; ++r) problem.budgets.push_back({r, middle[r]});
+  return problem;
+}
+
 Problem NetworkLikeProblem(uint64_t seed, int num_layers, int num_options, int num_budgets, double level) {
   Rng rng(seed, 2);
   Problem problem{.resources = {"size_bits", "bops", "latency_ns"}};

@@ -26,6 +26,10 @@ Problem RandomProblem(const RandomProblemSpec& spec);
 // that bounds do not help with. `noise` 0 gives whole objectives.
 Problem CorrelatedProblem(uint64_t seed, int num_layers, int num_options, int64_t max_cost, double noise);
 
+// Several budgets, costs drawn at random and sorted, gain within half a percent of the mean cost: 20 x 8 x 3 keeps CBC
+// busy for minutes, so tests can interrupt it.
+Problem HardProblem(uint64_t seed, int num_layers, int num_options, int num_budgets);
+
 // What a network gives: layer sizes over three orders of magnitude, sensitivities that fall about fourfold a bit.
 // Resources size, bops, latency; `num_budgets` of them limited, at `level` of the way from least to most.
 Problem NetworkLikeProblem(uint64_t seed, int num_layers, int num_options, int num_budgets, double level);
