@@ -84,8 +84,8 @@ class BinaryOperator final : public Operator {
     if constexpr (!F::kCurved) return Vjp(primal, y_bar_dot, x_bar_dot);
     const float* a = primal.x[0].data();
     const float* b = primal.x[1].data();
-    const float* da = x_dot[0].data();
-    const float* db = x_dot[1].data();
+    const float* da = x_dot[0].empty() ? nullptr : x_dot[0].data();
+    const float* db = x_dot[1].empty() ? nullptr : x_dot[1].data();
     const float* g = y_bar[0].data();
     const float* dg = y_bar_dot[0].data();
     if (!x_bar_dot[0].empty()) {

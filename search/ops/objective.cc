@@ -64,7 +64,7 @@ struct BoundData {
   int64_t num_samples = 0;            // used
 };
 
-bool FeedsOnlyInput(std::string_view name) { return name == "images" || name == "inputs" || name == "input"; }
+bool FeedsOnlyInput(std::string_view name) { return name == "images" || name == "inputs"; }
 
 absl::StatusOr<const Tensor*> FindInput(const Graph& graph, size_t index, const Dataset& data) {
   const std::string& wanted = graph.values[graph.inputs[index].value].name;

@@ -2,6 +2,7 @@
 #define BITPLAN_TESTS_TESTING_GRAPH_FIXTURES_H_
 
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,8 @@ struct NetworkFixture {
   Graph graph;
   Dataset data;
 };
+
+inline void PrintTo(const NetworkFixture& network, std::ostream* out) { *out << network.name; }  // for gtest
 
 // 5 -> 6 -> 3, Gemm (transB=1) with biases, tanh between, cross-entropy, 8 samples. 48 weights in 2 layers.
 NetworkFixture TanhMlp();
