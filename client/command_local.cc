@@ -58,12 +58,9 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
                            .progress = [&](const Progress& report) { progress.Show(report); },
                            .num_threads = arguments.threads > 0 ? arguments.threads : processors};
   const std::stop_callback interrupted(session.stop, [&] { session.console.Note("Stopping"); });
-  const auto measured = MeasureOrRead(arguments, context);
-  absl::StatusOr<Plan> plan = measured.status();
-  if (measured.ok()) plan = pipeline::Search(*measured, request, context);
-  session.console.ClearStatusLine();
-  BITPLAN_RETURN_IF_ERROR(plan.status());
-  return PrintPlan(session, *plan, arguments.save);
+  BITPLAN_ASSIGN_OR_RETURN(const Measurement measured, MeasureOrRead(arguments, context));
+  BITPLAN_ASSIGN_OR_RETURN(const Plan plan, pipeline::Search(measured, request, context));
+  return PrintPlan(session, plan, arguments.save);
 }
 
 }  // namespace
