@@ -91,7 +91,7 @@ absl::Status SyncDirectory(const std::filesystem::path& directory) {
   const int descriptor = OpenDescriptor(directory, O_RDONLY | O_DIRECTORY);
   if (descriptor < 0) return SystemError("open", directory);
   const int result = Retried([&] { return fsync(descriptor); });
-  const absl::Status status = result < 0 ? SystemError("sync", directory) : absl::OkStatus();
+  absl::Status status = result < 0 ? SystemError("sync", directory) : absl::OkStatus();
   close(descriptor);
   return status;
 }

@@ -20,7 +20,7 @@ absl::Status RunGuarded(Connection& writer, const GroupCommitter::Change& change
 }  // namespace
 
 GroupCommitter::GroupCommitter(Connection writer)
-    : writer_(std::move(writer)), thread_([this](std::stop_token stop) { Loop(std::move(stop)); }) {}
+    : writer_(std::move(writer)), thread_([this](const std::stop_token& stop) { Loop(stop); }) {}
 
 GroupCommitter::~GroupCommitter() {
   thread_.request_stop();
@@ -36,7 +36,7 @@ absl::Status GroupCommitter::Run(Durability durability, const Change& change) {
   return pending.status;
 }
 
-void GroupCommitter::Loop(std::stop_token stop) {
+void GroupCommitter::Loop(const std::stop_token& stop) {
   for (Batch batch = TakeBatch(stop); !batch.empty(); batch = TakeBatch(stop)) {
     const absl::Status commit = Commit(batch);
     const std::scoped_lock lock(mutex_);
@@ -48,9 +48,9 @@ void GroupCommitter::Loop(std::stop_token stop) {
   }
 }
 
-GroupCommitter::Batch GroupCommitter::TakeBatch(std::stop_token stop) {
+GroupCommitter::Batch GroupCommitter::TakeBatch(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  arrived_.wait(lock, std::move(stop), [&] { return !waiting_.empty(); });
+  arrived_.wait(lock, stop, [&] { return !waiting_.empty(); });
   return std::exchange(waiting_, {});
 }
 

@@ -39,8 +39,8 @@ class GroupCommitter {
   };
   using Batch = std::vector<Pending*>;
 
-  void Loop(std::stop_token stop);
-  Batch TakeBatch(std::stop_token stop);  // empty: stopped
+  void Loop(const std::stop_token& stop);
+  Batch TakeBatch(const std::stop_token& stop);  // empty: stopped
   absl::Status Commit(const Batch& batch);
   absl::Status RunChanges(const Batch& batch);
   absl::Status RunInSavepoint(Pending& pending);
