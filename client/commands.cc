@@ -95,6 +95,7 @@ void Declare(CLI::App& app, Globals& globals, Action& action) {
     }
     const std::string name(blank == std::string_view::npos ? command.path : command.path.substr(blank + 1));
     CLI::App* leaf = parent->add_subcommand(name, std::string(command.summary));
+    leaf->footer("");
     AddGlobals(*leaf, globals, command.needs_server);
     leaf->callback([&action, run = command.declare(*leaf)] { action = run; });
   }

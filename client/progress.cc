@@ -42,7 +42,7 @@ std::string ProgressBar(const ProgressView& view) {
                                  Percent(progress.fraction));
   if (view.eta_seconds) line += fmt::format("  {} left", FormatSeconds(*view.eta_seconds));
   if (progress.num_layers > 0) line += fmt::format("  layer {}/{}", progress.layer, progress.num_layers);
-  if (progress.probes > 0) line += fmt::format("  {} probes", progress.probes);
+  if (progress.probes > 0) line += fmt::format("  {} {}", progress.probes, progress.probes == 1 ? "probe" : "probes");
   if (progress.relative_error > 0) line += fmt::format("  error {}", ErrorPercent(progress.relative_error));
   if (!progress.layer_name.empty()) line += "  " + progress.layer_name;
   return line;
@@ -50,35 +50,36 @@ std::string ProgressBar(const ProgressView& view) {
 
 std::string ProgressSentence(const ProgressView& view) {
   const Progress& progress = view.progress;
+  if (progress.fraction == 0 && progress.probes == 0) return progress.stage;
   std::string line = fmt::format("{}: {}", progress.stage, Percent(progress.fraction));
   if (progress.num_layers > 0) line += fmt::format(", layer {} of {}", progress.layer, progress.num_layers);
-  if (progress.probes > 0) line += fmt::format(", {} probes", progress.probes);
+  if (progress.probes > 0) line += fmt::format(", {} {}", progress.probes, progress.probes == 1 ? "probe" : "probes");
   if (progress.relative_error > 0) line += fmt::format(", relative error {}", ErrorPercent(progress.relative_error));
   if (view.eta_seconds) line += fmt::format(", about {} left", FormatSeconds(*view.eta_seconds));
   return line;
 }
 
 void ProgressPrinter::Show(const ProgressView& view) {
+  const auto now = Clock::now();
+  const bool new_stage = view.progress.stage != stage_;
+  if (new_stage) stage_begin_ = now;
+  stage_ = view.progress.stage;
   if (console_.is_terminal()) {
     console_.StatusLine(ProgressBar(view));
     return;
   }
-  const auto now = Clock::now();
-  const bool new_stage = view.progress.stage != stage_;
-  if (!new_stage && now - last_line_ < kPlainInterval) return;
-  stage_ = view.progress.stage;
+  const auto interval = std::clamp<Clock::duration>((now - stage_begin_) / 10, kPlainInterval, kLongestPlainInterval);
+  if (!new_stage && now - last_line_ < interval) return;
   last_line_ = now;
   console_.Note(ProgressSentence(view));
 }
 
 void ProgressPrinter::Show(const Progress& progress) {
-  if (progress.stage != stage_) stage_begin_ = Clock::now();
   ProgressView view{.progress = progress};
-  const std::chrono::duration<double> run = Clock::now() - stage_begin_;
-  if (progress.fraction >= kLeastFractionForEta) {
+  if (progress.stage == stage_ && progress.fraction >= kLeastFractionForEta) {
+    const std::chrono::duration<double> run = Clock::now() - stage_begin_;
     view.eta_seconds = run.count() * (1 - progress.fraction) / progress.fraction;
   }
-  if (console_.is_terminal()) stage_ = progress.stage;
   Show(view);
 }
 

@@ -21,14 +21,16 @@ struct ProgressView {
 
 // For the status line: "traces  [#####.....]  48%  layer 3/8 block1.conv2  24 probes  error 12%  4.2 s left".
 std::string ProgressBar(const ProgressView& view);
-// For a log: "traces: 48%, layer 3 of 8, 24 probes, relative error 12%, about 4.2 s left".
+// For a log: "traces: 48%, layer 3 of 8, 24 probes, relative error 12%, about 4.2 s left"; the stage alone at its
+// begin.
 std::string ProgressSentence(const ProgressView& view);
 
-// Shows progress: on a terminal the status line at every report, elsewhere a plain line when a stage begins and then at
-// most every kPlainInterval.
+// Shows progress: on a terminal the status line at every report, elsewhere a plain line when a stage begins and then
+// every kPlainInterval, in a long stage more seldom (a tenth of its age, at most kLongestPlainInterval).
 class ProgressPrinter {
  public:
   static constexpr std::chrono::seconds kPlainInterval{5};
+  static constexpr std::chrono::seconds kLongestPlainInterval{60};
 
   // `console` must outlive the printer.
   explicit ProgressPrinter(Console& console) : console_(console) {}

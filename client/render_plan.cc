@@ -152,28 +152,37 @@ std::string RenderBudgets(const Plan& plan) {
 }
 
 std::string RenderProof(const Plan& plan) {
-  const std::string with = fmt::format("solver {}, {} nodes", plan.solver, FormatCount(plan.solver_nodes));
   const std::string numbers =
       fmt::format("objective {}, bound {}, gap {}", FormatLoss(plan.objective), FormatLoss(plan.bound),
                   plan.gap == 0 ? "0" : fmt::format("{:.2g}", plan.gap));
   switch (plan.termination) {
     case Termination::kOptimal:
-      return fmt::format("optimal: {} ({}). No plan within the budgets has a lower predicted loss.\n", numbers, with);
+      return fmt::format("optimal: {}\n         no plan within the budgets has a lower predicted loss\n", numbers);
+    case Termination::kInfeasible:
+      return "infeasible: proven, no plan obeys the budgets\n";
     case Termination::kFeasible:
     case Termination::kTimeLimit:
     case Termination::kCancelled:
       break;
-    case Termination::kInfeasible:
-      return fmt::format("infeasible: proven, {}.\n", with);
   }
   const std::string name(allocation::TerminationName(plan.termination));
-  if (!plan.has_choice()) return fmt::format("{}: no plan was found ({}).\n", name, with);
-  return fmt::format("{}: {} ({}). Obeys the budgets, but is not proven best.\n", name, numbers, with);
+  if (!plan.has_choice()) return fmt::format("{}: no plan was found\n", name);
+  return fmt::format("{}: {}\n{:{}}  obeys the budgets, but is not proven best\n", name, numbers, "", name.size());
+}
+
+// What the table of budgets does not say already: why budgets that can each be kept alone cannot be kept together, or
+// why nothing is proven.
+std::string RenderDiagnosis(const Plan& plan) {
+  const auto is_short = [](const PlanBudget& budget) { return budget.least_achievable > budget.limit; };
+  if (plan.termination == Termination::kInfeasible && std::ranges::any_of(plan.budgets, is_short)) return "";
+  std::string text = plan.diagnosis;
+  for (size_t at = text.find("; "); at != std::string::npos; at = text.find("; ", at)) text.replace(at, 2, "\n");
+  return text.empty() ? "" : text + "\n";
 }
 
 std::string RenderOrigin(const Plan& plan) {
   const PlanProvenance& from = plan.provenance;
-  std::string text = fmt::format("sensitivities {}, hardware {}", from.method, from.profile);
+  std::string text = fmt::format("sensitivities {}, hardware {}, solver {}", from.method, from.profile, plan.solver);
   if (!from.model_digest.empty()) text += fmt::format(", seed {}", from.seed);
   return text + fmt::format(", bitplan {}, plan {}\n", from.bitplan_version, plan.fingerprint.substr(0, 12));
 }
@@ -183,11 +192,8 @@ std::string RenderOrigin(const Plan& plan) {
 std::string RenderPlan(const Plan& plan) {
   std::string text;
   if (plan.has_choice()) text += RenderLayersToWidth(plan) + "\n";
-  if (!plan.has_choice() && !plan.diagnosis.empty()) text += plan.diagnosis + "\n\n";
   if (!plan.budgets.empty()) text += RenderBudgets(plan) + "\n";
-  text += RenderProof(plan);
-  if (plan.has_choice() && !plan.diagnosis.empty()) text += plan.diagnosis + "\n";
-  return text + RenderOrigin(plan);
+  return text + RenderProof(plan) + RenderDiagnosis(plan) + RenderOrigin(plan);
 }
 
 }  // namespace bitplan::client

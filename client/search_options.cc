@@ -151,7 +151,7 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
   AddMeasuring(app, *arguments);
   AddSolving(app, *arguments);
   // Exactly one source; the parser itself can only say "at most one".
-  app.final_callback([to = arguments.get()] {
+  app.parse_complete_callback([to = arguments.get()] {
     if (to->model.empty() && to->sensitivities.empty() && to->measurement.empty()) {
       throw CLI::RequiredError(
           "a network (MODEL.onnx with --calibration) or --sensitivities");  // caught in commands.cc

@@ -27,6 +27,8 @@ std::string Scaled(double amount, double step, std::span<const std::string_view>
   return fmt::format("{} {}", number, units[unit]);
 }
 
+constexpr double kMostShownBits = 1024;  // odd sizes below are shown in bits, others rounded to bytes
+
 constexpr std::array<std::string_view, 5> kBytes = {"B", "KiB", "MiB", "GiB", "TiB"};
 constexpr std::array<std::string_view, 6> kOperations = {"BOPs", "kBOPs", "MBOPs", "GBOPs", "TBOPs", "PBOPs"};
 constexpr std::array<std::string_view, 4> kTimes = {"ns", "us", "ms", "s"};
@@ -38,8 +40,8 @@ std::string FormatAmount(Resource resource, int64_t amount) {
   const auto value = static_cast<double>(amount);
   switch (resource) {
     case Resource::kSize:
-      return amount % 8 != 0 && std::abs(value) < 8 * 1024 ? fmt::format("{} bits", amount)
-                                                           : Scaled(value / 8, 1024, kBytes);
+      return amount % 8 != 0 && std::abs(value) < kMostShownBits ? fmt::format("{} bits", amount)
+                                                                 : Scaled(value / 8, 1024, kBytes);
     case Resource::kBops:
       return Scaled(value, 1000, kOperations);
     case Resource::kLatency:

@@ -1,0 +1,269 @@
+// The real bitplan against a real server: every command, exit codes, which stream gets what, Ctrl-C.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "search/plan/plan_json.h"
+#include "server/server.h"
+#include "tests/testing/subprocess.h"
+
+namespace bitplan {
+namespace {
+
+using ::bitplan::testing::ProcessResult;
+using ::bitplan::testing::Subprocess;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+using Json = nlohmann::json;
+
+const std::string kBitplan = BITPLAN_BIN_DIR "/bitplan";
+const std::string kModel = BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx";
+const std::string kCalibration = BITPLAN_TEST_DATA_DIR "/models/fmnist_calibration_128.npz";
+const std::string kHawq = BITPLAN_TEST_DATA_DIR "/hawq/resnet18_t4.sensitivities.json";
+// A search of the bundled network that takes a second: few samples, loose traces.
+const std::vector<std::string> kQuickSearch = {
+    "search",        kModel, "--calibration", kCalibration, "--samples",    "8", "--seed", "1",
+    "--trace-error", "0.9",  "--budget",      "size=0.5x",  "--max-probes", "4"};
+// And one that takes until it is stopped.
+const std::vector<std::string> kEndlessSearch = {"search",        kModel,      "--calibration", kCalibration,
+                                                 "--budget",      "size=0.5x", "--seed",        "7",
+                                                 "--trace-error", "1e-9",      "--max-probes",  "100000000"};
+
+std::vector<std::string> operator+(std::vector<std::string> line, const std::vector<std::string>& more) {
+  line.insert(line.end(), more.begin(), more.end());
+  return line;
+}
+
+class Cli : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = ::testing::TempDir() + "/bitplan_cli_" + ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    StartServer("127.0.0.1:0");
+  }
+  void TearDown() override {
+    if (server_) server_->Drain(std::chrono::milliseconds(0));
+    server_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void StartServer(const std::string& address) {
+    server::Config config;
+    config.listen_address = address;
+    config.data_dir = folder_ + "/data";
+    auto started = server::Server::Start(config);
+    ASSERT_TRUE(started.ok()) << started.status();
+    server_ = *std::move(started);
+    address_ = server_->address();
+  }
+
+  ProcessResult Run(const std::vector<std::string>& line) const {
+    return testing::RunProcess(std::vector<std::string>{kBitplan} + line, {"BITPLAN_SERVER=" + address_});
+  }
+  Json RunJson(const std::vector<std::string>& line) const {
+    const ProcessResult ran = Run(line + std::vector<std::string>{"--output", "json"});
+    EXPECT_EQ(ran.exit_code, 0) << ran.err;
+    const Json json = Json::parse(ran.out, nullptr, /*allow_exceptions=*/false);
+    EXPECT_FALSE(json.is_discarded()) << ran.out;
+    return json;
+  }
+  std::unique_ptr<Subprocess> Start(const std::vector<std::string>& line) const {
+    return std::make_unique<Subprocess>(std::vector<std::string>{kBitplan} + line,
+                                        std::vector<std::string>{"BITPLAN_SERVER=" + address_});
+  }
+
+  std::string folder_;
+  std::string address_;
+  std::unique_ptr<server::Server> server_;
+};
+
+TEST_F(Cli, SearchesAndEveryOtherCommandFindsWhatItMade) {
+  const ProcessResult search = Run(kQuickSearch);
+  ASSERT_EQ(search.exit_code, 0) << search.err;
+  EXPECT_THAT(search.out, AllOf(HasSubstr("layer"), HasSubstr("total of 10 layers"), HasSubstr("size=0.5x"),
+                                HasSubstr("optimal: objective")));
+  EXPECT_THAT(search.err, AllOf(HasSubstr("Uploaded fmnist_resnet8.onnx"), HasSubstr("Queued projects/default/jobs/"),
+                                HasSubstr("bitplan search --measurement "), Not(HasSubstr("\r"))));
+
+  const ProcessResult again = Run(kQuickSearch);
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(again.out, search.out);
+  EXPECT_THAT(again.err, AllOf(HasSubstr("The server has fmnist_resnet8.onnx"), Not(HasSubstr("Uploaded"))));
+
+  const Json models = RunJson({"model", "list"});
+  ASSERT_EQ(models["models"].size(), 1u);
+  const std::string model = models["models"][0]["name"];
+  const Json shown = RunJson({"model", "show", model});
+  EXPECT_EQ(shown["layers"].size(), 10u);
+  EXPECT_THAT(Run({"model", "show", model.substr(model.rfind('/') + 1)}).out, HasSubstr("total of 10 layers"));
+  EXPECT_THAT(Run({"model", "list"}).out, HasSubstr("fmnist_resnet8.onnx"));
+
+  const Json jobs = RunJson({"job", "list"});
+  ASSERT_EQ(jobs["jobs"].size(), 2u);
+  const std::string job = jobs["jobs"][1]["name"];
+  EXPECT_EQ(RunJson({"job", "show", job})["state"], "JOB_STATE_SUCCEEDED");
+  EXPECT_THAT(Run({"job", "show", job}).out, AllOf(HasSubstr("succeeded"), HasSubstr("measure, search")));
+  EXPECT_THAT(Run({"job", "list"}).out, HasSubstr("succeeded"));
+  EXPECT_TRUE(RunJson({"job", "list", "--state", "running,queued"}).value("jobs", Json::array()).empty());
+  const ProcessResult limited = Run({"job", "list", "--limit", "1"});
+  EXPECT_THAT(limited.err, HasSubstr("There are more"));
+  const ProcessResult watched = Run({"job", "watch", job});
+  EXPECT_EQ(watched.exit_code, 0) << watched.err;
+  EXPECT_THAT(watched.out, HasSubstr("succeeded"));
+  const ProcessResult too_late = Run({"job", "cancel", job});
+  EXPECT_EQ(too_late.exit_code, 1);
+  EXPECT_EQ(too_late.out, "");
+
+  const Json plans = RunJson({"plan", "list"});
+  ASSERT_GE(plans["plans"].size(), 1u);
+  const std::string plan = plans["plans"][0]["name"];
+  EXPECT_EQ(Run({"plan", "show", plan}).out, search.out);
+  EXPECT_THAT(Run({"plan", "list"}).out, AllOf(HasSubstr("size=0.5x"), HasSubstr("optimal")));
+  const ProcessResult document = Run({"plan", "export", plan});
+  EXPECT_TRUE(plan::ParsePlan(document.out).ok()) << document.out;
+  EXPECT_EQ(document.err, "");
+  const ProcessResult csv = Run({"plan", "export", plan, "--format", "csv", "--file", folder_ + "/plan.csv"});
+  EXPECT_EQ(csv.exit_code, 0) << csv.err;
+  EXPECT_EQ(csv.out, "");
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/plan.csv"));
+
+  const std::string measurement = RunJson({"job", "show", job})["measurement"];
+  const ProcessResult tighter = Run({"search", "--measurement", measurement, "--budget", "size=0.4x"});
+  EXPECT_EQ(tighter.exit_code, 0) << tighter.err;
+  EXPECT_THAT(tighter.out, HasSubstr("size=0.4x"));
+}
+
+TEST_F(Cli, ServerAndLocalSearchChooseTheSame) {
+  const ProcessResult remote = Run(kQuickSearch + std::vector<std::string>{"--output", "json"});
+  ASSERT_EQ(remote.exit_code, 0) << remote.err;
+  const ProcessResult local =
+      Run(std::vector<std::string>{"local"} + kQuickSearch + std::vector<std::string>{"--output", "json"});
+  ASSERT_EQ(local.exit_code, 0) << local.err;
+  const auto a = plan::ParsePlan(remote.out);
+  const auto b = plan::ParsePlan(local.out);
+  ASSERT_TRUE(a.ok()) << a.status();
+  ASSERT_TRUE(b.ok()) << b.status();
+  EXPECT_EQ(a->layers, b->layers);
+  EXPECT_EQ(a->fingerprint, b->fingerprint);
+}
+
+TEST_F(Cli, GivenSensitivitiesNeedNoModel) {
+  const ProcessResult search = Run({"search", "--sensitivities", kHawq, "--hardware", "nvidia-t4", "--budget",
+                                    "latency=0.5@w4:w8", "--save", folder_ + "/plan.json"});
+  EXPECT_EQ(search.exit_code, 0) << search.err;
+  EXPECT_THAT(search.out, AllOf(HasSubstr("total of 19 layers"), HasSubstr("optimal: ")));
+  EXPECT_THAT(search.err, HasSubstr("Imported projects/default/measurements/"));
+  EXPECT_EQ(Run({"plan", "show", folder_ + "/plan.json"}).out, search.out);
+}
+
+TEST_F(Cli, InfeasibleBudgetIsAnAnswer) {
+  const ProcessResult search = Run({"search", "--sensitivities", kHawq, "--budget", "size=0.1x"});
+  EXPECT_EQ(search.exit_code, 3) << search.err;
+  EXPECT_THAT(search.out, AllOf(HasSubstr("infeasible: proven"), HasSubstr("least achievable")));
+}
+
+TEST_F(Cli, ProfilesAndVersion) {
+  const Json profiles = RunJson({"profile", "list"});
+  ASSERT_GE(profiles["profiles"].size(), 2u);
+  EXPECT_THAT(Run({"profile", "list"}).out, AllOf(HasSubstr("generic"), HasSubstr("nvidia-t4"), HasSubstr("built in")));
+  EXPECT_THAT(Run({"profile", "show", "nvidia-t4"}).out, AllOf(HasSubstr("latency"), HasSubstr("provenance")));
+  EXPECT_EQ(RunJson({"profile", "show", "nvidia-t4"})["name"], "nvidia-t4");
+  const Json version = RunJson({"version"});
+  EXPECT_EQ(version["client"]["version"], version["server"]["version"]);
+  EXPECT_THAT(Run({"version"}).out, AllOf(HasSubstr("client  "), HasSubstr("server  ")));
+}
+
+TEST_F(Cli, ModelUploadTwiceSendsOnce) {
+  const ProcessResult first = Run({"model", "upload", kModel, "--name", "my net"});
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.err, HasSubstr("Uploaded my net"));
+  const ProcessResult second = Run({"model", "upload", kModel});
+  EXPECT_THAT(second.err, HasSubstr("The server has"));
+  EXPECT_EQ(first.out, second.out);
+}
+
+TEST_F(Cli, ErrorsOfTheServerInWords) {
+  const ProcessResult missing = Run({"job", "show", "no-such-job"});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_EQ(missing.out, "");
+  EXPECT_THAT(missing.err, AllOf(HasSubstr("bitplan: "), HasSubstr("no-such-job"), Not(HasSubstr("NOT_FOUND"))));
+
+  const std::string broken = folder_ + "/broken.onnx";
+  std::ofstream(broken) << "this is no network";
+  const ProcessResult refused = Run({"model", "upload", broken});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("bitplan: "));
+
+  const ProcessResult profile =
+      Run({"search", "--sensitivities", kHawq, "--hardware", "abacus", "--budget", "size=1x"});
+  EXPECT_EQ(profile.exit_code, 1);
+  EXPECT_THAT(profile.err, AllOf(HasSubstr("abacus"), HasSubstr("generic")));
+}
+
+TEST_F(Cli, CtrlCCancelsTheJobOnTheServer) {
+  const auto search = Start(kEndlessSearch);
+  ASSERT_TRUE(search->WaitForError("traces: ")) << search->Wait().err;
+  search->Signal(SIGINT);
+  const ProcessResult ended = search->Wait();
+  EXPECT_EQ(ended.exit_code, 5) << ended.err;
+  EXPECT_EQ(ended.out, "");
+  EXPECT_THAT(ended.err,
+              AllOf(HasSubstr("Asking the server to cancel projects/default/jobs/"), HasSubstr("was cancelled")));
+  EXPECT_EQ(RunJson({"job", "list"})["jobs"][0]["state"], "JOB_STATE_CANCELLED");
+}
+
+TEST_F(Cli, CtrlCLeavesAWatchAndTheJobGoesOn) {
+  const auto search = Start(kEndlessSearch);
+  ASSERT_TRUE(search->WaitForError("traces: ")) << search->Wait().err;
+  const std::string job = RunJson({"job", "list"})["jobs"][0]["name"];
+  const auto watch = Start({"job", "watch", job});
+  ASSERT_TRUE(watch->WaitForError("traces: ")) << watch->Wait().err;
+  watch->Signal(SIGINT);
+  const ProcessResult left = watch->Wait();
+  EXPECT_EQ(left.exit_code, 130) << left.err;
+  EXPECT_THAT(left.err, HasSubstr("goes on"));
+  EXPECT_EQ(RunJson({"job", "show", job})["state"], "JOB_STATE_RUNNING");
+
+  // Somebody else cancels it: the search hears of it.
+  const ProcessResult cancel = Run({"job", "cancel", job});
+  EXPECT_EQ(cancel.exit_code, 0) << cancel.err;
+  EXPECT_EQ(search->Wait().exit_code, 5);
+}
+
+TEST_F(Cli, CtrlCStopsALocalSearch) {
+  const auto search = Start(std::vector<std::string>{"local"} + kEndlessSearch);
+  ASSERT_TRUE(search->WaitForError("traces: ")) << search->Wait().err;
+  search->Signal(SIGINT);
+  const ProcessResult ended = search->Wait();
+  EXPECT_EQ(ended.exit_code, 5) << ended.err;
+  EXPECT_EQ(ended.out, "");
+}
+
+TEST_F(Cli, WatchSurvivesARestartOfTheServer) {
+  const auto search = Start(kEndlessSearch);
+  ASSERT_TRUE(search->WaitForError("traces: ")) << search->Wait().err;
+  const std::string address = address_;
+  server_->Drain(std::chrono::milliseconds(0));
+  server_.reset();
+  ASSERT_TRUE(search->WaitForError("trying again")) << search->Wait().err;
+  StartServer(address);
+  const std::string job = RunJson({"job", "list"})["jobs"][0]["name"];
+  EXPECT_EQ(Run({"job", "cancel", job}).exit_code, 0);
+  const ProcessResult ended = search->Wait();
+  EXPECT_EQ(ended.exit_code, 5) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("was cancelled"));
+}
+
+}  // namespace
+}  // namespace bitplan

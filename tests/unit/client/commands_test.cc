@@ -1,0 +1,183 @@
+// Whole command lines that need no server.
+
+#include "client/commands.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/files.h"
+#include "search/plan/plan_json.h"
+#include "search/plan/verifier.h"
+
+namespace bitplan::client {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Ran {
+  ExitCode code;
+  std::string out;
+  std::string err;
+};
+
+Ran RunLine(const std::vector<std::string>& arguments) {
+  std::ostringstream out;
+  std::ostringstream err;
+  Console console({.out = out, .err = err});
+  const ExitCode code = RunCommandLine(arguments, console, {});
+  return {code, out.str(), err.str()};
+}
+
+// The published ResNet18 figures: given sensitivities for 19 layers, options w4a4 and w8a8.
+const std::string& Hawq() {
+  static const auto& path = *new std::string(BITPLAN_TEST_DATA_DIR "/hawq/resnet18_t4.sensitivities.json");
+  return path;
+}
+
+TEST(CommandLine, HelpListsEveryCommandAndExitCode) {
+  const Ran help = RunLine({"--help"});
+  EXPECT_EQ(help.code, ExitCode::kOk);
+  EXPECT_EQ(help.err, "");
+  for (const Command& command : Commands()) {
+    EXPECT_THAT(help.out, HasSubstr(std::string(command.path.substr(0, command.path.find(' ')))));
+  }
+  for (const ExitCodeEntry& entry : ExitCodes()) EXPECT_THAT(help.out, HasSubstr(std::string(entry.meaning)));
+}
+
+TEST(CommandLine, EveryCommandHasHelpAndIsDocumented) {
+  std::ifstream file(BITPLAN_SOURCE_DIR "/docs/cli.md");
+  const std::string manual(std::istreambuf_iterator<char>(file), {});
+  std::set<std::string_view> paths;
+  for (const Command& command : Commands()) {
+    EXPECT_TRUE(paths.insert(command.path).second) << command.path;
+    std::vector<std::string> line;
+    std::istringstream words{std::string(command.path)};
+    for (std::string word; words >> word;) line.push_back(word);
+    line.emplace_back("--help");
+    const Ran help = RunLine(line);
+    EXPECT_EQ(help.code, ExitCode::kOk) << command.path;
+    EXPECT_THAT(help.out, AllOf(HasSubstr(std::string(command.summary)), HasSubstr("--output")));
+    EXPECT_EQ(help.out.find("--server") != std::string::npos, command.needs_server) << command.path;
+    EXPECT_THAT(manual, HasSubstr("bitplan " + std::string(command.path)));
+  }
+}
+
+TEST(CommandLine, WrongUsageSaysWhatAndWhere) {
+  const struct {
+    std::vector<std::string> line;
+    std::string says;
+  } cases[] = {
+      {{}, "A subcommand is required"},
+      {{"frobnicate"}, "frobnicate"},
+      {{"job"}, "A subcommand is required"},
+      {{"job", "show"}, "job is required"},
+      {{"job", "list", "--state", "sleeping"}, "sleeping"},
+      {{"search"}, "required"},
+      {{"local", "search", "--budget", "size=0.5x"}, "a network (MODEL.onnx with --calibration) or --sensitivities"},
+      {{"local", "search", Hawq(), "--budget", "size=0.5x"}, "--calibration"},
+      {{"local", "search", "nowhere.onnx", "--calibration", "x.npz", "--budget", "size=1x"}, "nowhere.onnx"},
+      {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=0.5 of it"}, "size=0.5 of it"},
+      {{"local", "search", "--sensitivities", Hawq(), "--budget", "weight=1kB"}, "weight"},
+      {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x", "--tie", "conv1"},
+       "at least two layer names"},
+      {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x", "--save", "plan.txt"}, "plan.txt"},
+      {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x", "--output", "xml"}, "xml"},
+      {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x", "--method", "guess"}, "guess"},
+      {{"job", "list", "--project", "No Such"}, "No Such"},
+      {{"version", "--server"}, "--server"},
+  };
+  for (const auto& [line, says] : cases) {
+    const Ran ran = RunLine(line);
+    EXPECT_EQ(ran.code, ExitCode::kUsage) << says;
+    EXPECT_EQ(ran.out, "") << says;
+    EXPECT_THAT(ran.err, AllOf(HasSubstr("bitplan: "), HasSubstr(says), HasSubstr("--help' says more")));
+  }
+}
+
+TEST(CommandLine, NobodyAnswers) {
+  // Port 1 of loopback: nothing listens there, and binding it takes root.
+  const Ran ran = RunLine({"job", "list", "--server", "127.0.0.1:1"});
+  EXPECT_EQ(ran.code, ExitCode::kUnavailable);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_THAT(ran.err, HasSubstr("bitplan: no server answers at 127.0.0.1:1"));
+}
+
+TEST(LocalSearch, GivenSensitivitiesAsTable) {
+  const Ran ran = RunLine({"local", "search", "--sensitivities", Hawq(), "--budget", "size=0.5@w4:w8", "--hardware",
+                           "nvidia-t4", "--budget", "latency=0.5@w4:w8"});
+  EXPECT_EQ(ran.code, ExitCode::kOk) << ran.err;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("stage1.unit1.conv1"), HasSubstr("total of 19 layers"), HasSubstr("optimal: "),
+                             HasSubstr("gap 0"), HasSubstr("size=0.5@w4:w8"), HasSubstr("latency=0.5@w4:w8")));
+  std::istringstream lines(ran.out);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(line.size(), 120u) << line;
+    EXPECT_FALSE(line.ends_with(' ')) << '"' << line << '"';
+  }
+}
+
+TEST(LocalSearch, JsonIsThePlanDocument) {
+  const std::string path = ::testing::TempDir() + "/bitplan_commands_test.json";
+  const Ran ran = RunLine({"local", "search", "--sensitivities", Hawq(), "--budget", "bops=0.25@w4:w8", "--output",
+                           "json", "--save", path});
+  ASSERT_EQ(ran.code, ExitCode::kOk) << ran.err;
+  const auto plan = plan::ParsePlan(ran.out);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_TRUE(plan::Verify(*plan).ok()) << plan::Verify(*plan);
+  EXPECT_EQ(*ReadFile(path), ran.out);
+  EXPECT_THAT(ran.err, HasSubstr("Saved as " + path));
+
+  const Ran shown = RunLine({"plan", "show", path});
+  EXPECT_EQ(shown.code, ExitCode::kOk) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("optimal: "));
+}
+
+TEST(LocalSearch, SavesCsv) {
+  const std::string path = ::testing::TempDir() + "/bitplan_commands_test.csv";
+  const Ran ran =
+      RunLine({"local", "search", "--sensitivities", Hawq(), "--budget", "bops=0.25@w4:w8", "--save", path});
+  ASSERT_EQ(ran.code, ExitCode::kOk) << ran.err;
+  EXPECT_THAT(*ReadFile(path), HasSubstr("stage1.unit1.conv1,conv,36864"));
+}
+
+TEST(LocalSearch, InfeasibleIsAnAnswerWithItsOwnCode) {
+  const Ran ran = RunLine({"local", "search", "--sensitivities", Hawq(), "--budget", "size=0.1x"});
+  EXPECT_EQ(ran.code, ExitCode::kInfeasible);
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("infeasible: proven"), HasSubstr("least achievable"), HasSubstr("short by"),
+                             HasSubstr("size=0.1x")));
+  EXPECT_THAT(ran.err, Not(HasSubstr("bitplan: ")));
+  EXPECT_EQ(RunLine({"local", "search", "--sensitivities", Hawq(), "--budget", "size=0.1x", "--output", "json"}).code,
+            ExitCode::kInfeasible);
+}
+
+TEST(LocalSearch, ErrorsNameTheField) {
+  const std::string path = ::testing::TempDir() + "/bitplan_broken.json";
+  ASSERT_TRUE(WriteFile(path, R"({"format": "bitplan.sensitivities/1", "layers": [{"name": 7}]})").ok());
+  const Ran ran = RunLine({"local", "search", "--sensitivities", path, "--budget", "size=1x"});
+  EXPECT_EQ(ran.code, ExitCode::kFailed);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("bitplan: "), HasSubstr("layers[0].name")));
+}
+
+TEST(PlanShow, RefusesATamperedFile) {
+  const std::string path = ::testing::TempDir() + "/bitplan_tampered.json";
+  const Ran ran = RunLine({"local", "search", "--sensitivities", Hawq(), "--budget", "size=0.5x", "--output", "json"});
+  auto document = nlohmann::ordered_json::parse(ran.out);
+  document["layers"][0]["chosen"]["sensitivity"] = 0.0;
+  ASSERT_TRUE(WriteFile(path, document.dump()).ok());
+  const Ran shown = RunLine({"plan", "show", path});
+  EXPECT_EQ(shown.code, ExitCode::kFailed);
+  EXPECT_EQ(shown.out, "");
+  EXPECT_THAT(shown.err, HasSubstr(path));
+}
+
+}  // namespace
+}  // namespace bitplan::client
