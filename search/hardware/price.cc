@@ -82,6 +82,7 @@ absl::StatusOr<Costs> PriceOption(const Layer& layer, const Option& option, cons
 absl::StatusOr<std::vector<Costs>> PriceLayer(const Layer& layer, const std::vector<Option>& options,
                                               const HardwareProfile& profile) {
   std::vector<const MeasuredLayer*> measured;
+  measured.reserve(profile.measured.size());
   for (const MeasuredTable& table : profile.measured) measured.push_back(FindMeasured(table, layer));
   std::vector<Costs> costs;
   for (const Option& option : options) {

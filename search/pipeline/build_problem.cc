@@ -15,6 +15,7 @@ std::string NameOf(const Measurement& measured, int layer) { return measured.lay
 
 std::vector<std::string> LabelsOf(const std::vector<Option>& options) {
   std::vector<std::string> labels;
+  labels.reserve(options.size());
   for (const Option& option : options) labels.push_back(Label(option));
   std::ranges::sort(labels);
   return labels;
@@ -58,6 +59,7 @@ std::string DescribeUnpriced(const Measurement& measured, const CostTable& costs
 
 std::string DescribeResources(const std::vector<BudgetSpec>& budgets) {
   std::vector<std::string_view> names;
+  names.reserve(budgets.size());
   for (const BudgetSpec& budget : budgets) names.push_back(ToString(budget.resource));
   return fmt::format("{}", fmt::join(names, ", "));
 }
@@ -95,6 +97,7 @@ std::vector<int> KeptOptions(const std::vector<Option>& options, const std::set<
   }
   std::ranges::sort(kept);
   std::vector<int> indices;
+  indices.reserve(kept.size());
   for (const auto& [unused, k] : kept) indices.push_back(k);
   return indices;
 }
@@ -142,6 +145,7 @@ absl::Status AddBudgets(const Measurement& measured, const CostTable& costs, con
 
 absl::StatusOr<std::vector<std::vector<int>>> GroupLayers(const Measurement& measured, const SearchRequest& request) {
   std::vector<std::string_view> names;
+  names.reserve(measured.layers.layers.size());
   for (const Layer& layer : measured.layers.layers) names.push_back(layer.name);
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, GroupByTies(names, AllTies(measured, request)));
   for (const std::vector<int>& group : groups) BITPLAN_RETURN_IF_ERROR(CheckSameOptions(measured, group));

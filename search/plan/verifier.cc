@@ -148,6 +148,7 @@ absl::Status VerifyUniform(const Plan& plan) {
 
 absl::StatusOr<std::vector<std::vector<int>>> TieGroups(const Plan& plan) {
   std::vector<std::string_view> names;
+  names.reserve(plan.layers.size());
   for (const PlanLayer& layer : plan.layers) names.push_back(layer.layer.name);
   absl::StatusOr<std::vector<std::vector<int>>> groups = GroupByTies(names, plan.ties);
   if (!groups.ok()) return DataLoss("{}", MessageOf(groups.status()));
@@ -207,11 +208,12 @@ std::optional<int64_t> LeastAchievable(const Plan& plan, const std::vector<std::
 }
 
 absl::Status VerifyUse(const Plan& plan, const PlanBudget& budget, const std::string& where) {
-  const int64_t used = plan.has_choice() ? ChosenTotal(plan, budget.resource).value_or(-1) : 0;
-  if (budget.used != used) return DataLoss("{}.used: got {}, the layers add up to {}", where, budget.used, used);
-  const int64_t slack = plan.has_choice() ? budget.limit - used : 0;
+  const std::optional<int64_t> used = plan.has_choice() ? ChosenTotal(plan, budget.resource) : 0;
+  if (!used) return DataLoss("{}.used: not every chosen option has a cost, or the sum does not fit", where);
+  if (budget.used != *used) return DataLoss("{}.used: got {}, the layers add up to {}", where, budget.used, *used);
+  if (*used > budget.limit) return DataLoss("{}: uses {}, more than the limit {}", where, *used, budget.limit);
+  const int64_t slack = plan.has_choice() ? budget.limit - *used : 0;
   if (budget.slack != slack) return DataLoss("{}.slack: got {}, want {}", where, budget.slack, slack);
-  if (used > budget.limit) return DataLoss("{}: uses {}, more than the limit {}", where, used, budget.limit);
   return absl::OkStatus();
 }
 
@@ -221,6 +223,7 @@ absl::Status VerifyBudgets(const Plan& plan, const std::vector<std::vector<int>>
     const PlanBudget& budget = plan.budgets[b];
     const std::string where = fmt::format("budgets[{}] '{}'", b, budget.spec);
     if (!seen.insert(budget.resource).second) return DataLoss("{}: a second budget of this resource", where);
+    if (budget.limit < 0) return DataLoss("{}.limit: got {}, want >= 0", where, budget.limit);
     BITPLAN_RETURN_IF_ERROR(VerifyUse(plan, budget, where));
     const std::optional<int64_t> least = LeastAchievable(plan, groups, budget.resource);
     if (!least || budget.least_achievable != *least) {

@@ -72,11 +72,12 @@ const Corruption kCorruptions[] = {
        p.budgets[0].slack = -1;
      },
      "uses 510, more than the limit 509"},
+    {"NegativeLimit", InfeasiblePlan, [](Plan& p) { p.budgets[0].limit = -1; }, "limit: got -1, want >= 0"},
     {"LeastChanged", SmallPlan, [](Plan& p) { p.budgets[0].least_achievable = 400; },
      "least_achievable: got 400, want 410"},
     {"BudgetTwice", SmallPlan, [](Plan& p) { p.budgets.push_back(p.budgets[0]); }, "a second budget of this resource"},
     {"BudgetWithoutCosts", SmallPlan, [](Plan& p) { p.budgets[0].resource = Resource::kLatency; },
-     "used: got 510, the layers add up to -1"},
+     "used: not every chosen option has a cost"},
     {"TieBroken", SmallPlan,
      [](Plan& p) {
        p.ties[0] = {"a", "b"};
