@@ -62,7 +62,9 @@ absl::StatusOr<Ints> NormalizeAxes(Ints axes, size_t rank) {
 absl::StatusOr<int64_t> CountElements(const FoldRequest& request, const Shape& shape) {
   const int64_t count = CheckedNumElements(shape, request.max_elements);
   if (count < 0) {
-    return InvalidArgument("shape {}: a size below 0, or more than {} elements", ToString(shape), request.max_elements);
+    return InvalidArgument(
+        "shape {}: a size below 0, or more than the {} elements that computed constants may still have",
+        ToString(shape), request.max_elements);
   }
   return count;
 }

@@ -65,10 +65,14 @@ bool IsDefaultDomain(std::string_view domain) { return domain.empty() || domain 
 // Operators that exist at import only.
 bool IsImportOnly(std::string_view op_type) { return op_type == "Constant" || op_type == "Shape"; }
 
-// "shape: got ..." of "nodes[3] 'conv1' (Conv): shape: got ...".
-std::string WithoutNode(const std::string& message) {
-  const size_t end = message.find("): ");
-  return end == std::string::npos ? message : message.substr(end + 3);
+// "shape: got ..." of "nodes[3] 'conv1' (Conv): shape: got ..."; attribute reads put the node in front once more.
+std::string WithoutNode(std::string message) {
+  while (message.starts_with("node")) {
+    const size_t end = message.find("): ");
+    if (end == std::string::npos) break;
+    message.erase(0, end + 3);
+  }
+  return message;
 }
 
 class GraphBuilder {

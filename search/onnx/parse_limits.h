@@ -10,12 +10,12 @@ struct ParseLimits {
   // ONNX files proper end at 2 GiB (protobuf); half a gibibyte is 128 million float weights.
   int64_t max_file_bytes = int64_t{512} << 20;
   // Messages, strings and single numbers in the file. An empty message takes 2 bytes of file and up to 250 of memory;
-  // with a million of them the parser stays under 250 MiB. Networks of 10,000 nodes have about 300,000.
-  int64_t max_wire_elements = 1'000'000;
+  // with half a million of them the parser stays under 125 MiB. Networks have 10 to 20 a node.
+  int64_t max_wire_elements = 500'000;
   // Estimated memory of the parsed file: lengths of strings, 8 bytes for each packed number.
   int64_t max_parsed_bytes = int64_t{1} << 30;
-  // Whole-network passes keep values for each node; published CNNs and transformers stay under 20,000 nodes.
-  int64_t max_nodes = 100'000;
+  // Whole-network passes keep values for each node; published CNNs and transformers have up to 10,000.
+  int64_t max_nodes = 20'000;
   // Dimensions of any tensor; kernels are written for up to 5, the specification names no limit.
   int64_t max_rank = 8;
   // Elements of one weight tensor (1 GiB as float).

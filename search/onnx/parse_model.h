@@ -33,7 +33,7 @@ inline constexpr int64_t kMaxOpset = 21;
 //                     fit.
 //   kUnimplemented    valid ONNX that is not supported: one message lists every unsupported operator (domain, count,
 //                     first node), subgraph, tensor type and encoding, not just the first. Also: opset or IR version.
-// Memory: at most twice the file plus ParseLimits::max_wire_elements * 250 bytes while parsing.
+// Memory: at most three times the file plus 125 MiB while parsing (ParseLimits::max_wire_elements).
 absl::StatusOr<Graph> ParseModel(std::string_view bytes, const ParseLimits& limits = {});
 
 }  // namespace bitplan::onnx

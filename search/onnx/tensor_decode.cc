@@ -24,18 +24,22 @@ absl::Status CountMismatch(int64_t got, int64_t want, std::string_view unit) {
   return InvalidArgument("{} {} of data, want {} for its shape", got, unit, want);
 }
 
-// The stored elements as numbers of type Stored, from raw bytes or from the typed field.
+template <typename Stored>
+absl::StatusOr<std::vector<Stored>> ReadRaw(const std::string& raw, int64_t count) {
+  const auto want = count * static_cast<int64_t>(sizeof(Stored));
+  if (static_cast<int64_t>(raw.size()) != want) return CountMismatch(raw.size(), want, "bytes");
+  std::vector<Stored> out(count);
+  if (count > 0) std::memcpy(out.data(), raw.data(), raw.size());
+  return out;
+}
+
+// The stored elements as numbers of type Stored, from raw bytes or from the typed field. Nothing is allocated before it
+// is known that the data is there.
 template <typename Stored, typename Field>
 absl::StatusOr<std::vector<Stored>> ReadElements(const TensorProto& tensor, const Field& field, int64_t count) {
-  std::vector<Stored> out(count);
-  if (tensor.has_raw_data()) {
-    const std::string& raw = tensor.raw_data();
-    const auto want = count * static_cast<int64_t>(sizeof(Stored));
-    if (static_cast<int64_t>(raw.size()) != want) return CountMismatch(raw.size(), want, "bytes");
-    if (count > 0) std::memcpy(out.data(), raw.data(), raw.size());
-    return out;
-  }
+  if (tensor.has_raw_data()) return ReadRaw<Stored>(tensor.raw_data(), count);
   if (field.size() != count) return CountMismatch(field.size(), count, "elements");
+  std::vector<Stored> out(count);
   for (int64_t i = 0; i < count; ++i) {
     const auto value = field.Get(static_cast<int>(i));
     if constexpr (std::is_integral_v<Stored>) {

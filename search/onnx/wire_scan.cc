@@ -139,7 +139,8 @@ class Walker {
 
   absl::Status WalkField(MessageType message, size_t end) {  // NOLINT(misc-no-recursion)
     const size_t start = position_;
-    BITPLAN_ASSIGN_OR_RETURN(const uint64_t tag, ReadVarint(end));
+    uint64_t tag = 0;
+    BITPLAN_RETURN_IF_ERROR(ReadVarint(end, tag));
     const uint64_t number = tag >> 3;
     const auto wire_type = static_cast<uint32_t>(tag & 7);
     if (number == 0 || number > kMaxFieldNumber) return Malformed(start, "field number out of range");
@@ -151,7 +152,7 @@ class Walker {
     BITPLAN_RETURN_IF_ERROR(Count(1, kNumberBytes));
     switch (wire_type) {
       case kWireVarint:
-        return ReadVarint(end).status();
+        return ReadVarint(end, tag);
       case kWireFixed32:
         return Skip(4, end);
       case kWireFixed64:
@@ -165,7 +166,8 @@ class Walker {
 
   absl::Status WalkLengthDelimited(const Field* field, size_t end) {  // NOLINT(misc-no-recursion)
     const size_t start = position_;
-    BITPLAN_ASSIGN_OR_RETURN(const uint64_t length, ReadVarint(end));
+    uint64_t length = 0;
+    BITPLAN_RETURN_IF_ERROR(ReadVarint(end, length));
     if (length > end - position_) return Malformed(start, "length goes past the end of its message");
     const size_t field_end = position_ + length;
     if (field == nullptr || field->kind == Kind::kBytes) {
@@ -191,14 +193,23 @@ class Walker {
     return Count(0, numbers * kNumberBytes);
   }
 
-  absl::StatusOr<uint64_t> ReadVarint(size_t end) {
+  // Almost all numbers have one byte.
+  absl::Status ReadVarint(size_t end, uint64_t& value) {
+    if (position_ < end && static_cast<uint8_t>(bytes_[position_]) < 0x80) {
+      value = static_cast<uint8_t>(bytes_[position_++]);
+      return absl::OkStatus();
+    }
+    return ReadLongVarint(end, value);
+  }
+
+  absl::Status ReadLongVarint(size_t end, uint64_t& value) {
     const size_t start = position_;
-    uint64_t value = 0;
+    value = 0;
     for (int i = 0; i < kMaxVarintBytes; ++i) {
       if (position_ == end) return Malformed(start, "the file is truncated or a message is too short");
       const auto byte = static_cast<uint8_t>(bytes_[position_++]);
       value |= static_cast<uint64_t>(byte & 0x7F) << (7 * i);
-      if ((byte & 0x80) == 0) return value;
+      if ((byte & 0x80) == 0) return absl::OkStatus();
     }
     return Malformed(start, "a number of more than 10 bytes");
   }

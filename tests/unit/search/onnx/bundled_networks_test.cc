@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "search/data/npz.h"
+#include "search/graph/fold_batch_normalization.h"
 #include "search/onnx/parse_model.h"
 #include "search/ops/objective.h"
 #include "tests/testing/onnx_writer.h"
@@ -84,6 +86,33 @@ TEST_P(BundledNetwork, SurvivesARoundTrip) {
     EXPECT_EQ(again->nodes[i].attributes.size(), graph.nodes[i].attributes.size());
   }
   ExpectReferenceLogits(*again);
+}
+
+TEST_P(BundledNetwork, ComputesTheSameWithItsNormalisationFolded) {
+  const absl::StatusOr<Graph> folded = FoldBatchNormalization(Model());
+  ASSERT_TRUE(folded.ok()) << folded.status();
+  EXPECT_TRUE(CheckInvariants(*folded).ok());
+  for (const Node& node : folded->nodes) EXPECT_NE(node.op_type, "BatchNormalization");
+  ExpectReferenceLogits(*folded);
+}
+
+// PyTorch's exporter folded the same network: our weights are its weights.
+TEST(FoldBatchNormalization, AgreesWithTheExporter) {
+  const absl::StatusOr<Graph> with = ParseModel(ReadTestData("models/fmnist_mobilenet_bn.onnx"));
+  const absl::StatusOr<Graph> reference = ParseModel(ReadTestData("models/fmnist_mobilenet.onnx"));
+  ASSERT_TRUE(with.ok() && reference.ok());
+  const absl::StatusOr<Graph> folded = FoldBatchNormalization(*with);
+  ASSERT_TRUE(folded.ok()) << folded.status();
+  ASSERT_EQ(folded->nodes.size(), reference->nodes.size());
+  for (size_t i = 0; i < reference->layer_weights.size(); ++i) {
+    const auto& ours = std::get<Tensor>(folded->values[folded->layer_weights[i].weight].constant).data;
+    const auto& theirs = std::get<Tensor>(reference->values[reference->layer_weights[i].weight].constant).data;
+    ASSERT_EQ(ours.size(), theirs.size());
+    for (size_t k = 0; k < ours.size(); ++k) {
+      // The exporter computes in float: scale and product round a few times by 2^-24.
+      EXPECT_NEAR(ours[k], theirs[k], 1e-6F * std::abs(theirs[k])) << i << ", " << k;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, BundledNetwork,

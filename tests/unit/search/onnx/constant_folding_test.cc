@@ -67,7 +67,7 @@ TEST(Fold, Reshape) {
   ExpectInvalid(to({7}), "does not fit");
   ExpectInvalid(to({1, 1, 1, 0}), "no such dimension");
   ExpectInvalid(to({0, -1}, {{"allowzero", int64_t{1}}}), "-1 cannot stand");
-  ExpectInvalid(to({std::numeric_limits<int64_t>::max(), 2}), "more than 1000 elements");
+  ExpectInvalid(to({std::numeric_limits<int64_t>::max(), 2}), "more than the 1000 elements");
   const IntTensor scalar = Vector({});
   const Tensor one = Counting({1});
   EXPECT_THAT(ShapeOf(FoldOp("Reshape", {one, scalar})), IsEmpty());
@@ -191,7 +191,7 @@ TEST(Fold, ConstantOfShapeAndRange) {
   EXPECT_THAT(FloatsOf(FoldOp("ConstantOfShape", {shape})), ElementsAre(0, 0, 0, 0));
   EXPECT_THAT(IntsOf(FoldOp("ConstantOfShape", {shape}, {{"value", Vector({9})}})), ElementsAre(9, 9, 9, 9));
   const IntTensor huge = Vector({1 << 20, 1 << 20});
-  ExpectInvalid(FoldOp("ConstantOfShape", {huge}), "more than 1000 elements");
+  ExpectInvalid(FoldOp("ConstantOfShape", {huge}), "more than the 1000 elements");
   const auto range = [](int64_t start, int64_t limit, int64_t delta) {
     const IntTensor a = Scalar(start);
     const IntTensor b = Scalar(limit);

@@ -56,7 +56,7 @@ TEST(ScanWire, CountsOneElementAField) {
 TEST(ScanWire, RefusesBombsOfEmptyMessages) {
   std::string tensors;
   while (tensors.size() < (4 << 20)) tensors += Message(5, "");
-  ExpectRefused(Message(7, tensors), "more than 1000000 messages");
+  ExpectRefused(Message(7, tensors), "more than 500000 messages");
 }
 
 // 1 byte of file each, 8 bytes of memory.
