@@ -28,8 +28,7 @@ std::vector<bool> FindNeeded(const Graph& graph) {
 }
 
 // Tensors of a node by position, as operators take them.
-template <typename Set>
-std::vector<std::span<const float>> Gather(const Set& set, const std::vector<ValueId>& ids) {
+std::vector<std::span<const float>> Gather(const TensorSet& set, const std::vector<ValueId>& ids) {
   std::vector<std::span<const float>> views;
   views.reserve(ids.size());
   for (const ValueId id : ids) views.push_back(set.view(id));
@@ -38,6 +37,57 @@ std::vector<std::span<const float>> Gather(const Set& set, const std::vector<Val
 
 bool AnyActive(const Activity& active, const std::vector<ValueId>& ids) {
   return std::ranges::any_of(ids, [&](ValueId id) { return id != kNoValue && active[id]; });
+}
+
+// A value's first gradient goes into its buffer, later ones (other readers, or the same node reading it twice) go
+// through scratch and are added by Merge.
+class GradientSink {
+ public:
+  explicit GradientSink(TensorSet& set) : set_(set) {}
+
+  // Buffers for the active inputs of a node, by position; empty for the others.
+  Writes Open(const std::vector<ValueId>& ids, const Activity& active) {
+    ids_ = &ids;
+    spans_.assign(ids.size(), {});
+    to_add_.clear();
+    if (scratch_.size() < ids.size()) scratch_.resize(ids.size());
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] == kNoValue || !active[ids[i]]) continue;
+      if (set_.has(ids[i])) {
+        spans_[i] = Scratch(i, set_.view(ids[i]).size());
+        to_add_.push_back(i);
+      } else {
+        spans_[i] = set_.Claim(ids[i]);
+      }
+    }
+    return spans_;
+  }
+
+  void Merge() {
+    for (const size_t i : to_add_) {
+      const std::span<float> sum = set_.Claim((*ids_)[i]);
+      for (size_t k = 0; k < sum.size(); ++k) sum[k] += spans_[i][k];
+    }
+  }
+
+ private:
+  std::span<float> Scratch(size_t position, size_t size) {
+    if (scratch_[position].size() < size) scratch_[position] = FloatVector(size);
+    return std::span<float>(scratch_[position]).first(size);
+  }
+
+  TensorSet& set_;
+  std::vector<FloatVector> scratch_;  // by input position of a node
+  const std::vector<ValueId>* ids_ = nullptr;
+  std::vector<std::span<float>> spans_;
+  std::vector<size_t> to_add_;
+};
+
+// Gradients but the output's are forgotten.
+void KeepOutputOnly(ValueId output, TensorSet& set) {
+  const std::span<const float> kept = set.view(output);
+  set.Clear();
+  set.Bind(output, kept);
 }
 
 }  // namespace
@@ -87,146 +137,88 @@ Activity FindActive(const Program& program, std::span<const ValueId> weights) {
   return active;
 }
 
-std::span<float> Executor::TensorSet::Claim(ValueId id) {
+std::span<float> TensorSet::Claim(ValueId id) {
   FloatVector& buffer = storage_[id];
   if (buffer.empty()) buffer = FloatVector(NumElements(program_->shapes[id]));
   views_[id] = buffer;
   return buffer;
 }
 
-// A value's first gradient goes into its buffer, later ones (other readers, or the same node reading it twice) go
-// through scratch and are added by Merge.
-class Executor::GradientSink {
- public:
-  template <typename Wanted>
-  GradientSink(TensorSet& set, std::vector<FloatVector>& scratch, const Node& node, Wanted wanted)
-      : set_(set), ids_(node.inputs), spans_(node.inputs.size()) {
-    if (scratch.size() < ids_.size()) scratch.resize(ids_.size());
-    for (size_t i = 0; i < ids_.size(); ++i) {
-      if (ids_[i] == kNoValue || !wanted(ids_[i])) continue;
-      is_wanted_ = true;
-      if (set_.has(ids_[i])) {
-        const size_t size = set_.view(ids_[i]).size();
-        if (scratch[i].size() < size) scratch[i] = FloatVector(size);
-        spans_[i] = std::span<float>(scratch[i]).first(size);
-        to_add_.push_back(i);
-      } else {
-        spans_[i] = set_.Claim(ids_[i]);
-      }
-    }
-  }
-
-  bool is_wanted() const { return is_wanted_; }
-  Writes spans() const { return spans_; }
-  void Merge() {
-    for (const size_t i : to_add_) {
-      const std::span<float> sum = set_.Claim(ids_[i]);
-      for (size_t k = 0; k < sum.size(); ++k) sum[k] += spans_[i][k];
-    }
-  }
-
- private:
-  TensorSet& set_;
-  const std::vector<ValueId>& ids_;
-  std::vector<std::span<float>> spans_;
-  std::vector<size_t> to_add_;
-  bool is_wanted_ = false;
-};
-
-Executor::Executor(const Program& program)
-    : program_(&program),
-      is_weight_(program.shapes.size(), false),
-      values_(program),
-      tangents_(program),
-      gradients_(program),
-      gradient_tangents_(program) {
-  for (const LayerWeight& weight : program.graph->layer_weights) is_weight_[weight.weight] = true;
-}
-
-void Executor::Forward(const Feed& feed) {
-  const Graph& graph = *program_->graph;
-  values_.Clear();
+void Forward(const Program& program, const Feed& feed, Primals& primals) {
+  const Graph& graph = *program.graph;
+  TensorSet& values = primals.values;
+  values.Clear();
   for (size_t id = 0; id < graph.values.size(); ++id) {
     if (const auto* tensor = std::get_if<Tensor>(&graph.values[id].constant)) {
-      values_.Bind(static_cast<ValueId>(id), tensor->data);
+      values.Bind(static_cast<ValueId>(id), tensor->data);
     }
   }
-  for (size_t i = 0; i < feed.inputs.size(); ++i) values_.Bind(graph.inputs[i].value, feed.inputs[i]);
-  for (size_t i = 0; i < feed.weights.size(); ++i) values_.Bind(graph.layer_weights[i].weight, feed.weights[i]);
-  for (const Program::Step& step : program_->steps) {
+  for (size_t i = 0; i < feed.inputs.size(); ++i) values.Bind(graph.inputs[i].value, feed.inputs[i]);
+  for (size_t i = 0; i < feed.weights.size(); ++i) values.Bind(graph.layer_weights[i].weight, feed.weights[i]);
+  for (const Program::Step& step : program.steps) {
     const Node& node = graph.nodes[step.node];
     std::vector<std::span<float>> y;
-    for (const ValueId id : node.outputs) y.push_back(id == kNoValue ? std::span<float>() : values_.Claim(id));
-    step.op->Forward(Gather(values_, node.inputs), y);
+    for (const ValueId id : node.outputs) y.push_back(id == kNoValue ? std::span<float>() : values.Claim(id));
+    step.op->Forward(Gather(values, node.inputs), y);
   }
 }
 
-void Executor::ForwardTangent(const Activity& active, const std::vector<std::span<const float>>& weight_tangents) {
-  const Graph& graph = *program_->graph;
-  tangents_.Clear();
+void Backward(const Program& program, const Activity& active, Primals& primals) {
+  const Graph& graph = *program.graph;
+  KeepOutputOnly(program.output, primals.gradients);
+  GradientSink sink(primals.gradients);
+  for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
+    const Node& node = graph.nodes[step->node];
+    if (!AnyActive(active, node.outputs) || !AnyActive(active, node.inputs)) continue;
+    const auto x = Gather(primals.values, node.inputs);
+    const auto y = Gather(primals.values, node.outputs);
+    step->op->Vjp({x, y}, Gather(primals.gradients, node.outputs), sink.Open(node.inputs, active));
+    sink.Merge();
+  }
+}
+
+void ForwardTangent(const Program& program, const Activity& active,
+                    const std::vector<std::span<const float>>& weight_tangents, const Primals& primals,
+                    Tangents& tangents) {
+  const Graph& graph = *program.graph;
+  tangents.values.Clear();
   for (size_t i = 0; i < weight_tangents.size(); ++i) {
     const ValueId id = graph.layer_weights[i].weight;
-    if (active[id]) tangents_.Bind(id, weight_tangents[i]);
+    if (active[id]) tangents.values.Bind(id, weight_tangents[i]);
   }
-  for (const Program::Step& step : program_->steps) {
+  for (const Program::Step& step : program.steps) {
     const Node& node = graph.nodes[step.node];
     if (!AnyActive(active, node.outputs)) continue;
-    const auto x = Gather(values_, node.inputs);
-    const auto y = Gather(values_, node.outputs);
+    const auto x = Gather(primals.values, node.inputs);
+    const auto y = Gather(primals.values, node.outputs);
     std::vector<std::span<float>> y_dot;
     for (const ValueId id : node.outputs) {
-      y_dot.push_back(id != kNoValue && active[id] ? tangents_.Claim(id) : std::span<float>());
+      y_dot.push_back(id != kNoValue && active[id] ? tangents.values.Claim(id) : std::span<float>());
     }
-    step.op->Jvp({x, y}, Gather(tangents_, node.inputs), y_dot);
+    step.op->Jvp({x, y}, Gather(tangents.values, node.inputs), y_dot);
   }
 }
 
-void Executor::Backward(const Activity& active, std::span<const float> output_gradient) {
-  const Graph& graph = *program_->graph;
-  gradients_.Clear();
-  if (active[program_->output]) gradients_.Bind(program_->output, output_gradient);
-  for (auto step = program_->steps.rbegin(); step != program_->steps.rend(); ++step) {
+void BackwardTangent(const Program& program, const Activity& active, const Primals& primals, Tangents& tangents) {
+  const Graph& graph = *program.graph;
+  KeepOutputOnly(program.output, tangents.gradients);
+  GradientSink sink(tangents.gradients);
+  for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
     const Node& node = graph.nodes[step->node];
     if (!AnyActive(active, node.outputs)) continue;
-    GradientSink sink(gradients_, scratch_, node, [&](ValueId id) { return active[id]; });
-    const auto x = Gather(values_, node.inputs);
-    const auto y = Gather(values_, node.outputs);
-    step->op->Vjp({x, y}, Gather(gradients_, node.outputs), sink.spans());
+    const auto x = Gather(primals.values, node.inputs);
+    const auto y = Gather(primals.values, node.outputs);
+    step->op->VjpTangent({x, y}, Gather(tangents.values, node.inputs), Gather(primals.gradients, node.outputs),
+                         Gather(tangents.gradients, node.outputs), sink.Open(node.inputs, active));
     sink.Merge();
   }
 }
 
-void Executor::BackwardTangent(const Activity& active, std::span<const float> output_gradient,
-                               std::span<const float> output_gradient_tangent) {
-  const Graph& graph = *program_->graph;
-  gradients_.Clear();
-  gradient_tangents_.Clear();
-  if (active[program_->output]) {
-    gradients_.Bind(program_->output, output_gradient);
-    gradient_tangents_.Bind(program_->output, output_gradient_tangent);
-  }
-  for (auto step = program_->steps.rbegin(); step != program_->steps.rend(); ++step) {
-    const Node& node = graph.nodes[step->node];
-    if (!AnyActive(active, node.outputs)) continue;
-    const auto x = Gather(values_, node.inputs);
-    const auto y = Gather(values_, node.outputs);
-    const auto y_bar = Gather(gradients_, node.outputs);
-    GradientSink sink(gradients_, scratch_, node, [&](ValueId id) { return active[id] && !is_weight_[id]; });
-    if (sink.is_wanted()) step->op->Vjp({x, y}, y_bar, sink.spans());
-    sink.Merge();
-    GradientSink tangent_sink(gradient_tangents_, scratch_, node, [&](ValueId id) { return active[id]; });
-    step->op->VjpTangent({x, y}, Gather(tangents_, node.inputs), y_bar, Gather(gradient_tangents_, node.outputs),
-                         tangent_sink.spans());
-    tangent_sink.Merge();
-  }
-}
-
-std::optional<std::string> Executor::FirstNonFinite() const {
-  const Graph& graph = *program_->graph;
-  for (const Program::Step& step : program_->steps) {
-    const Node& node = graph.nodes[step.node];
+std::optional<std::string> FirstNonFinite(const Program& program, const Primals& primals) {
+  for (const Program::Step& step : program.steps) {
+    const Node& node = program.graph->nodes[step.node];
     for (const ValueId id : node.outputs) {
-      if (!std::ranges::all_of(values_.view(id), [](float v) { return std::isfinite(v); })) {
+      if (!std::ranges::all_of(primals.values.view(id), [](float v) { return std::isfinite(v); })) {
         return fmt::format("nodes[{}] '{}' ({})", step.node, node.name, node.op_type);
       }
     }

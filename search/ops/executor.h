@@ -38,76 +38,74 @@ struct Program {
 using Activity = std::vector<bool>;
 Activity FindActive(const Program& program, std::span<const ValueId> weights);
 
-// What one run reads. Spans must live until the run is over.
+// A tensor for each value that has one: bound from outside or owned. Buffers stay allocated from run to run.
+// `program` must outlive it.
+class TensorSet {
+ public:
+  explicit TensorSet(const Program& program) : program_(&program), storage_(program.shapes.size()) { Clear(); }
+
+  // Forgets all tensors, keeps the buffers.
+  void Clear() { views_.assign(storage_.size(), {}); }
+  bool has(ValueId id) const { return !views_[id].empty(); }
+  // Empty if there is none, or for kNoValue.
+  std::span<const float> view(ValueId id) const { return id == kNoValue ? std::span<const float>() : views_[id]; }
+  // Takes a tensor that somebody else owns and that must outlive its use.
+  void Bind(ValueId id, std::span<const float> data) { views_[id] = data; }
+  // The value's own buffer, from now on its tensor.
+  std::span<float> Claim(ValueId id);
+
+ private:
+  const Program* program_;
+  std::vector<FloatVector> storage_;
+  std::vector<std::span<const float>> views_;
+};
+
+// What one run reads. Spans must live as long as the Primals they are run into.
 struct Feed {
   std::vector<std::span<const float>> inputs;   // as Graph::inputs
   std::vector<std::span<const float>> weights;  // as Graph::layer_weights
 };
 
-// Runs a program forward and back, with and without tangents. Buffers stay allocated from run to run.
-//
-// Order of calls: Forward; for a gradient then Backward; for a Hessian product ForwardTangent, BackwardTangent instead.
-// Memory:         one buffer a value for each of values, tangents, gradients, gradient tangents that has been asked
-// for. Threads:        one thread at a time.
-class Executor {
- public:
-  explicit Executor(const Program& program);
+// Values of a run and gradients of a scalar with respect to them.
+struct Primals {
+  explicit Primals(const Program& program) : values(program), gradients(program) {}
 
-  // Computes every value.
-  void Forward(const Feed& feed);
-  std::span<const float> output() const { return values_.view(program_->output); }
-
-  // Tangents of all active values. weight_tangents is as Graph::layer_weights; entries of weights that are not active
-  // are not read.
-  void ForwardTangent(const Activity& active, const std::vector<std::span<const float>>& weight_tangents);
-  // The output's tangent; empty if the output is not active.
-  std::span<const float> output_tangent() const { return tangents_.view(program_->output); }
-
-  // Gradients of the active values from the output's.
-  void Backward(const Activity& active, std::span<const float> output_gradient);
-  // Gradients of the active values but weights, and gradient tangents of all active values, from the output's.
-  void BackwardTangent(const Activity& active, std::span<const float> output_gradient,
-                       std::span<const float> output_gradient_tangent);
-
-  // Of layer i after Backward or BackwardTangent; empty if its weight is not active (the derivative is zero).
-  std::span<const float> weight_gradient(int layer) const { return gradients_.view(WeightId(layer)); }
-  std::span<const float> weight_gradient_tangent(int layer) const { return gradient_tangents_.view(WeightId(layer)); }
-
-  // After Forward: "nodes[3] 'conv2' (Conv)", the first node whose output has a value that is not finite.
-  std::optional<std::string> FirstNonFinite() const;
-
- private:
-  // A tensor for each value that has one: bound from outside or owned.
-  class TensorSet {
-   public:
-    explicit TensorSet(const Program& program) : program_(&program), storage_(program.shapes.size()) { Clear(); }
-
-    void Clear() { views_.assign(storage_.size(), {}); }
-    bool has(ValueId id) const { return !views_[id].empty(); }
-    std::span<const float> view(ValueId id) const { return id == kNoValue ? std::span<const float>() : views_[id]; }
-    void Bind(ValueId id, std::span<const float> data) { views_[id] = data; }
-    // The value's own buffer, from now on present.
-    std::span<float> Claim(ValueId id);
-
-   private:
-    const Program* program_;
-    std::vector<FloatVector> storage_;
-    std::vector<std::span<const float>> views_;
-  };
-
-  // Where a node writes gradients of its inputs.
-  class GradientSink;
-
-  ValueId WeightId(int layer) const { return program_->graph->layer_weights[layer].weight; }
-
-  const Program* program_;
-  std::vector<bool> is_weight_;  // by ValueId: a layer's weight
-  TensorSet values_;
-  TensorSet tangents_;
-  TensorSet gradients_;
-  TensorSet gradient_tangents_;
-  std::vector<FloatVector> scratch_;  // by input position of a node
+  TensorSet values;
+  TensorSet gradients;
 };
+
+// Derivatives of Primals along a direction of the weights.
+struct Tangents {
+  explicit Tangents(const Program& program) : values(program), gradients(program) {}
+
+  TensorSet values;
+  TensorSet gradients;
+};
+
+// The four passes. Forward and Backward give a gradient; with ForwardTangent and BackwardTangent after them a Hessian
+// product, along as many directions as wanted.
+//
+// Memory:  one buffer for each value in every TensorSet that a pass writes.
+// Threads: arguments that are not const belong to one thread; programs and const arguments may be shared.
+
+// Sets primals.values of all values.
+void Forward(const Program& program, const Feed& feed, Primals& primals);
+
+// Sets primals.gradients of all active values from that of the output, which the caller has claimed and filled.
+void Backward(const Program& program, const Activity& active, Primals& primals);
+
+// Sets tangents.values of all active values. weight_tangents is as Graph::layer_weights; entries of weights that are
+// not active are not read. The output has no tangent if it is not active.
+void ForwardTangent(const Program& program, const Activity& active,
+                    const std::vector<std::span<const float>>& weight_tangents, const Primals& primals,
+                    Tangents& tangents);
+
+// Sets tangents.gradients of all active values from that of the output, which the caller has claimed and filled.
+// primals.gradients must cover the active values (more may be set).
+void BackwardTangent(const Program& program, const Activity& active, const Primals& primals, Tangents& tangents);
+
+// After Forward: "nodes[3] 'conv2' (Conv)", the first node whose output has a value that is not finite.
+std::optional<std::string> FirstNonFinite(const Program& program, const Primals& primals);
 
 }  // namespace bitplan::ops
 

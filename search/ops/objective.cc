@@ -15,10 +15,11 @@ namespace bitplan {
 namespace {
 
 using ops::Activity;
-using ops::Executor;
 using ops::LossBatch;
 using ops::LossEntry;
+using ops::Primals;
 using ops::Program;
+using ops::Tangents;
 
 // Tensors that a Hessian product keeps for every value: value, tangent, gradient, gradient tangent.
 constexpr int64_t kTensorsPerValue = 4;
@@ -27,30 +28,59 @@ constexpr int64_t kMaxShardBytes = int64_t{1} << 30;
 // Below this no run is tried: one batch alone would not fit.
 constexpr int64_t kMaxBatchBytes = int64_t{16} << 30;
 
-// Executors of one program that wait for their next shard, so that buffers are allocated once a thread.
-class ExecutorPool {
+// Buffers of one run at a time.
+struct Workspace {
+  explicit Workspace(const Program& program) : primals(program), tangents(program) {}
+
+  Primals primals;
+  Tangents tangents;
+};
+
+// A program and the workspaces that wait for its next run, so that buffers are allocated once a thread.
+class Runner {
  public:
-  explicit ExecutorPool(Program program) : program_(std::move(program)) {}
+  explicit Runner(Program program);
 
   const Program& program() const { return program_; }
+  const Shape& output_shape() const { return program_.shapes[program_.output]; }
+  // Of layer i, or of all layers together.
+  const Activity& active(std::optional<int> layer) const { return layer ? active_layers_[*layer] : active_; }
+  // Of all layers together, the weights themselves left out: all gradients that Hessian products read.
+  const Activity& active_inside() const { return active_inside_; }
+  // What cached primals of one shard take.
+  int64_t num_primal_bytes() const { return 2 * program_.num_elements() * static_cast<int64_t>(sizeof(float)); }
 
-  std::unique_ptr<Executor> Take() {
+  std::unique_ptr<Workspace> Take() {
     const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return std::make_unique<Executor>(program_);
-    std::unique_ptr<Executor> executor = std::move(idle_.back());
+    if (idle_.empty()) return std::make_unique<Workspace>(program_);
+    std::unique_ptr<Workspace> workspace = std::move(idle_.back());
     idle_.pop_back();
-    return executor;
+    return workspace;
   }
-  void Return(std::unique_ptr<Executor> executor) {
+  void Return(std::unique_ptr<Workspace> workspace) {
     const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(executor));
+    idle_.push_back(std::move(workspace));
   }
 
  private:
   Program program_;
+  std::vector<Activity> active_layers_;
+  Activity active_;
+  Activity active_inside_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Executor>> idle_;
+  std::vector<std::unique_ptr<Workspace>> idle_;
 };
+
+Runner::Runner(Program program) : program_(std::move(program)) {
+  std::vector<ValueId> weights;
+  for (const LayerWeight& layer : program_.graph->layer_weights) {
+    weights.push_back(layer.weight);
+    active_layers_.push_back(ops::FindActive(program_, {&weights.back(), 1}));
+  }
+  active_ = ops::FindActive(program_, weights);
+  active_inside_ = active_;
+  for (const ValueId weight : weights) active_inside_[weight] = false;
+}
 
 // Samples begin .. begin + count - 1.
 struct Shard {
@@ -167,6 +197,11 @@ absl::StatusOr<int64_t> ChooseBatch(const Graph& graph, int64_t num_samples, int
   return std::min({samples_per_shard, num_samples, std::max<int64_t>(1, kMaxShardBytes / bytes)});
 }
 
+// A partial result may be empty: nothing to add.
+void AddTo(std::span<double> sum, const std::vector<float>& partial) {
+  for (size_t i = 0; i < partial.size(); ++i) sum[i] += partial[i];
+}
+
 class NetworkObjective final : public Objective {
  public:
   NetworkObjective(const Graph& graph, const Dataset& data, BoundData bound, const LossEntry& loss)
@@ -179,9 +214,9 @@ class NetworkObjective final : public Objective {
   }
 
   // Makes the programs for full shards and for the rest.
-  absl::Status Compile(int64_t batch);
+  absl::Status Compile(int64_t batch, int64_t max_cache_bytes);
   // Of a full shard.
-  const Shape& output_shape() const { return full_->program().shapes[full_->program().output]; }
+  const Shape& output_shape() const { return full_->output_shape(); }
   // kInvalidArgument if the first shard's loss is not finite at the network's own weights.
   absl::Status CheckFirstShard() const;
 
@@ -198,13 +233,6 @@ class NetworkObjective final : public Objective {
   absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const override;
 
  private:
-  // The derivative is taken with respect to these layers, whose flat vectors are adjacent.
-  struct Variables {
-    std::vector<int> layers;
-    const Activity* full = nullptr;  // activity in full_
-    const Activity* rest = nullptr;  // activity in rest_; null if there is none
-  };
-
   // What one shard adds to a sum over samples.
   struct Partial {
     double loss = 0;
@@ -216,12 +244,8 @@ class NetworkObjective final : public Objective {
     const int64_t begin = index * batch_;
     return {.begin = begin, .count = std::min(batch_, num_samples() - begin)};
   }
-  ExecutorPool& pool(const Shard& shard) const { return shard.count == batch_ ? *full_ : *rest_; }
-  const Activity& activity(const Variables& variables, const Shard& shard) const {
-    return shard.count == batch_ ? *variables.full : *variables.rest;
-  }
+  Runner& runner(const Shard& shard) const { return shard.count == batch_ ? *full_ : *rest_; }
 
-  Variables VariablesOf(std::optional<int> layer) const;
   ops::Feed FeedOf(const Shard& shard, std::span<const float> weights) const;
   LossBatch LossBatchOf(const Shard& shard, std::span<const float> outputs) const;
   std::span<const float> SliceOf(std::span<const float> weights, int layer) const {
@@ -229,13 +253,24 @@ class NetworkObjective final : public Objective {
   }
   absl::Status CheckWeights(std::span<const float> weights) const;
   // kInvalidArgument, naming the first node that is not finite, unless `loss` is finite.
-  absl::Status CheckFinite(double loss, const Executor& executor, const Shard& shard) const;
+  absl::Status CheckFinite(double loss, const Primals& primals, const Shard& shard) const;
+  // Values at the given weights and the loss summed over the shard.
+  absl::StatusOr<double> RunForward(const Shard& shard, std::span<const float> weights, Primals& primals) const;
+  // Values and the gradients that Hessian products read, at the network's own weights.
+  absl::Status RunPrimals(const Shard& shard, Primals& primals) const;
+  // The same from the cache where the shard has a place in it, else run into `own`.
+  absl::StatusOr<const Primals*> PrimalsOf(const Shard& shard, Primals& own) const;
 
-  // Runs work(executor, shard, partial) for every shard and add(partial) in shard order. Few partial results exist at
+  // Runs work(workspace, shard, partial) for every shard and add(partial) in shard order. Few partial results exist at
   // a time; how many does not change the order of additions.
-  using ShardWork = std::function<absl::Status(Executor&, const Shard&, Partial&)>;
+  using ShardWork = std::function<absl::Status(Workspace&, const Shard&, Partial&)>;
   absl::Status SumOverShards(const RunContext& context, const ShardWork& work,
                              const std::function<void(const Partial&)>& add) const;
+
+  // Errors of HessianVectorProduct's arguments.
+  absl::Status CheckProduct(size_t v_size, std::optional<int> layer, size_t out_size) const;
+  // The tensors of all layer weights, or of one, as a flat vector; zero where there is none.
+  std::vector<float> Flatten(const ops::TensorSet& tensors, std::optional<int> layer) const;
 
   double sample_weight() const { return 1.0 / static_cast<double>(num_samples()); }
 
@@ -247,52 +282,35 @@ class NetworkObjective final : public Objective {
   std::vector<WeightSlice> slices_;
   FloatVector weights_;
   int64_t batch_ = 1;
-  std::unique_ptr<ExecutorPool> full_;
-  std::unique_ptr<ExecutorPool> rest_;       // null if shards come out even
-  std::vector<Activity> layer_active_full_;  // by layer; the last entry is for all layers together
-  std::vector<Activity> layer_active_rest_;
+  std::unique_ptr<Runner> full_;
+  std::unique_ptr<Runner> rest_;  // null if shards come out even
+
+  // Primals of the first shards at the network's own weights: every Hessian product needs them again.
+  struct CachedPrimals {
+    std::once_flag once;
+    absl::Status status;
+    std::unique_ptr<Primals> primals;
+  };
+  std::vector<std::unique_ptr<CachedPrimals>> cache_;  // by shard; as many as max_cache_bytes allows
 };
 
-// By layer the activity of a program; the last entry is for all layers together.
-std::vector<Activity> Activities(const Program& program) {
-  std::vector<ValueId> weights;
-  std::vector<Activity> activities;
-  for (const LayerWeight& layer : program.graph->layer_weights) {
-    weights.push_back(layer.weight);
-    activities.push_back(ops::FindActive(program, {&weights.back(), 1}));
-  }
-  activities.push_back(ops::FindActive(program, weights));
-  return activities;
-}
-
-absl::Status NetworkObjective::Compile(int64_t batch) {
+absl::Status NetworkObjective::Compile(int64_t batch, int64_t max_cache_bytes) {
   batch_ = batch;
   BITPLAN_ASSIGN_OR_RETURN(Program full, Program::Compile(graph_, batch));
-  layer_active_full_ = Activities(full);
-  full_ = std::make_unique<ExecutorPool>(std::move(full));
-  const int64_t rest_samples = num_samples() % batch;
-  if (rest_samples == 0) return absl::OkStatus();
-  BITPLAN_ASSIGN_OR_RETURN(Program rest, Program::Compile(graph_, rest_samples));
-  layer_active_rest_ = Activities(rest);
-  rest_ = std::make_unique<ExecutorPool>(std::move(rest));
+  full_ = std::make_unique<Runner>(std::move(full));
+  if (const int64_t rest_samples = num_samples() % batch; rest_samples > 0) {
+    BITPLAN_ASSIGN_OR_RETURN(Program rest, Program::Compile(graph_, rest_samples));
+    rest_ = std::make_unique<Runner>(std::move(rest));
+  }
+  const int64_t num_cached = std::min<int64_t>(num_shards(), max_cache_bytes / full_->num_primal_bytes());
+  for (int64_t i = 0; i < num_cached; ++i) cache_.push_back(std::make_unique<CachedPrimals>());
   return absl::OkStatus();
 }
 
 absl::Status NetworkObjective::CheckFirstShard() const {
   const Shard first = shard(0);
-  Executor executor(pool(first).program());
-  executor.Forward(FeedOf(first, weights_));
-  return CheckFinite(loss_.value(LossBatchOf(first, executor.output())), executor, first);
-}
-
-NetworkObjective::Variables NetworkObjective::VariablesOf(std::optional<int> layer) const {
-  const int num_layers = static_cast<int>(slices_.size());
-  const int entry = layer.value_or(num_layers);
-  Variables variables{.full = &layer_active_full_[entry], .rest = rest_ ? &layer_active_rest_[entry] : nullptr};
-  for (int i = 0; i < num_layers; ++i) {
-    if (!layer || *layer == i) variables.layers.push_back(i);
-  }
-  return variables;
+  Primals primals(runner(first).program());
+  return RunForward(first, weights_, primals).status();
 }
 
 ops::Feed NetworkObjective::FeedOf(const Shard& shard, std::span<const float> weights) const {
@@ -317,15 +335,60 @@ LossBatch NetworkObjective::LossBatchOf(const Shard& shard, std::span<const floa
   return batch;
 }
 
+std::vector<float> NetworkObjective::Flatten(const ops::TensorSet& tensors, std::optional<int> layer) const {
+  std::vector<float> flat;
+  for (int i = 0; i < static_cast<int>(slices_.size()); ++i) {
+    if (layer && *layer != i) continue;
+    const std::span<const float> tensor = tensors.view(graph_.layer_weights[i].weight);
+    flat.insert(flat.end(), tensor.begin(), tensor.end());
+    if (tensor.empty()) flat.resize(flat.size() + slices_[i].size, 0.0F);
+  }
+  return flat;
+}
+
 absl::Status NetworkObjective::CheckWeights(std::span<const float> weights) const {
   if (weights.empty() || weights.size() == weights_.size()) return absl::OkStatus();
   return InvalidArgument("weights: got {} entries, want {}", weights.size(), weights_.size());
 }
 
-absl::Status NetworkObjective::CheckFinite(double loss, const Executor& executor, const Shard& shard) const {
+absl::Status NetworkObjective::CheckFinite(double loss, const Primals& primals, const Shard& shard) const {
   if (std::isfinite(loss)) return absl::OkStatus();
-  return InvalidArgument("{}: the output is not finite for samples {}..{}", executor.FirstNonFinite().value_or("loss"),
-                         shard.begin, shard.begin + shard.count - 1);
+  const std::string where = ops::FirstNonFinite(runner(shard).program(), primals).value_or("loss");
+  return InvalidArgument("{}: the output is not finite for samples {}..{}", where, shard.begin,
+                         shard.begin + shard.count - 1);
+}
+
+absl::StatusOr<double> NetworkObjective::RunForward(const Shard& shard, std::span<const float> weights,
+                                                    Primals& primals) const {
+  const Program& program = runner(shard).program();
+  ops::Forward(program, FeedOf(shard, weights), primals);
+  const double loss = loss_.value(LossBatchOf(shard, primals.values.view(program.output)));
+  BITPLAN_RETURN_IF_ERROR(CheckFinite(loss, primals, shard));
+  return loss;
+}
+
+absl::Status NetworkObjective::RunPrimals(const Shard& shard, Primals& primals) const {
+  BITPLAN_RETURN_IF_ERROR(RunForward(shard, weights_, primals).status());
+  const Program& program = runner(shard).program();
+  const LossBatch batch = LossBatchOf(shard, primals.values.view(program.output));
+  loss_.gradient(batch, sample_weight(), primals.gradients.Claim(program.output));
+  ops::Backward(program, runner(shard).active_inside(), primals);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<const Primals*> NetworkObjective::PrimalsOf(const Shard& shard, Primals& own) const {
+  const int64_t index = shard.begin / batch_;
+  if (index >= static_cast<int64_t>(cache_.size())) {
+    BITPLAN_RETURN_IF_ERROR(RunPrimals(shard, own));
+    return &own;
+  }
+  CachedPrimals& cached = *cache_[index];
+  std::call_once(cached.once, [&] {
+    cached.primals = std::make_unique<Primals>(runner(shard).program());
+    cached.status = RunPrimals(shard, *cached.primals);
+  });
+  BITPLAN_RETURN_IF_ERROR(cached.status);
+  return cached.primals.get();
 }
 
 absl::Status NetworkObjective::SumOverShards(const RunContext& context, const ShardWork& work,
@@ -336,9 +399,9 @@ absl::Status NetworkObjective::SumOverShards(const RunContext& context, const Sh
     std::vector<Partial> partials(std::min(wave, num_shards() - begin));
     BITPLAN_RETURN_IF_ERROR(ParallelShards(context, static_cast<int>(partials.size()), [&](int i) {
       const Shard current = shard(begin + i);
-      std::unique_ptr<Executor> executor = pool(current).Take();
-      BITPLAN_RETURN_IF_ERROR(work(*executor, current, partials[i]));
-      pool(current).Return(std::move(executor));
+      std::unique_ptr<Workspace> workspace = runner(current).Take();
+      BITPLAN_RETURN_IF_ERROR(work(*workspace, current, partials[i]));
+      runner(current).Return(std::move(workspace));
       return absl::OkStatus();
     }));
     for (const Partial& partial : partials) add(partial);
@@ -350,10 +413,9 @@ absl::StatusOr<double> NetworkObjective::Loss(std::span<const float> weights, co
   BITPLAN_RETURN_IF_ERROR(CheckWeights(weights));
   const std::span<const float> at = weights.empty() ? std::span<const float>(weights_) : weights;
   double sum = 0;
-  const ShardWork work = [&](Executor& executor, const Shard& shard, Partial& partial) {
-    executor.Forward(FeedOf(shard, at));
-    partial.loss = loss_.value(LossBatchOf(shard, executor.output()));
-    return CheckFinite(partial.loss, executor, shard);
+  const ShardWork work = [&](Workspace& workspace, const Shard& shard, Partial& partial) -> absl::Status {
+    BITPLAN_ASSIGN_OR_RETURN(partial.loss, RunForward(shard, at, workspace.primals));
+    return absl::OkStatus();
   };
   BITPLAN_RETURN_IF_ERROR(SumOverShards(context, work, [&](const Partial& partial) { sum += partial.loss; }));
   return sum * sample_weight();
@@ -363,77 +425,71 @@ absl::StatusOr<LossAndGradient> NetworkObjective::Gradient(std::span<const float
                                                            const RunContext& context) const {
   BITPLAN_RETURN_IF_ERROR(CheckWeights(weights));
   const std::span<const float> at = weights.empty() ? std::span<const float>(weights_) : weights;
-  const Variables variables = VariablesOf(std::nullopt);
-  LossAndGradient result{.gradient = std::vector<double>(weights_.size(), 0.0)};
-  const ShardWork work = [&](Executor& executor, const Shard& shard, Partial& partial) {
-    executor.Forward(FeedOf(shard, at));
-    const LossBatch batch = LossBatchOf(shard, executor.output());
-    partial.loss = loss_.value(batch);
-    BITPLAN_RETURN_IF_ERROR(CheckFinite(partial.loss, executor, shard));
-    FloatVector output_gradient(batch.outputs.size());
-    loss_.gradient(batch, sample_weight(), output_gradient);
-    executor.Backward(activity(variables, shard), output_gradient);
-    partial.vector.assign(weights_.size(), 0.0F);
-    for (const int i : variables.layers) {
-      std::ranges::copy(executor.weight_gradient(i), partial.vector.begin() + slices_[i].offset);
-    }
+  const ShardWork work = [&](Workspace& workspace, const Shard& shard, Partial& partial) -> absl::Status {
+    Primals& primals = workspace.primals;
+    BITPLAN_ASSIGN_OR_RETURN(partial.loss, RunForward(shard, at, primals));
+    const Runner& run = runner(shard);
+    const ValueId output = run.program().output;
+    loss_.gradient(LossBatchOf(shard, primals.values.view(output)), sample_weight(), primals.gradients.Claim(output));
+    ops::Backward(run.program(), run.active(std::nullopt), primals);
+    partial.vector = Flatten(primals.gradients, std::nullopt);
     return absl::OkStatus();
   };
+  LossAndGradient result{.gradient = std::vector<double>(weights_.size(), 0.0)};
   const auto add = [&](const Partial& partial) {
     result.loss += partial.loss;
-    for (size_t i = 0; i < partial.vector.size(); ++i) result.gradient[i] += partial.vector[i];
+    AddTo(result.gradient, partial.vector);
   };
   BITPLAN_RETURN_IF_ERROR(SumOverShards(context, work, add));
   result.loss *= sample_weight();
   return result;
 }
 
+absl::Status NetworkObjective::CheckProduct(size_t v_size, std::optional<int> layer, size_t out_size) const {
+  const int num_layers = static_cast<int>(slices_.size());
+  if (layer && (*layer < 0 || *layer >= num_layers)) {
+    return InvalidArgument("layer: got {}, want 0..{}", *layer, num_layers - 1);
+  }
+  const size_t wanted = layer ? slices_[*layer].size : weights_.size();
+  if (v_size == wanted && out_size == wanted) return absl::OkStatus();
+  return InvalidArgument("v and out: got {} and {} entries, want {}", v_size, out_size, wanted);
+}
+
 absl::Status NetworkObjective::HessianVectorProduct(std::span<const float> v, std::optional<int> layer,
                                                     std::span<double> out, const RunContext& context) const {
-  if (layer && (*layer < 0 || *layer >= static_cast<int>(slices_.size()))) {
-    return InvalidArgument("layer: got {}, want 0..{}", *layer, static_cast<int>(slices_.size()) - 1);
+  BITPLAN_RETURN_IF_ERROR(CheckProduct(v.size(), layer, out.size()));
+  std::vector<std::span<const float>> directions(slices_.size());
+  for (int i = 0; i < static_cast<int>(slices_.size()); ++i) {
+    if (!layer) directions[i] = SliceOf(v, i);
   }
-  const size_t size = layer ? slices_[*layer].size : weights_.size();
-  const int64_t offset = layer ? slices_[*layer].offset : 0;
-  if (v.size() != size || out.size() != size) {
-    return InvalidArgument("v and out: got {} and {} entries, want {}", v.size(), out.size(), size);
-  }
-  const Variables variables = VariablesOf(layer);
-  std::vector<std::span<const float>> tangents(slices_.size());
-  for (const int i : variables.layers) tangents[i] = v.subspan(slices_[i].offset - offset, slices_[i].size);
-  std::ranges::fill(out, 0.0);
-  const ShardWork work = [&](Executor& executor, const Shard& shard, Partial& partial) {
-    executor.Forward(FeedOf(shard, weights_));
-    const LossBatch batch = LossBatchOf(shard, executor.output());
-    BITPLAN_RETURN_IF_ERROR(CheckFinite(loss_.value(batch), executor, shard));
-    const Activity& active = activity(variables, shard);
-    executor.ForwardTangent(active, tangents);
-    partial.vector.assign(size, 0.0F);
-    if (executor.output_tangent().empty()) return absl::OkStatus();  // the output does not depend on the layer
-    FloatVector output_gradient(batch.outputs.size());
-    FloatVector output_gradient_tangent(batch.outputs.size());
-    loss_.gradient(batch, sample_weight(), output_gradient);
-    loss_.curvature(batch, executor.output_tangent(), sample_weight(), output_gradient_tangent);
-    executor.BackwardTangent(active, output_gradient, output_gradient_tangent);
-    for (const int i : variables.layers) {
-      std::ranges::copy(executor.weight_gradient_tangent(i), partial.vector.begin() + slices_[i].offset - offset);
-    }
+  if (layer) directions[*layer] = v;
+  const ShardWork work = [&](Workspace& workspace, const Shard& shard, Partial& partial) -> absl::Status {
+    BITPLAN_ASSIGN_OR_RETURN(const Primals* primals, PrimalsOf(shard, workspace.primals));
+    const Runner& run = runner(shard);
+    const ValueId output = run.program().output;
+    if (!run.active(layer)[output]) return absl::OkStatus();  // the loss does not depend on the layer
+    Tangents& tangents = workspace.tangents;
+    ops::ForwardTangent(run.program(), run.active(layer), directions, *primals, tangents);
+    loss_.curvature(LossBatchOf(shard, primals->values.view(output)), tangents.values.view(output), sample_weight(),
+                    tangents.gradients.Claim(output));
+    ops::BackwardTangent(run.program(), run.active(layer), *primals, tangents);
+    partial.vector = Flatten(tangents.gradients, layer);
     return absl::OkStatus();
   };
-  return SumOverShards(context, work, [&](const Partial& partial) {
-    for (size_t i = 0; i < size; ++i) out[i] += partial.vector[i];
-  });
+  std::ranges::fill(out, 0.0);
+  return SumOverShards(context, work, [&](const Partial& partial) { AddTo(out, partial.vector); });
 }
 
 absl::StatusOr<Tensor> NetworkObjective::Outputs(std::span<const float> weights, const RunContext& context) const {
   BITPLAN_RETURN_IF_ERROR(CheckWeights(weights));
   const std::span<const float> at = weights.empty() ? std::span<const float>(weights_) : weights;
-  const Program& program = full_->program();
-  Tensor result{.shape = program.shapes[program.output]};
+  Tensor result{.shape = output_shape()};
   result.shape[0] = num_samples();
-  const ShardWork work = [&](Executor& executor, const Shard& shard, Partial& partial) {
-    executor.Forward(FeedOf(shard, at));
-    partial.vector.assign(executor.output().begin(), executor.output().end());
+  const ShardWork work = [&](Workspace& workspace, const Shard& shard, Partial& partial) {
+    const Program& program = runner(shard).program();
+    ops::Forward(program, FeedOf(shard, at), workspace.primals);
+    const std::span<const float> output = workspace.primals.values.view(program.output);
+    partial.vector.assign(output.begin(), output.end());
     return absl::OkStatus();
   };
   BITPLAN_RETURN_IF_ERROR(SumOverShards(context, work, [&](const Partial& partial) {
@@ -447,13 +503,14 @@ absl::StatusOr<Tensor> NetworkObjective::Outputs(std::span<const float> weights,
 absl::StatusOr<std::unique_ptr<Objective>> Objective::Create(const Graph& graph, const Dataset& data,
                                                              const ObjectiveOptions& options) {
   BITPLAN_ASSIGN_OR_RETURN(BoundData bound, BindInputs(graph, data));
+  if (options.max_cache_bytes < 0) return InvalidArgument("max_cache_bytes: got {}", options.max_cache_bytes);
   if (options.max_samples < 0) return InvalidArgument("max_samples: got {}, want at least 0", options.max_samples);
   if (options.max_samples > 0) bound.num_samples = std::min(bound.num_samples, options.max_samples);
   BITPLAN_ASSIGN_OR_RETURN(const LossEntry* loss, ChooseLoss(options.loss, data));
   BITPLAN_ASSIGN_OR_RETURN(const int64_t batch, ChooseBatch(graph, bound.num_samples, options.samples_per_shard));
   const int64_t num_samples = bound.num_samples;
   auto objective = std::make_unique<NetworkObjective>(graph, data, std::move(bound), *loss);
-  BITPLAN_RETURN_IF_ERROR(objective->Compile(batch));
+  BITPLAN_RETURN_IF_ERROR(objective->Compile(batch, options.max_cache_bytes));
   BITPLAN_RETURN_IF_ERROR(CheckTargets(data, num_samples, objective->output_shape(), batch));
   BITPLAN_RETURN_IF_ERROR(objective->CheckFirstShard());
   return objective;

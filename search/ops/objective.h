@@ -22,10 +22,15 @@ struct WeightSlice {
 };
 
 struct ObjectiveOptions {
-  std::string loss =
-      "auto";  // a name of the loss table, or auto: cross_entropy for class labels, mean_squared_error else
-  int64_t max_samples = 0;         // only the first max_samples of the dataset; 0: all of them
-  int64_t samples_per_shard = 16;  // work unit of one thread; part of the result's bits, not of its meaning
+  // A name of the loss table, or auto: cross_entropy for class labels, mean_squared_error else.
+  std::string loss = "auto";
+  // Only the first max_samples of the dataset; 0: all of them.
+  int64_t max_samples = 0;
+  // Work unit of one thread; part of the result's bits, not of its meaning. Lowered where one shard would need more
+  // than 1 GiB; a network that takes a fixed number of samples runs that number.
+  int64_t samples_per_shard = 16;
+  // Memory for values and gradients kept between Hessian products; no result bit depends on it.
+  int64_t max_cache_bytes = int64_t{512} << 20;
 };
 
 struct LossAndGradient {
@@ -72,9 +77,10 @@ class Objective {
   // (Pearlmutter 1994, the R-operator): one pass forward with tangents, one pass back with tangents.
   //   whole network (layer empty): v and out have num_weights() entries, out = H v
   //   one layer's diagonal block:  v and out have slices()[*layer].size entries, out = H_ll v; work outside the paths
-  //   through
-  //                                that layer is skipped
-  // Cost: about 2.5 gradients. Errors: kCancelled, kDeadlineExceeded.
+  //                                through that layer is skipped
+  // Cost: about 2 gradients for the whole network. Values and gradients that do not depend on v are kept from the first
+  //       product on (max_cache_bytes); a shard that has no room recomputes them, about 0.7 gradients more.
+  // Errors: kInvalidArgument (sizes, layer, non-finite loss), kCancelled, kDeadlineExceeded.
   virtual absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
                                             const RunContext& context) const = 0;
 

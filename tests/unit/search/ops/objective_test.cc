@@ -171,5 +171,189 @@ TEST_P(ObjectiveOnNetworks, FirstSamplesOnly) {
 INSTANTIATE_TEST_SUITE_P(Networks, ObjectiveOnNetworks, ::testing::ValuesIn(testing::AllNetworks()),
                          [](const auto& info) { return info.param.name; });
 
+TEST_P(ObjectiveOnNetworks, CacheChangesNoBit) {
+  const auto cached = Make({.samples_per_shard = 2});
+  const auto partly = Make({.samples_per_shard = 2, .max_cache_bytes = 20'000});
+  const auto uncached = Make({.samples_per_shard = 2, .max_cache_bytes = 0});
+  const std::vector<float> v = Gaussian(cached->num_weights(), 27);
+  const Eigen::VectorXd first = Product(*cached, v, std::nullopt);
+  EXPECT_EQ(Product(*cached, v, std::nullopt), first);
+  EXPECT_EQ(Product(*partly, v, std::nullopt), first);
+  EXPECT_EQ(Product(*uncached, v, std::nullopt), first);
+}
+
+// ---- what Create refuses
+
+absl::Status Refused(const Graph& graph, const Dataset& data, const ObjectiveOptions& options = {}) {
+  return Objective::Create(graph, data, options).status();
+}
+
+void ExpectInvalid(const absl::Status& status, const std::string& message) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_THAT(MessageOf(status), HasSubstr(message));
+}
+
+TEST(ObjectiveCreate, NamesInputsThatDoNotFit) {
+  NetworkFixture net = testing::TanhMlp();
+  net.data.inputs[0].name = "tokens";
+  ExpectInvalid(Refused(net.graph, net.data), "no array for network input 'x'; the dataset has 'tokens'");
+  net.data.inputs[0].name = "x";
+  EXPECT_TRUE(Refused(net.graph, net.data).ok());
+  net.data.inputs[0].name = "inputs";
+  EXPECT_TRUE(Refused(net.graph, net.data).ok());
+  net.data.inputs[0].values.shape = {8, 5, 1};
+  ExpectInvalid(Refused(net.graph, net.data), "dataset.inputs['x'].shape: got [8, 5, 1], want [8, 5]");
+  net.data.inputs.clear();
+  ExpectInvalid(Refused(net.graph, net.data), "the dataset has none");
+  net.data.num_samples = 0;
+  ExpectInvalid(Refused(net.graph, net.data), "no samples");
+}
+
+TEST(ObjectiveCreate, NamesLabelOutOfRange) {
+  NetworkFixture net = testing::TanhMlp();
+  auto& labels = std::get<ClassLabels>(net.data.targets);
+  labels[5] = 3;
+  ExpectInvalid(Refused(net.graph, net.data), "dataset.labels[5]: got 3, want 0..2");
+  labels[5] = -1;
+  ExpectInvalid(Refused(net.graph, net.data), "dataset.labels[5]: got -1, want 0..2");
+  EXPECT_TRUE(Refused(net.graph, net.data, {.max_samples = 5}).ok());  // never read
+  labels.resize(4);
+  ExpectInvalid(Refused(net.graph, net.data), "dataset.labels: got 4, want 8");
+}
+
+TEST(ObjectiveCreate, NamesTargetsThatDoNotFit) {
+  NetworkFixture net = testing::SharedWeightNet();
+  std::get<Tensor>(net.data.targets) = Tensor::Zeros({7, 5});
+  ExpectInvalid(Refused(net.graph, net.data), "dataset.targets.shape: got [7, 5], want [7, 4]");
+  std::get<Tensor>(net.data.targets) = Tensor::Zeros({28});
+  ExpectInvalid(Refused(net.graph, net.data), "dataset.targets.shape: got [28], want [7, 4]");
+}
+
+TEST(ObjectiveCreate, NamesLossThatDoesNotFit) {
+  const NetworkFixture net = testing::TanhMlp();
+  ExpectInvalid(Refused(net.graph, net.data, {.loss = "mean_squared_error"}), "needs real targets");
+  EXPECT_EQ(Refused(net.graph, net.data, {.loss = "hinge"}).code(), absl::StatusCode::kUnimplemented);
+  EXPECT_TRUE(Refused(net.graph, net.data, {.loss = "cross_entropy"}).ok());
+}
+
+TEST(ObjectiveCreate, RefusesOptionsOutOfRange) {
+  const NetworkFixture net = testing::TanhMlp();
+  ExpectInvalid(Refused(net.graph, net.data, {.max_samples = -1}), "max_samples: got -1");
+  ExpectInvalid(Refused(net.graph, net.data, {.samples_per_shard = 0}), "samples_per_shard: got 0");
+  ExpectInvalid(Refused(net.graph, net.data, {.max_cache_bytes = -1}), "max_cache_bytes: got -1");
+}
+
+TEST(ObjectiveCreate, ClassLabelsWantOneRowOfLogitsASample) {
+  testing::GraphBuilder b;
+  const ValueId x = b.Input("x", {kDynamic, 2, 4});
+  const Graph rank_three = b.Build(b.Node("MatMul", {x, b.RandomWeight("w", {4, 3})}));
+  ExpectInvalid(Refused(rank_three, testing::RandomClassification(4, {2, 4}, 3, 1)), "want [N, classes]");
+}
+
+TEST(ObjectiveCreate, OutputMustKeepTheSamplesApart) {
+  testing::GraphBuilder b;
+  const ValueId x = b.Input("x", {kDynamic, 4});
+  const ValueId y = b.Node("MatMul", {x, b.RandomWeight("w", {4, 3})});
+  const Graph graph = b.Build(b.Node("ReduceMean", {y}, {{"axes", std::vector<int64_t>{0}}}));
+  ExpectInvalid(Refused(graph, testing::RandomClassification(4, {4}, 3, 1)), "want a first dimension of samples");
+}
+
+TEST(ObjectiveCreate, NamesFirstNodeThatIsNotFinite) {
+  NetworkFixture net = testing::TanhMlp();
+  std::get<Tensor>(net.graph.values[net.graph.layer_weights[1].weight].constant).data[0] = 3e38F;
+  std::get<Tensor>(net.graph.values[net.graph.layer_weights[1].weight].constant).data[1] = 3e38F;
+  std::get<Tensor>(net.graph.values[net.graph.layer_weights[1].weight].constant).data[2] = NAN;
+  ExpectInvalid(Refused(net.graph, net.data), "nodes[2] 'Gemm_2' (Gemm): the output is not finite for samples 0..7");
+}
+
+// ---- fixed numbers of samples
+
+NetworkFixture FixedBatchNet(int64_t batch, int64_t num_samples) {
+  testing::GraphBuilder b;
+  const ValueId x = b.Input("x", {batch, 4});
+  ValueId y = b.Node("Tanh", {b.Node("MatMul", {x, b.RandomWeight("w", {4, 6})})});
+  y = b.Node("Reshape", {y, b.Ints("shape", {batch, 2, 3})});  // baked in, as exporters do
+  y = b.Node("ReduceMean", {y}, {{"axes", std::vector<int64_t>{1}}, {"keepdims", int64_t{0}}});
+  return {.name = "Fixed", .graph = b.Build(y), .data = testing::RandomClassification(num_samples, {4}, 3, 5)};
+}
+
+TEST(FixedBatchObjective, RunsGroupsOfExactlyThatManySamples) {
+  const NetworkFixture net = FixedBatchNet(4, 12);
+  const auto objective = Objective::Create(net.graph, net.data, {});
+  ASSERT_TRUE(objective.ok()) << objective.status();
+  NetworkFixture free = FixedBatchNet(12, 12);  // the same weights, all samples at once
+  const auto whole = Objective::Create(free.graph, net.data, {});
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  EXPECT_NEAR(*(*objective)->Loss({}, {}), *(*whole)->Loss({}, {}), 1e-6);
+  EXPECT_EQ((*objective)->Outputs({}, {})->shape, (Shape{12, 3}));
+}
+
+TEST(FixedBatchObjective, WantsAMultiple) {
+  const NetworkFixture net = FixedBatchNet(4, 10);
+  ExpectInvalid(Refused(net.graph, net.data), "dataset: 10 samples, but the network takes groups of exactly 4");
+  EXPECT_TRUE(Refused(net.graph, net.data, {.max_samples = 8}).ok());
+}
+
+// ---- calls
+
+TEST(Objective, CallsCheckSizes) {
+  const NetworkFixture net = testing::TanhMlp();
+  const auto objective = Objective::Create(net.graph, net.data, {});
+  ASSERT_TRUE(objective.ok());
+  const std::vector<float> v(7);
+  std::vector<double> out(48);
+  ExpectInvalid((*objective)->Loss(v, {}).status(), "weights: got 7 entries, want 48");
+  ExpectInvalid((*objective)->Gradient(v, {}).status(), "weights: got 7 entries, want 48");
+  ExpectInvalid((*objective)->HessianVectorProduct(v, std::nullopt, out, {}), "got 7 and 48 entries, want 48");
+  ExpectInvalid((*objective)->HessianVectorProduct(v, 2, out, {}), "layer: got 2, want 0..1");
+}
+
+TEST(Objective, StopsOnRequest) {
+  const NetworkFixture net = testing::TanhMlp();
+  const auto objective = Objective::Create(net.graph, net.data, {});
+  ASSERT_TRUE(objective.ok());
+  std::stop_source source;
+  source.request_stop();
+  EXPECT_EQ((*objective)->Loss({}, {.stop = source.get_token()}).status().code(), absl::StatusCode::kCancelled);
+}
+
+TEST(Objective, NonFiniteAtGivenWeightsNamesTheNode) {
+  const NetworkFixture net = testing::TanhMlp();
+  const auto objective = Objective::Create(net.graph, net.data, {});
+  ASSERT_TRUE(objective.ok());
+  const std::vector<float> weights(48, 3e38F);
+  ExpectInvalid((*objective)->Loss(weights, {}).status(), "nodes[0] 'Gemm_0' (Gemm): the output is not finite");
+}
+
+// A layer that the output does not depend on, and a node nobody needs.
+TEST(Objective, LayerOffThePathHasZeroDerivatives) {
+  testing::GraphBuilder b;
+  const ValueId x = b.Input("x", {kDynamic, 4});
+  b.Node("MatMul", {x, b.RandomWeight("dead.weight", {4, 3})});
+  const Graph graph = b.Build(b.Node("MatMul", {x, b.RandomWeight("live.weight", {4, 3})}));
+  const Dataset data = testing::RandomClassification(4, {4}, 3, 1);
+  const auto objective = Objective::Create(graph, data, {});
+  ASSERT_TRUE(objective.ok()) << objective.status();
+  const auto gradient = (*objective)->Gradient({}, {});
+  ASSERT_TRUE(gradient.ok());
+  for (int i = 0; i < 12; ++i) EXPECT_EQ(gradient->gradient[i], 0);
+  EXPECT_NE(gradient->gradient[12], 0);
+  EXPECT_EQ(Product(**objective, Gaussian(12, 1), 0), Eigen::VectorXd::Zero(12));
+}
+
+// One value read three times, twice by the same node.
+TEST(Objective, AddsGradientsOfAllReaders) {
+  testing::GraphBuilder b;
+  const ValueId x = b.Input("x", {kDynamic, 3});
+  const ValueId y = b.Node("MatMul", {x, b.RandomWeight("w", {3, 3})});
+  const Graph graph = b.Build(b.Node("Sub", {b.Node("Mul", {y, y}), b.Node("Tanh", {y})}));
+  const Dataset data = testing::RandomClassification(4, {3}, 3, 1);
+  const auto objective = Objective::Create(graph, data, {});
+  ASSERT_TRUE(objective.ok()) << objective.status();
+  const std::vector<float> v = Gaussian(9, 2);
+  const Eigen::VectorXd expected = testing::DenseHessian(graph, data) * ToEigen(v);
+  EXPECT_LT((Product(**objective, v, std::nullopt) - expected).norm(), kHessianTolerance * expected.norm());
+}
+
 }  // namespace
 }  // namespace bitplan

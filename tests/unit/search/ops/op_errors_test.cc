@@ -1,0 +1,257 @@
+// What operators refuse, and how the message reads.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "search/base/status.h"
+#include "search/ops/infer_shapes.h"
+#include "search/ops/op_table.h"
+#include "tests/testing/graph_fixtures.h"
+
+namespace bitplan::ops {
+namespace {
+
+using ::bitplan::testing::GraphBuilder;
+using ::testing::HasSubstr;
+using List = std::vector<int64_t>;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr auto kUnsupported = absl::StatusCode::kUnimplemented;
+constexpr auto kTooLarge = absl::StatusCode::kResourceExhausted;
+
+// One node: float inputs of the given shapes, then what `constants` adds.
+struct Refusal {
+  std::string name;
+  std::string op_type;
+  std::vector<Shape> inputs;
+  Attributes attributes;
+  absl::StatusCode code;
+  std::string message;
+  std::function<std::vector<ValueId>(GraphBuilder&)> constants;
+  int64_t opset = 13;
+};
+
+void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.name; }
+
+class OpRefuses : public ::testing::TestWithParam<Refusal> {};
+
+TEST_P(OpRefuses, WithMessage) {
+  const Refusal& refusal = GetParam();
+  GraphBuilder builder(refusal.opset);
+  std::vector<ValueId> ids;
+  for (const Shape& shape : refusal.inputs) ids.push_back(builder.Input("x" + std::to_string(ids.size()), shape));
+  if (refusal.constants) {
+    for (const ValueId id : refusal.constants(builder)) ids.push_back(id);
+  }
+  const Graph graph = builder.BuildWithoutLayers(builder.Node(refusal.op_type, ids, refusal.attributes));
+  const absl::Status status = InferShapes(graph, 2).status();
+  EXPECT_EQ(status.code(), refusal.code) << status;
+  EXPECT_THAT(MessageOf(status), HasSubstr(refusal.message));
+  EXPECT_THAT(MessageOf(status), HasSubstr("nodes[0] '" + refusal.op_type + "_0' (" + refusal.op_type + "): "));
+}
+
+auto Ints(List values) {
+  return [values](GraphBuilder& b) { return std::vector{b.Ints("ints", values)}; };
+}
+auto Floats(Shape shape, std::vector<float> values) {
+  return [=](GraphBuilder& b) { return std::vector{b.Floats("floats", shape, values)}; };
+}
+
+const Shape kImage = {2, 4, 8, 8};
+
+std::vector<Refusal> Refusals() {
+  return {
+      {"UnknownOp", "Einsum", {{2, 3}}, {}, kUnsupported, "the operator is not supported"},
+      {"OpsetTooOld", "Add", {{2}, {2}}, {}, kUnsupported, "opset 6 is not supported, want 7..22", {}, 6},
+      {"OpsetTooNew", "Relu", {{2}}, {}, kUnsupported, "opset 99 is not supported", {}, 99},
+      {"TooFewInputs", "Add", {{2}}, {}, kInvalid, "input 1 is missing"},
+      {"TooManyInputs", "Relu", {{2}, {2}}, {}, kInvalid, "inputs: got 2, want at most 1"},
+      {"IntegersToFloatOp",
+       "Add",
+       {{2}},
+       {},
+       kUnsupported,
+       "inputs[1] 'ints': an integer tensor, want float",
+       Ints({1, 2})},
+      {"NoBroadcast", "Mul", {{2, 3}, {2, 4}}, {}, kInvalid, "shapes [2, 3] and [2, 4] do not broadcast"},
+      {"ConvRanks", "Conv", {kImage, {4, 4, 3}}, {}, kInvalid, "x has shape [2, 4, 8, 8], w [4, 4, 3]"},
+      {"ConvVolume", "Conv", {{1, 2, 4, 4, 4}, {3, 2, 2, 2, 2}}, {}, kUnsupported, "want [N, C, W] or [N, C, H, W]"},
+      {"ConvChannels", "Conv", {kImage, {4, 3, 3, 3}}, {}, kInvalid, "group: got 1, which does not fit"},
+      {"ConvGroups", "Conv", {kImage, {5, 2, 3, 3}}, {{"group", int64_t{2}}}, kInvalid, "group: got 2"},
+      {"ConvGroupZero", "Conv", {kImage, {4, 4, 3, 3}}, {{"group", int64_t{0}}}, kInvalid, "group: got 0"},
+      {"ConvBias", "Conv", {kImage, {4, 4, 3, 3}, {5}}, {}, kInvalid, "bias has shape [5], want [4]"},
+      {"ConvKernelShape",
+       "Conv",
+       {kImage, {4, 4, 3, 3}},
+       {{"kernel_shape", List{3, 2}}},
+       kInvalid,
+       "kernel_shape: got [3, 2]"},
+      {"ConvKernelTooLarge", "Conv", {kImage, {4, 4, 9, 9}}, {}, kInvalid, "a window of 9 does not fit an input of 8"},
+      {"ConvStrideZero",
+       "Conv",
+       {kImage, {4, 4, 3, 3}},
+       {{"strides", List{0, 1}}},
+       kInvalid,
+       "strides: got 0, want 1.."},
+      {"ConvPadsLength",
+       "Conv",
+       {kImage, {4, 4, 3, 3}},
+       {{"pads", List{1, 1}}},
+       kInvalid,
+       "pads: got 2 entries, want 4"},
+      {"ConvPadsNegative",
+       "Conv",
+       {kImage, {4, 4, 3, 3}},
+       {{"pads", List{-1, 0, 0, 0}}},
+       kInvalid,
+       "pads: got -1, want 0.."},
+      {"ConvPadsHuge",
+       "Conv",
+       {kImage, {4, 4, 3, 3}},
+       {{"pads", List{1 << 24, 1 << 24, 0, 0}}},
+       kTooLarge,
+       "more than"},
+      {"ConvAutoPad",
+       "Conv",
+       {kImage, {4, 4, 3, 3}},
+       {{"auto_pad", std::string("HALF")}},
+       kInvalid,
+       "auto_pad: got 'HALF'"},
+      {"ConvAttributeType", "Conv", {kImage, {4, 4, 3, 3}}, {{"group", 1.0F}}, kInvalid, "'group' has the wrong type"},
+      {"GemmVector", "Gemm", {{4}, {4, 3}}, {}, kInvalid, "want two matrices"},
+      {"GemmSizes", "Gemm", {{2, 4}, {5, 3}}, {}, kInvalid, "[2, 4] (transA=0) and [5, 3] (transB=0) do not multiply"},
+      {"GemmBias", "Gemm", {{2, 4}, {4, 3}, {4}}, {}, kInvalid, "inputs[2]: shape [4] does not broadcast to [2, 3]"},
+      {"MatMulSizes", "MatMul", {{2, 4}, {5, 3}}, {}, kInvalid, "[2, 4] and [5, 3] do not multiply"},
+      {"MatMulBatches", "MatMul", {{2, 3, 4}, {3, 4, 5}}, {}, kInvalid, "do not broadcast"},
+      {"MatMulScalar", "MatMul", {{2, 3}, {}}, {}, kInvalid, "a scalar"},
+      {"BatchNormComputed",
+       "BatchNormalization",
+       {kImage, {4}, {4}, {4}, {4}},
+       {},
+       kUnsupported,
+       "scale: want a constant"},
+      {"BatchNormTraining",
+       "BatchNormalization",
+       {kImage, {4}, {4}, {4}, {4}},
+       {{"training_mode", int64_t{1}}},
+       kUnsupported,
+       "training_mode: got 1"},
+      {"ClipComputedBound", "Clip", {{2}, {}}, {}, kUnsupported, "min: computed at run time, want a constant"},
+      {"ClipBoundShape", "Clip", {{2}}, {}, kInvalid, "min: got shape [2], want one element", Floats({2}, {0, 1})},
+      {"PowComputed", "Pow", {{2}, {2}}, {}, kUnsupported, "exponent: computed at run time"},
+      {"PoolKernelMissing", "MaxPool", {kImage}, {}, kInvalid, "kernel_shape: got 0 entries, want 2"},
+      {"PoolAllPadding",
+       "MaxPool",
+       {kImage},
+       {{"kernel_shape", List{2, 2}}, {"pads", List{2, 0, 0, 0}}},
+       kUnsupported,
+       "pads: a window could lie in the padding only"},
+      {"GlobalPoolMatrix", "GlobalAveragePool", {{2, 3}}, {}, kInvalid, "want [N, C, spatial]"},
+      {"SoftmaxAxis", "Softmax", {{2, 3}}, {{"axis", int64_t{2}}}, kInvalid, "axis: got 2, want -2..1"},
+      {"FlattenAxis", "Flatten", {{2, 3}}, {{"axis", int64_t{3}}}, kInvalid, "axis: got 3"},
+      {"ReshapeSize",
+       "Reshape",
+       {{2, 6}},
+       {},
+       kInvalid,
+       "[2, 6] has 12 elements and cannot become [2, 5]",
+       Ints({2, 5})},
+      {"ReshapeBakedBatch",
+       "Reshape",
+       {{kDynamic, 6}},
+       {},
+       kInvalid,
+       "was the model exported for a fixed number of samples?",
+       Ints({1, 6})},
+      {"ReshapeTwoRests", "Reshape", {{2, 6}}, {}, kInvalid, "-1 more than once in [-1, -1]", Ints({-1, -1})},
+      {"ReshapeRest", "Reshape", {{2, 6}}, {}, kInvalid, "cannot become [5, -1]", Ints({5, -1})},
+      {"ReshapeZero", "Reshape", {{2, 6}}, {{"allowzero", int64_t{1}}}, kInvalid, "entry 0 is 0", Ints({0, 12})},
+      {"ReshapeZeroBeyond", "Reshape", {{2, 6}}, {}, kInvalid, "entry 2 is 0, but the input has 2", Ints({2, 6, 0})},
+      {"ReshapeOverflow", "Reshape", {{2, 6}}, {}, kInvalid, "cannot become", Ints({int64_t{1} << 62, 4})},
+      {"ReshapeComputed", "Reshape", {{2, 6}, {2}}, {}, kUnsupported, "shape: computed at run time"},
+      {"ReshapeFloatShape", "Reshape", {{2, 6}}, {}, kInvalid, "shape: got a float tensor", Floats({2}, {6, 2})},
+      {"TransposePerm", "Transpose", {{2, 3}}, {{"perm", List{0, 0}}}, kInvalid, "perm: [0, 0] is no permutation"},
+      {"TransposeShort", "Transpose", {{2, 3}}, {{"perm", List{0}}}, kInvalid, "is no permutation of the 2 dimensions"},
+      {"ConcatShapes",
+       "Concat",
+       {{2, 3}, {3, 3}},
+       {{"axis", int64_t{1}}},
+       kInvalid,
+       "[2, 3] and [3, 3] do not concatenate"},
+      {"ConcatRanks", "Concat", {{2, 3}, {2, 3, 1}}, {{"axis", int64_t{1}}}, kInvalid, "do not concatenate"},
+      {"ConcatAxis", "Concat", {{2, 3}}, {}, kInvalid, "axis: missing"},
+      {"PadMode",
+       "Pad",
+       {{2, 3}},
+       {{"mode", std::string("reflect")}},
+       kUnsupported,
+       "mode: 'reflect' is not supported",
+       Ints({0, 0, 0, 1})},
+      {"PadLength", "Pad", {{2, 3}}, {}, kInvalid, "pads: got 3 entries, want 4", Ints({0, 0, 1})},
+      {"PadNothingLeft", "Pad", {{2, 3}}, {}, kInvalid, "becomes 0", Ints({0, -2, 0, -1})},
+      {"PadHuge", "Pad", {{2, 3}}, {}, kTooLarge, "more than", Ints({int64_t{1} << 62, int64_t{1} << 62, 0, 0})},
+      {"SqueezeSize", "Squeeze", {{2, 3}}, {}, kInvalid, "axes: size 1 of [2, 3] is not 1", Ints({1})},
+      {"SqueezeTwice", "Squeeze", {{1, 3}}, {}, kInvalid, "axes: an axis is listed twice", Ints({0, -2})},
+      {"UnsqueezeRange", "Unsqueeze", {{2, 3}}, {}, kInvalid, "axes: got 3", Ints({3})},
+      {"DropoutTraining", "Dropout", {{2}, {}, {}}, {}, kUnsupported, "training_mode: want the constant false"},
+      {"ReduceMeanAxis", "ReduceMean", {{2, 3}}, {{"axes", List{2}}}, kInvalid, "axes: got 2, want -2..1"},
+      {"ConstantInteger", "Constant", {}, {{"value_int", int64_t{3}}}, kUnsupported, "only float constants"},
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(Refusals, OpRefuses, ::testing::ValuesIn(Refusals()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(MakeOperator, RefusesSecondOutput) {
+  GraphBuilder builder;
+  Graph graph = builder.BuildWithoutLayers(builder.Node("Relu", {builder.Input("x", {2})}));
+  graph.values.push_back({.name = "extra"});
+  graph.nodes[0].outputs.push_back(static_cast<ValueId>(graph.values.size()) - 1);
+  EXPECT_THAT(MessageOf(InferShapes(graph, 1).status()), HasSubstr("outputs[1]: there is no such output"));
+}
+
+TEST(FindOp, KnowsRowsOnly) {
+  ASSERT_NE(FindOp("Conv"), nullptr);
+  EXPECT_EQ(FindOp("Conv")->name, "Conv");
+  EXPECT_EQ(FindOp("conv"), nullptr);
+  EXPECT_EQ(FindOp(""), nullptr);
+  EXPECT_EQ(FindOp("Zzz"), nullptr);
+}
+
+TEST(InferShapes, RefusesEmptyAndHugeInputs) {
+  for (const auto& [shape, code] : std::vector<std::pair<Shape, absl::StatusCode>>{
+           {{2, 0}, kInvalid}, {{2, -3}, kInvalid}, {{int64_t{1} << 40, int64_t{1} << 40}, kTooLarge}}) {
+    GraphBuilder builder;
+    const Graph graph = builder.BuildWithoutLayers(builder.Node("Relu", {builder.Input("x", shape)}));
+    EXPECT_EQ(InferShapes(graph, 1).status().code(), code);
+  }
+}
+
+TEST(InferShapes, PutsBatchInPlaceOfDynamicSizeOnly) {
+  GraphBuilder builder;
+  const ValueId fixed = builder.Input("fixed", {3, 2});
+  const ValueId dynamic = builder.Input("dynamic", {kDynamic, 2});
+  const Graph graph = builder.BuildWithoutLayers(builder.Node("Concat", {fixed, dynamic}, {{"axis", int64_t{0}}}));
+  const auto shapes = InferShapes(graph, 5);
+  ASSERT_TRUE(shapes.ok());
+  EXPECT_EQ((*shapes)[fixed], (Shape{3, 2}));
+  EXPECT_EQ((*shapes)[graph.outputs[0]], (Shape{8, 2}));
+}
+
+TEST(FixedBatch, IsTheFixedFirstSize) {
+  const auto batch_of = [](const std::vector<Shape>& inputs) {
+    GraphBuilder builder;
+    std::vector<ValueId> ids;
+    for (const Shape& shape : inputs) ids.push_back(builder.Input("", shape));
+    return FixedBatch(builder.BuildWithoutLayers(builder.Node("Concat", ids, {{"axis", int64_t{0}}})));
+  };
+  EXPECT_EQ(*batch_of({{kDynamic, 2}}), 0);
+  EXPECT_EQ(*batch_of({{kDynamic, 2}, {4, 2}}), 4);
+  EXPECT_EQ(batch_of({{3, 2}, {4, 2}}).status().code(), kInvalid);
+  EXPECT_EQ(batch_of({{}}).status().code(), kInvalid);
+}
+
+}  // namespace
+}  // namespace bitplan::ops
