@@ -153,8 +153,8 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
   // Exactly one source; the parser itself can only say "at most one".
   app.parse_complete_callback([to = arguments.get()] {
     if (to->model.empty() && to->sensitivities.empty() && to->measurement.empty()) {
-      throw CLI::RequiredError(
-          "a network (MODEL.onnx with --calibration) or --sensitivities");  // caught in commands.cc
+      const char* const wanted = "a network (MODEL.onnx with --calibration) or --sensitivities";
+      throw CLI::RequiredError(wanted);  // caught in commands.cc
     }
   });
   return arguments;
