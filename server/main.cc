@@ -25,8 +25,14 @@ constexpr int kCannotStart = 1;
 constexpr int kWrongArguments = 2;
 constexpr int kSecondSignal = 3;
 
+// A reader that has gone away must not end the server: SIGPIPE is ignored and so is a failed write.
+void Say(std::FILE* file, const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), file);
+  std::fflush(file);
+}
+
 int Fail(int exit_code, const absl::Status& status) {
-  fmt::print(stderr, "bitpland: {}\n", MessageOf(status));
+  Say(stderr, fmt::format("bitpland: {}\n", MessageOf(status)));
   return exit_code;
 }
 
@@ -59,24 +65,23 @@ absl::Status WritePortFile(const std::string& path, int port) {
 
 int Run(const CommandLine& line) {
   const sigset_t signals = BlockStopSignals();
+  signal(SIGPIPE, SIG_IGN);
   auto server = Server::Start(line.config);
   if (!server.ok()) return Fail(kCannotStart, server.status());
   const absl::Status written = WritePortFile(line.config.port_file, (*server)->port());
   if (!written.ok()) return Fail(kCannotStart, written);
-  fmt::print("bitpland {} listening on {}\n", pipeline::BitplanVersion(), (*server)->address());
-  std::fflush(stdout);
+  Say(stdout, fmt::format("bitpland {} listening on {}\n", pipeline::BitplanVersion(), (*server)->address()));
 
   WaitForSignal(signals);
-  fmt::print(stderr, "bitpland: stopping; running jobs have {} s, a second signal stops at once\n",
-             line.config.grace_period_seconds);
+  Say(stderr, fmt::format("bitpland: stopping; running jobs have {} s, a second signal stops at once\n",
+                          line.config.grace_period_seconds));
   std::thread([&signals] {
     WaitForSignal(signals);
     _exit(kSecondSignal);  // everything acknowledged is on disk already
   }).detach();
   (*server)->Drain(std::chrono::seconds(line.config.grace_period_seconds));
   server->reset();
-  fmt::print(stderr, "bitpland: stopped\n");
-  std::fflush(stderr);
+  Say(stderr, "bitpland: stopped\n");
   _exit(0);  // the thread above still waits; nothing is left to tear down
 }
 
@@ -84,11 +89,11 @@ int Main(std::vector<std::string> arguments) {
   const auto line = ParseCommandLine(std::move(arguments));
   if (!line.ok()) return Fail(kWrongArguments, line.status());
   if (!line->exit_text.empty()) {
-    fmt::print("{}", line->exit_text);
+    Say(stdout, line->exit_text);
     return 0;
   }
   if (line->print_config) {
-    fmt::print("{}\n", ToJson(line->config));
+    Say(stdout, ToJson(line->config) + "\n");
     return 0;
   }
   return Run(*line);

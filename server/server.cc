@@ -24,6 +24,8 @@ namespace {
 constexpr int kMaxMessageBytes = 4 << 20;
 // Threads for short calls, besides one for each upload, watch and search.
 constexpr int kShortCallThreads = 32;
+// Calls at a time on one connection; further ones wait in the client.
+constexpr int kMaxStreams = 128;
 // How long open calls may take to end on their own once nothing is running any more.
 constexpr std::chrono::milliseconds kCallGrace{1000};
 
@@ -75,6 +77,7 @@ void Harden(const Config& config, grpc::ServerBuilder& builder) {
   quota.Resize(static_cast<size_t>(config.max_memory_bytes));
   quota.SetMaxThreads(static_cast<int>(config.max_uploads + config.max_watches) + kShortCallThreads);
   builder.SetResourceQuota(quota);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second server on this port must fail, not share it
 }
 

@@ -76,6 +76,16 @@ void FromPlanBudget(const PlanBudget& budget, v1::BudgetReport* message) {
   if (budget.multiplier) message->set_multiplier(*budget.multiplier);
 }
 
+void FromInfeasibility(const PlanInfeasibility& infeasibility, v1::Infeasibility* message) {
+  message->set_joint(infeasibility.joint);
+  for (const PlanShortage& shortage : infeasibility.shortages) {
+    auto* entry = message->add_shortages();
+    entry->set_resource(std::string(ToString(shortage.resource)));
+    if (shortage.least_achievable) entry->set_least_achievable(*shortage.least_achievable);
+    if (shortage.short_by) entry->set_short_by(*shortage.short_by);
+  }
+}
+
 void FromProvenance(const PlanProvenance& provenance, v1::Provenance* message) {
   message->set_model_digest(provenance.model_digest);
   message->set_dataset_digest(provenance.dataset_digest);
@@ -183,7 +193,10 @@ v1::Plan FromPlan(const Plan& plan) {
   message.set_optimality_tolerance(plan.optimality_tolerance);
   message.set_solver(plan.solver);
   message.set_nodes(plan.solver_nodes);
+  if (plan.infeasibility) FromInfeasibility(*plan.infeasibility, message.mutable_infeasibility());
   message.set_diagnosis(plan.diagnosis);
+  message.mutable_warnings()->Add(plan.warnings.begin(), plan.warnings.end());
+  message.mutable_warnings()->Assign(plan.warnings.begin(), plan.warnings.end());
   message.set_num_layers(message.choices_size());
   FromProvenance(plan.provenance, message.mutable_provenance());
   return message;

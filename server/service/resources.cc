@@ -32,9 +32,11 @@ absl::StatusOr<store::Resource> FindEarlier(Backend& backend, std::string_view p
   BITPLAN_ASSIGN_OR_RETURN(const std::string name, backend.store->FindRequest(project, request));
   const size_t collection_at = std::string_view("projects/").size() + project.size() + 1;
   const size_t id_at = name.find('/', collection_at) + 1;
-  return GetResource(backend, {.project = std::string(project),
-                               .collection = name.substr(collection_at, id_at - 1 - collection_at),
-                               .id = name.substr(id_at)});
+  auto resource = GetResource(backend, {.project = std::string(project),
+                                        .collection = name.substr(collection_at, id_at - 1 - collection_at),
+                                        .id = name.substr(id_at)});
+  if (!absl::IsNotFound(resource.status())) return resource;
+  return FailedPrecondition("request_id: it made {}, which has been deleted since", name);
 }
 
 absl::StatusOr<store::Resource> CreateOrGet(Backend& backend, const store::Resource& resource,

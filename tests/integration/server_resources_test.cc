@@ -185,6 +185,16 @@ TEST(Models, RequestIdMakesUploadsIdempotent) {
               IsOk());
 }
 
+TEST(Models, ARequestIdOutlivesWhatItMade) {
+  TestServer server;
+  v1::Model model;
+  ASSERT_THAT(server.client().UploadModel(TinyModelBytes(), {.request_id = "r"}, &model), IsOk());
+  EXPECT_THAT(CallByName<v1::DeleteModelRequest>(server.client(), "ModelService/DeleteModel", model.name()), IsOk());
+  EXPECT_THAT(server.client().UploadModel(TinyModelBytes(), {.request_id = "r"}, &model),
+              HasCode(StatusCode::kFailedPrecondition));
+  EXPECT_THAT(server.client().UploadModel(TinyModelBytes(), {}, &model), IsOk());
+}
+
 struct BadUpload {
   std::string title;
   UploadSpec spec;
@@ -560,6 +570,8 @@ TEST(Plans, AnInfeasibleBudgetIsAnAnswer) {
   EXPECT_GT(plan.budgets(0).least_achievable(), plan.budgets(0).limit());
   EXPECT_EQ(plan.budgets(0).used(), 0);
   EXPECT_THAT(plan.diagnosis(), HasSubstr("size"));
+  ASSERT_EQ(plan.infeasibility().shortages_size(), 1);
+  EXPECT_EQ(plan.infeasibility().shortages(0).short_by(), plan.budgets(0).least_achievable() - plan.budgets(0).limit());
   EXPECT_EQ(plan.totals_size(), 0);
   for (const auto& choice : plan.choices()) EXPECT_FALSE(choice.has_option());
 }
@@ -718,6 +730,16 @@ TEST(System, HealthAndReflectionAreOn) {
     EXPECT_THAT(services, HasSubstr(std::string("bitplan.v1.") + name));
   }
   EXPECT_THAT(services, HasSubstr("grpc.health.v1.Health"));
+}
+
+TEST(System, TakesNoCompressedMessages) {
+  TestServer server;
+  server.client().set_compress(true);
+  v1::ImportMeasurementRequest request;
+  request.set_parent("projects/p");
+  request.set_json(std::string(3 << 20, ' '));  // some kilobytes on the wire
+  EXPECT_EQ(CallForStatus(server.client(), "MeasurementService/ImportMeasurement", request).code,
+            StatusCode::kUnimplemented);
 }
 
 TEST(System, RefusesMessagesOverFourMebibytes) {

@@ -79,6 +79,7 @@ std::ostream& operator<<(std::ostream& out, const RpcStatus& status) {
 
 struct RpcClient::State {
   std::shared_ptr<grpc::Channel> channel;
+  bool compress = false;
 };
 
 RpcClient::RpcClient(const std::string& address) : state_(std::make_unique<State>()) {
@@ -95,6 +96,7 @@ RpcStatus RpcClient::Call(std::string_view method, const google::protobuf::Messa
   const std::string path = is_full_path ? std::string(method) : "/bitplan.v1." + std::string(method);
   const grpc::internal::RpcMethod rpc(path.c_str(), grpc::internal::RpcMethod::NORMAL_RPC, state_->channel);
   grpc::ClientContext call;
+  if (state_->compress) call.set_compression_algorithm(GRPC_COMPRESS_GZIP);
   return ToRpcStatus(grpc::internal::BlockingUnaryCall<google::protobuf::Message, google::protobuf::Message,
                                                        grpc::protobuf::MessageLite, grpc::protobuf::MessageLite>(
       state_->channel.get(), rpc, &call, request, response));
@@ -133,6 +135,8 @@ RpcStatus RpcClient::Watch(const v1::WatchJobRequest& request,
   }
   return ToRpcStatus(reader->Finish());
 }
+
+void RpcClient::set_compress(bool compress) { state_->compress = compress; }
 
 bool RpcClient::IsServing() {
   // Int32Value has the same wire form as HealthCheckResponse (field 1, an enum), whose SERVING is 1.

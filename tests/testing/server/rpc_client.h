@@ -63,6 +63,9 @@ class RpcClient {
   // Calls `on_event` for each event until it returns false (the call is then cancelled) or the stream ends.
   RpcStatus Watch(const v1::WatchJobRequest& request, const std::function<bool(const v1::JobEvent&)>& on_event);
 
+  // Compress what Call sends (gzip).
+  void set_compress(bool compress);
+
   // The state of the health service: true for SERVING.
   bool IsServing();
   // What reflection answers to "list services", as it comes over the wire.
