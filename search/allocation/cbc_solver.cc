@@ -28,7 +28,7 @@ namespace bitplan::allocation {
 namespace {
 
 // Share of the objective range up to which CBC's proofs are taken at their word. With the range scaled to
-// kObjectiveRange its own tolerances (1e-9 on reduced costs, some 1e-7 on pruning) are well below.
+// kObjectiveRange its own tolerances (1e-9 on reduced costs and on pruning) are well below.
 constexpr double kTolerance = 1e-10;
 constexpr double kObjectiveRange = 1e5;
 // Rows are scaled so that capacities lie between this and half of it.
