@@ -196,7 +196,6 @@ v1::Plan FromPlan(const Plan& plan) {
   if (plan.infeasibility) FromInfeasibility(*plan.infeasibility, message.mutable_infeasibility());
   message.set_diagnosis(plan.diagnosis);
   message.mutable_warnings()->Add(plan.warnings.begin(), plan.warnings.end());
-  message.mutable_warnings()->Assign(plan.warnings.begin(), plan.warnings.end());
   message.set_num_layers(message.choices_size());
   FromProvenance(plan.provenance, message.mutable_provenance());
   return message;
