@@ -115,7 +115,7 @@ TEST_P(CurvatureOfSmallNetworks, SameSeedSameBitsOnAnyNumberOfThreadsAndAfterRes
   std::stop_source source;
   RunContext interrupted{.stop = source.get_token(), .checkpoints = &checkpoints, .num_threads = 2};
   interrupted.progress = [&](const Progress& report) {
-    if (report.stage == "traces" && report.probes == 20) source.request_stop();
+    if (report.stage == "traces" && report.probes == 10) source.request_stop();
   };
   EXPECT_EQ(estimate(interrupted).status().code(), absl::StatusCode::kCancelled);
   EXPECT_FALSE(checkpoints.values.empty());
