@@ -1,12 +1,16 @@
 #include "search/ops/dnnl_support.h"
 
 #include <dnnl.h>
+#include <omp.h>
 
 #include <new>
 
 #include "search/base/check.h"
 
 namespace bitplan::ops {
+
+ScopedSingleThread::ScopedSingleThread() : outer_threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
+ScopedSingleThread::~ScopedSingleThread() { omp_set_num_threads(outer_threads_); }
 
 // The only failures dnnl_sgemm has for valid sizes are those of memory.
 void Multiply(const MatrixProduct& product, const float* a, const float* b, float* c) {

@@ -1,10 +1,7 @@
 #ifndef BITPLAN_SEARCH_OPS_DNNL_SUPPORT_H_
 #define BITPLAN_SEARCH_OPS_DNNL_SUPPORT_H_
 
-#include <omp.h>
-
 #include <cstdint>
-#include <span>
 
 namespace bitplan::ops {
 
@@ -12,8 +9,8 @@ namespace bitplan::ops {
 // one thread wherever they are called from, so their results do not depend on the machine's thread count.
 class ScopedSingleThread {
  public:
-  ScopedSingleThread() : outer_threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~ScopedSingleThread() { omp_set_num_threads(outer_threads_); }
+  ScopedSingleThread();
+  ~ScopedSingleThread();
   ScopedSingleThread(const ScopedSingleThread&) = delete;
   ScopedSingleThread& operator=(const ScopedSingleThread&) = delete;
 

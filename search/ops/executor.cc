@@ -158,6 +158,7 @@ void Forward(const Program& program, const Feed& feed, Primals& primals) {
   for (const Program::Step& step : program.steps) {
     const Node& node = graph.nodes[step.node];
     std::vector<std::span<float>> y;
+    y.reserve(node.outputs.size());
     for (const ValueId id : node.outputs) y.push_back(id == kNoValue ? std::span<float>() : values.Claim(id));
     step.op->Forward(Gather(values, node.inputs), y);
   }
@@ -192,6 +193,7 @@ void ForwardTangent(const Program& program, const Activity& active,
     const auto x = Gather(primals.values, node.inputs);
     const auto y = Gather(primals.values, node.outputs);
     std::vector<std::span<float>> y_dot;
+    y_dot.reserve(node.outputs.size());
     for (const ValueId id : node.outputs) {
       y_dot.push_back(id != kNoValue && active[id] ? tangents.values.Claim(id) : std::span<float>());
     }
