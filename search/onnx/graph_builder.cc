@@ -4,7 +4,6 @@
 #include <array>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "search/onnx/attributes.h"
 #include "search/onnx/constant.h"
 #include "search/onnx/constant_folding.h"
+#include "search/onnx/input_shape.h"
 #include "search/onnx/onnx_wire.pb.h"
 #include "search/onnx/tensor_decode.h"
 #include "search/onnx/unsupported.h"
@@ -75,6 +75,55 @@ std::string WithoutNode(std::string message) {
   return message;
 }
 
+Shape VectorShape(size_t size) { return {static_cast<int64_t>(size)}; }
+
+// Moves the value out of a Constant node's attribute.
+absl::StatusOr<Constant> TakeConstant(Node& node) {
+  if (node.attributes.size() != 1) return InvalidArgument("want one attribute, got {}", node.attributes.size());
+  auto& [name, value] = *node.attributes.begin();
+  if (name == "value" && std::holds_alternative<Tensor>(value)) return std::get<Tensor>(std::move(value));
+  if (name == "value" && std::holds_alternative<IntTensor>(value)) return std::get<IntTensor>(std::move(value));
+  if (const auto* number = std::get_if<float>(&value); number && name == "value_float") {
+    return Tensor{.data = {*number}};
+  }
+  if (const auto* integer = std::get_if<int64_t>(&value); integer && name == "value_int") {
+    return IntTensor{.data = {*integer}};
+  }
+  if (const auto* floats = std::get_if<std::vector<float>>(&value); floats && name == "value_floats") {
+    if (floats->empty()) return InvalidArgument("attribute 'value_floats' is empty");
+    return Tensor{.shape = VectorShape(floats->size()), .data = {floats->begin(), floats->end()}};
+  }
+  if (auto* ints = std::get_if<std::vector<int64_t>>(&value); ints && name == "value_ints") {
+    return IntTensor{.shape = VectorShape(ints->size()), .data = std::move(*ints)};
+  }
+  return Unimplemented("attribute '{}'", Printable(name));
+}
+
+template <typename Visit>
+void ForEachUse(Graph& graph, const Visit& visit) {
+  for (GraphInput& input : graph.inputs) visit(input.value);
+  for (ValueId& id : graph.outputs) visit(id);
+  for (Node& node : graph.nodes) {
+    for (ValueId& id : node.inputs) visit(id);
+    for (ValueId& id : node.outputs) visit(id);
+  }
+}
+
+// Folding leaves constants behind that nobody reads any more.
+void DropUnusedValues(Graph& graph) {
+  std::vector<ValueId> renumbered(graph.values.size(), kNoValue);
+  std::vector<Value> kept;
+  ForEachUse(graph, [&](ValueId& id) {
+    if (id == kNoValue) return;
+    if (renumbered[id] == kNoValue) {
+      renumbered[id] = static_cast<ValueId>(kept.size());
+      kept.push_back(std::move(graph.values[id]));
+    }
+    id = renumbered[id];
+  });
+  graph.values = std::move(kept);
+}
+
 class GraphBuilder {
  public:
   GraphBuilder(GraphProto& proto, int64_t opset_version, const ParseLimits& limits) : proto_(proto), limits_(limits) {
@@ -90,7 +139,7 @@ class GraphBuilder {
     for (const int index : wiring_.order) BITPLAN_RETURN_IF_ERROR(AddNode(index));
     BITPLAN_RETURN_IF_ERROR(unsupported_.ToStatus());
     BITPLAN_RETURN_IF_ERROR(AddOutputs());
-    DropUnusedValues();
+    DropUnusedValues(graph_);
     BITPLAN_RETURN_IF_ERROR(WithContext(ops::FindLayers(graph_), "onnx"));
     if (graph_.layers.layers.empty()) {
       return InvalidArgument("onnx: no layer: want a Conv, Gemm or MatMul whose weight is a constant");
@@ -150,7 +199,7 @@ class GraphBuilder {
     for (size_t i = 0; i < wiring_.inputs.size(); ++i) {
       const onnx_wire::ValueInfoProto& input = proto_.input(wiring_.inputs[i]);
       const ValueId id = wiring_.input_values[i];
-      absl::StatusOr<Shape> shape = ReadInputShape(input);
+      absl::StatusOr<Shape> shape = ReadInputShape(input, limits_);
       if (absl::IsUnimplemented(shape.status())) {
         unsupported_.Add(MessageOf(shape.status()), fmt::format("input '{}'", input.name()));
         unknown_[id] = Unknown::kRunTime;
@@ -160,43 +209,6 @@ class GraphBuilder {
       graph_.inputs.push_back({.value = id, .shape = *std::move(shape)});
     }
     return SetInputShapes();
-  }
-
-  absl::StatusOr<Shape> ReadInputShape(const onnx_wire::ValueInfoProto& input) const {
-    const onnx_wire::TypeProto& type = input.type();
-    if (!type.has_tensor_type()) return Unimplemented("inputs that are not dense tensors");
-    if (!IsFloatType(type.tensor_type().elem_type())) {
-      return Unimplemented("inputs of {}, want float", TypeName(type.tensor_type().elem_type()));
-    }
-    if (!type.tensor_type().has_shape()) return Unimplemented("inputs without a shape");
-    const auto& dims = type.tensor_type().shape().dim();
-    if (dims.empty()) return InvalidArgument("a scalar, want a first dimension of samples");
-    if (dims.size() > limits_.max_rank) {
-      return InvalidArgument("{} dimensions, want at most {}", dims.size(), limits_.max_rank);
-    }
-    Shape shape;
-    for (const auto& dim : dims) {
-      const bool fixed = dim.has_dim_value();
-      if (!fixed && !shape.empty()) {
-        return Unimplemented("inputs whose dimension {} ('{}') is not fixed; only the first may be", shape.size(),
-                             Printable(dim.dim_param()));
-      }
-      shape.push_back(fixed ? dim.dim_value() : kDynamic);
-    }
-    BITPLAN_RETURN_IF_ERROR(CheckInputShape(shape));
-    return shape;
-  }
-
-  absl::Status CheckInputShape(const Shape& shape) const {
-    Shape fixed = shape;
-    if (fixed[0] == kDynamic) fixed[0] = 1;
-    if (std::ranges::any_of(fixed, [](int64_t size) { return size < 1; })) {
-      return InvalidArgument("shape {}: sizes must be at least 1", ToString(shape));
-    }
-    if (CheckedNumElements(fixed, limits_.max_activation_elements) < 0) {
-      return InvalidArgument("shape {}: more than {} elements", ToString(shape), limits_.max_activation_elements);
-    }
-    return absl::OkStatus();
   }
 
   absl::Status SetInputShapes() {
@@ -327,25 +339,12 @@ class GraphBuilder {
   }
 
   absl::Status PlaceConstant(int index, Node& node, ValueId output) {
-    if (node.attributes.size() != 1) return InvalidArgument("want one attribute, got {}", node.attributes.size());
-    auto& [name, value] = *node.attributes.begin();
-    if (auto* tensor = std::get_if<Tensor>(&value); tensor != nullptr && name == "value") {
-      SetConstant(output, std::move(*tensor));
-    } else if (auto* ints = std::get_if<IntTensor>(&value); ints != nullptr && name == "value") {
-      SetConstant(output, std::move(*ints));
-    } else if (const auto* number = std::get_if<float>(&value); number != nullptr && name == "value_float") {
-      SetConstant(output, Tensor{.data = {*number}});
-    } else if (const auto* integer = std::get_if<int64_t>(&value); integer != nullptr && name == "value_int") {
-      SetConstant(output, IntTensor{.data = {*integer}});
-    } else if (auto* floats = std::get_if<std::vector<float>>(&value); floats != nullptr && name == "value_floats") {
-      if (floats->empty()) return InvalidArgument("attribute 'value_floats' is empty");
-      SetConstant(output,
-                  Tensor{.shape = {static_cast<int64_t>(floats->size())}, .data = {floats->begin(), floats->end()}});
-    } else if (auto* list = std::get_if<std::vector<int64_t>>(&value); list != nullptr && name == "value_ints") {
-      SetConstant(output, IntTensor{.shape = {static_cast<int64_t>(list->size())}, .data = std::move(*list)});
-    } else {
-      return NotSupported(index, fmt::format("Constant: attribute '{}'", Printable(name)));
+    absl::StatusOr<Constant> constant = TakeConstant(node);
+    if (absl::IsUnimplemented(constant.status())) {
+      return NotSupported(index, fmt::format("Constant: {}", MessageOf(constant.status())));
     }
+    if (!constant.ok()) return constant.status();
+    SetConstant(output, *std::move(constant));
     return absl::OkStatus();
   }
 
@@ -546,33 +545,6 @@ class GraphBuilder {
     SetConstant(output, std::move(constant));
     graph_.nodes.pop_back();
     return absl::OkStatus();
-  }
-
-  // --- the end ---
-
-  template <typename Visit>
-  void ForEachUse(const Visit& visit) {
-    for (GraphInput& input : graph_.inputs) visit(input.value);
-    for (ValueId& id : graph_.outputs) visit(id);
-    for (Node& node : graph_.nodes) {
-      for (ValueId& id : node.inputs) visit(id);
-      for (ValueId& id : node.outputs) visit(id);
-    }
-  }
-
-  // Folding leaves constants behind that nobody reads any more.
-  void DropUnusedValues() {
-    std::vector<ValueId> renumbered(graph_.values.size(), kNoValue);
-    std::vector<Value> kept;
-    ForEachUse([&](ValueId& id) {
-      if (id == kNoValue) return;
-      if (renumbered[id] == kNoValue) {
-        renumbered[id] = static_cast<ValueId>(kept.size());
-        kept.push_back(std::move(graph_.values[id]));
-      }
-      id = renumbered[id];
-    });
-    graph_.values = std::move(kept);
   }
 
   GraphProto& proto_;
