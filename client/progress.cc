@@ -40,7 +40,7 @@ std::string ProgressBar(const ProgressView& view) {
   const int filled = static_cast<int>(std::clamp(progress.fraction, 0.0, 1.0) * kBarWidth);
   std::string line = fmt::format("{:<14} [{:#>{}}{:.>{}}] {:>4}", progress.stage, "", filled, "", kBarWidth - filled,
                                  Percent(progress.fraction));
-  if (view.eta_seconds) line += fmt::format("  {} left", FormatSeconds(*view.eta_seconds));
+  if (view.eta_seconds && progress.fraction < 1) line += fmt::format("  {} left", FormatSeconds(*view.eta_seconds));
   if (progress.num_layers > 0) line += fmt::format("  layer {}/{}", progress.layer, progress.num_layers);
   if (progress.probes > 0) line += fmt::format("  {} {}", progress.probes, progress.probes == 1 ? "probe" : "probes");
   if (progress.relative_error > 0) line += fmt::format("  error {}", ErrorPercent(progress.relative_error));
@@ -55,7 +55,7 @@ std::string ProgressSentence(const ProgressView& view) {
   if (progress.num_layers > 0) line += fmt::format(", layer {} of {}", progress.layer, progress.num_layers);
   if (progress.probes > 0) line += fmt::format(", {} {}", progress.probes, progress.probes == 1 ? "probe" : "probes");
   if (progress.relative_error > 0) line += fmt::format(", relative error {}", ErrorPercent(progress.relative_error));
-  if (view.eta_seconds) line += fmt::format(", about {} left", FormatSeconds(*view.eta_seconds));
+  if (view.eta_seconds && progress.fraction < 1) line += fmt::format(", about {} left", FormatSeconds(*view.eta_seconds));
   return line;
 }
 

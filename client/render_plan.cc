@@ -175,9 +175,19 @@ std::string RenderProof(const Plan& plan) {
 std::string RenderDiagnosis(const Plan& plan) {
   const auto is_short = [](const PlanBudget& budget) { return budget.least_achievable > budget.limit; };
   if (plan.termination == Termination::kInfeasible && std::ranges::any_of(plan.budgets, is_short)) return "";
-  std::string text = plan.diagnosis;
-  for (size_t at = text.find("; "); at != std::string::npos; at = text.find("; ", at)) text.replace(at, 2, "\n");
-  return text.empty() ? "" : text + "\n";
+  std::string text;
+  for (size_t begin = 0; begin < plan.diagnosis.size();) {
+    const size_t end = std::min(plan.diagnosis.find("; ", begin), plan.diagnosis.size());
+    text += plan.diagnosis.substr(begin, end - begin) + "\n";
+    begin = end + 2;
+  }
+  return text;
+}
+
+std::string RenderWarnings(const Plan& plan) {
+  std::string text;
+  for (const std::string& warning : plan.warnings) text += fmt::format("note: {}\n", warning);
+  return text;
 }
 
 std::string RenderOrigin(const Plan& plan) {
@@ -193,7 +203,7 @@ std::string RenderPlan(const Plan& plan) {
   std::string text;
   if (plan.has_choice()) text += RenderLayersToWidth(plan) + "\n";
   if (!plan.budgets.empty()) text += RenderBudgets(plan) + "\n";
-  return text + RenderProof(plan) + RenderDiagnosis(plan) + RenderOrigin(plan);
+  return text + RenderProof(plan) + RenderDiagnosis(plan) + RenderWarnings(plan) + RenderOrigin(plan);
 }
 
 }  // namespace bitplan::client
