@@ -1,6 +1,10 @@
 #include "search/pipeline/make_plan.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "search/base/status.h"
@@ -106,6 +110,35 @@ std::string DiagnosisOf(const Solution& solution) {
       solution.bound, 100 * solution.gap);
 }
 
+// "3 of 10 traces missed the wanted error ..." if any estimate of this kind did; `is_met` tells of one layer, nullopt
+// where it was not estimated.
+template <typename IsMet>
+void WarnOfMissedTargets(const Measurement& measured, std::string_view what, std::string_view remedy, IsMet is_met,
+                         std::vector<std::string>& warnings) {
+  std::vector<std::string_view> missed;
+  for (size_t i = 0; i < measured.sensitivity.curvature.size(); ++i) {
+    if (!is_met(measured.sensitivity.curvature[i])) missed.push_back(measured.layers.layers[i].name);
+  }
+  if (missed.empty()) return;
+  constexpr size_t kMostNames = 4;
+  const bool cut = missed.size() > kMostNames;
+  warnings.push_back(fmt::format("{} of {} {} missed the wanted error ({}{}); {} would make the scores surer",
+                                 missed.size(), measured.layers.layers.size(), what,
+                                 fmt::join(missed.begin(), missed.begin() + std::min(missed.size(), kMostNames), ", "),
+                                 cut ? ", ..." : "", remedy));
+}
+
+std::vector<std::string> WarningsOf(const Measurement& measured) {
+  std::vector<std::string> warnings;
+  WarnOfMissedTargets(
+      measured, "traces", "more probes",
+      [](const LayerCurvature& layer) { return !layer.trace || layer.trace->converged; }, warnings);
+  WarnOfMissedTargets(
+      measured, "top eigenvalues", "more iterations",
+      [](const LayerCurvature& layer) { return !layer.top_eigenvalue || layer.top_eigenvalue->converged; }, warnings);
+  return warnings;
+}
+
 PlanProvenance ProvenanceOf(const Measurement& measured, const CostTable& costs, const SearchRequest& request) {
   PlanProvenance provenance{.model_digest = measured.model_digest,
                             .dataset_digest = measured.dataset_digest,
@@ -149,6 +182,7 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
   SetProof(solution, plan);
   plan.infeasibility = InfeasibilityOf(request, solution);
   plan.diagnosis = DiagnosisOf(solution);
+  plan.warnings = WarningsOf(measured);
   plan.provenance = ProvenanceOf(measured, costs, request);
   plan.created = request.created;
   plan.fingerprint = plan::Fingerprint(plan);

@@ -84,6 +84,7 @@ Json ResultToJson(const Plan& plan) {
                              {"shortages", ToJsonArray(plan.infeasibility->shortages)}};
   }
   json["diagnosis"] = plan.diagnosis;
+  json["warnings"] = plan.warnings;
   return json;
 }
 
@@ -238,6 +239,12 @@ PlanInfeasibility ReadInfeasibility(JsonObject object) {
   return why;
 }
 
+std::vector<std::string> ReadStrings(const JsonValue& value) {
+  std::vector<std::string> texts;
+  for (const JsonValue& text : value.Array()) texts.push_back(text.String());
+  return texts;
+}
+
 void ReadResult(JsonObject object, Plan& plan) {
   plan.termination = ReadTermination(object.At("termination"));
   plan.objective = object.Number("objective");
@@ -248,6 +255,7 @@ void ReadResult(JsonObject object, Plan& plan) {
   plan.solver_nodes = ReadCount(object.At("solver_nodes"));
   if (object.Has("infeasibility")) plan.infeasibility = ReadInfeasibility(object.Object("infeasibility"));
   plan.diagnosis = object.String("diagnosis");
+  plan.warnings = ReadStrings(object.At("warnings"));
   object.RefuseUnknownKeys();
 }
 
@@ -259,12 +267,6 @@ std::map<int, Costs> ReadUniform(JsonObject object) {
   }
   object.RefuseUnknownKeys();
   return uniform;
-}
-
-std::vector<std::string> ReadNames(const JsonValue& value) {
-  std::vector<std::string> names;
-  for (const JsonValue& name : value.Array()) names.push_back(name.String());
-  return names;
 }
 
 std::string ReadDigest(const JsonValue& value) {
@@ -316,7 +318,7 @@ Plan ReadPlan(JsonObject& root) {
   for (const JsonValue& budget : root.Array("budgets")) plan.budgets.push_back(ReadBudget(budget.Object()));
   plan.totals = ReadCosts(root.Object("totals"));
   plan.uniform = ReadUniform(root.Object("uniform"));
-  for (const JsonValue& tie : root.Array("ties")) plan.ties.push_back(ReadNames(tie));
+  for (const JsonValue& tie : root.Array("ties")) plan.ties.push_back(ReadStrings(tie));
   for (const JsonValue& layer : root.Array("layers")) plan.layers.push_back(ReadLayer(layer.Object()));
   plan.provenance = ReadProvenance(root.Object("provenance"));
   root.RefuseUnknownKeys();

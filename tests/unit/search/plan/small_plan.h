@@ -60,6 +60,7 @@ inline Plan SmallPlan() {
                      .bitplan_version = "0.1.0",
                      .versions = {{"estimators", "1"}},
                      .origin = {{"source", "a paper"}}};
+  plan.warnings = {"1 of 2 traces missed the wanted error"};
   plan.created = "2024-05-06T07:08:09Z";
   plan.fingerprint = plan::Fingerprint(plan);
   return plan;
