@@ -108,6 +108,19 @@ std::string ParsedPath(const CLI::App& app) {
   return parsed.empty() ? path : path + " " + ParsedPath(*parsed.front());
 }
 
+// The deepest command that was understood.
+const CLI::App& ParsedLeaf(const CLI::App& app) {
+  const auto parsed = app.get_subcommands();
+  return parsed.empty() ? app : ParsedLeaf(*parsed.front());
+}
+
+// CLI11 misses the subcommand before it looks at the word that stands in its place.
+std::string UsageMessage(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> unknown = ParsedLeaf(app).remaining();
+  const bool is_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  return is_missing && !unknown.empty() ? fmt::format("no such command: '{}'", unknown.front()) : error.what();
+}
+
 }  // namespace
 
 std::string Globals::NameOf(std::string_view collection, std::string_view name_or_id) const {
@@ -135,7 +148,7 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, st
     console.Answer(fmt::format("{}\n", version.what()));
     return ExitCode::kOk;
   } catch (const CLI::ParseError& error) {
-    console.Note(fmt::format("bitplan: {}", error.what()));
+    console.Note(fmt::format("bitplan: {}", UsageMessage(app, error)));
     console.Note(fmt::format("'{} --help' says more", ParsedPath(app)));
     return ExitCode::kUsage;
   }

@@ -160,7 +160,8 @@ TEST(LocalSearch, InfeasibleIsAnAnswerWithItsOwnCode) {
 
 TEST(LocalSearch, ErrorsNameTheField) {
   const std::string path = ::testing::TempDir() + "/bitplan_broken.json";
-  ASSERT_TRUE(WriteFile(path, R"({"format": "bitplan.sensitivities/1", "layers": [{"name": 7}]})").ok());
+  ASSERT_TRUE(
+      WriteFile(path, R"({"format": "bitplan.sensitivities/1", "method": "given", "layers": [{"name": 7}]})").ok());
   const Ran ran = RunLine({"local", "search", "--sensitivities", path, "--budget", "size=1x"});
   EXPECT_EQ(ran.code, ExitCode::kFailed);
   EXPECT_EQ(ran.out, "");
