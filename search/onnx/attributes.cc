@@ -34,7 +34,7 @@ absl::StatusOr<Attribute> DecodeFloats(const AttributeProto& attribute) {
 
 absl::StatusOr<Attribute> DecodeTensorAttribute(const AttributeProto& attribute, const ParseLimits& limits) {
   BITPLAN_ASSIGN_OR_RETURN(Constant constant, DecodeTensor(attribute.t(), limits));
-  return std::visit([](auto&& tensor) { return Attribute(std::move(tensor)); }, std::move(constant));
+  return std::visit([](auto& tensor) { return Attribute(std::move(tensor)); }, constant);
 }
 
 absl::StatusOr<Attribute> DecodeValue(const AttributeProto& attribute, const ParseLimits& limits) {

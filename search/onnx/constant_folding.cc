@@ -196,7 +196,8 @@ absl::StatusOr<Constant> FoldUnsqueeze(const FoldRequest& request) {
   BITPLAN_ASSIGN_OR_RETURN(const ConstantRef* input, RequiredInput(request, 0));
   BITPLAN_ASSIGN_OR_RETURN(std::optional<Ints> axes, AxesOf(request));
   if (!axes) return InvalidArgument("axes are missing");
-  BITPLAN_ASSIGN_OR_RETURN(axes, NormalizeAxes(*std::move(axes), input->shape().size() + axes->size()));
+  const size_t rank = input->shape().size() + axes->size();
+  BITPLAN_ASSIGN_OR_RETURN(axes, NormalizeAxes(*std::move(axes), rank));
   Shape shape = input->shape();
   for (const int64_t axis : *axes) shape.insert(shape.begin() + axis, 1);
   return WithShape(request, std::move(shape));

@@ -163,7 +163,7 @@ class GraphBuilder {
   void SetConstant(ValueId id, Constant constant) {
     const Shape shape = std::visit([](const auto& tensor) { return tensor.shape; }, constant);
     for (std::vector<Shape>& shapes : shapes_) shapes[id] = shape;
-    std::visit([&](auto&& tensor) { graph_.values[id].constant = std::move(tensor); }, std::move(constant));
+    std::visit([&](auto& tensor) { graph_.values[id].constant = std::move(tensor); }, constant);
   }
 
   bool IsConstant(ValueId id) const { return graph_.values[id].is_constant(); }
@@ -329,7 +329,7 @@ class GraphBuilder {
       return absl::OkStatus();
     }
     if (CanFold(node.op_type)) {
-      const absl::Status folded = PlaceFolded(index, node, output);
+      absl::Status folded = PlaceFolded(index, node, output);
       if (!absl::IsUnimplemented(folded)) return folded;
       if (ops::FindOp(node.op_type) == nullptr) {
         return NotSupported(index, fmt::format("{}: {}", node.op_type, MessageOf(folded)));
@@ -531,6 +531,7 @@ class GraphBuilder {
     const int64_t count = NumElements(shapes_[0][output]);
     if (node.outputs.size() != 1 || count > limits_.max_folded_elements - folded_elements_) return absl::OkStatus();
     std::vector<std::span<const float>> reads;
+    reads.reserve(node.inputs.size());
     for (const ValueId id : node.inputs) {
       reads.push_back(takes_floats(id) ? std::span<const float>(std::get<Tensor>(graph_.values[id].constant).data)
                                        : std::span<const float>());

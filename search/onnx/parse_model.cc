@@ -9,9 +9,12 @@
 #include "search/onnx/graph_builder.h"
 #include "search/onnx/onnx_wire.pb.h"
 #include "search/onnx/wire_scan.h"
+#include "search/ops/op_table.h"
 
 namespace bitplan::onnx {
 namespace {
+
+static_assert(kMaxOpset == ops::kMaxOpset, "importer and operator table read the same versions");
 
 // Version 3 brought opset_import, without which operators have no meaning; 12 is the newest that was read up on.
 constexpr int64_t kMinIrVersion = 3;
