@@ -45,8 +45,24 @@ bool IsFinished(v1::JobState state) {
   return state == v1::JOB_STATE_SUCCEEDED || state == v1::JOB_STATE_FAILED || state == v1::JOB_STATE_CANCELLED;
 }
 
+// How a stream ends that the server did not end for a reason of ours: cut off by a server that stops, a proxy, the
+// line. Our services send details with every error.
+bool IsLost(const grpc::Status& status) {
+  switch (status.error_code()) {
+    case grpc::StatusCode::OK:  // without the terminal event
+    case grpc::StatusCode::UNAVAILABLE:
+      return true;
+    case grpc::StatusCode::CANCELLED:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::UNKNOWN:
+      return status.error_details().empty();
+    default:
+      return false;
+  }
+}
+
 // Sleeps for `delay`, less if `stop` is requested.
-void Sleep(milliseconds delay, std::stop_token stop) {
+void Sleep(milliseconds delay, const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
@@ -261,18 +277,17 @@ absl::StatusOr<v1::Job> Channel::WatchJob(const Watch& watch) {
     if (finished.has_value()) return *std::move(finished);
     if (watch.leave.stop_requested()) return absl::CancelledError("left");
     const bool turn_is_over = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
-    const bool lost = status.ok() || status.error_code() == grpc::StatusCode::UNAVAILABLE;
+    const bool lost = IsLost(status);
     if (!turn_is_over && !lost) return impl_->StatusOf(status);
     if (heard || turn_is_over) {
       give_up = steady_clock::now() + impl_->options.watch_patience;
       delay = impl_->options.first_delay;
     }
     if (turn_is_over) continue;
-    // A stream that ends without the terminal event is a server that goes away.
     const absl::Status reason =
         status.ok() ? absl::UnavailableError("the server ended the stream before the job") : impl_->StatusOf(status);
     if (steady_clock::now() >= give_up) return reason;
-    if (watch.on_lost) watch.on_lost(reason);
+    if (watch.on_lost) watch.on_lost();
     Sleep(delay, watch.leave);
     delay = std::min(delay * 3, kLongestDelay);
   }

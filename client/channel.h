@@ -75,7 +75,7 @@ class Channel {
     std::string name;
     int64_t after_sequence = 0;
     std::function<void(const v1::JobEvent&)> on_event;
-    std::function<void(const absl::Status&)> on_lost;
+    std::function<void()> on_lost;
     std::stop_token leave;
   };
   absl::StatusOr<v1::Job> WatchJob(const Watch& watch);

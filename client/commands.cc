@@ -103,7 +103,7 @@ void Declare(CLI::App& app, Globals& globals, Action& action) {
 
 // The command that the arguments were meant for, as far as they were understood: "bitplan job watch".
 std::string ParsedPath(const CLI::App& app) {
-  std::string path = app.get_name();
+  const std::string& path = app.get_name();
   const auto parsed = app.get_subcommands();
   return parsed.empty() ? path : path + " " + ParsedPath(*parsed.front());
 }

@@ -15,7 +15,7 @@ namespace {
 void ShowStateChange(Console& console, const v1::Job& job) {
   if (job.awaiting_worker()) {
     console.Note(
-        fmt::format("the server was restarted: attempt {} of {} waits for a worker", job.attempt(), job.name()));
+        fmt::format("The server took the job back into its queue; attempt {} waits for a worker", job.attempt()));
   } else if (job.state() == v1::JOB_STATE_QUEUED) {
     console.StatusLine("queued");
   }
@@ -42,6 +42,7 @@ absl::StatusOr<v1::Job> WatchToEnd(Session& session, Channel& channel, const std
       AskToCancel(console, channel, job);
     }
   });
+  const std::string lost = fmt::format("Lost the connection to {}; trying again", channel.server());
   bool told_lost = false;
   auto finished = channel.WatchJob({.name = job,
                                     .on_event =
@@ -51,9 +52,8 @@ absl::StatusOr<v1::Job> WatchToEnd(Session& session, Channel& channel, const std
                                           if (event.has_progress()) progress.Show(ProgressView::Of(event.progress()));
                                         },
                                     .on_lost =
-                                        [&](const absl::Status& reason) {
-                                          if (!told_lost)
-                                            console.Note(fmt::format("{}; trying again", MessageOf(reason)));
+                                        [&] {
+                                          if (!told_lost) console.Note(lost);
                                           told_lost = true;
                                         },
                                     .leave = leave.get_token()});

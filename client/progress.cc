@@ -55,7 +55,8 @@ std::string ProgressSentence(const ProgressView& view) {
   if (progress.num_layers > 0) line += fmt::format(", layer {} of {}", progress.layer, progress.num_layers);
   if (progress.probes > 0) line += fmt::format(", {} {}", progress.probes, progress.probes == 1 ? "probe" : "probes");
   if (progress.relative_error > 0) line += fmt::format(", relative error {}", ErrorPercent(progress.relative_error));
-  if (view.eta_seconds && progress.fraction < 1) line += fmt::format(", about {} left", FormatSeconds(*view.eta_seconds));
+  if (view.eta_seconds && progress.fraction < 1)
+    line += fmt::format(", about {} left", FormatSeconds(*view.eta_seconds));
   return line;
 }
 

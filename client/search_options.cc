@@ -170,6 +170,7 @@ absl::StatusOr<std::vector<BudgetSpec>> BudgetsOf(const SearchArguments& argumen
 
 std::vector<std::vector<std::string>> TiesOf(const SearchArguments& arguments) {
   std::vector<std::vector<std::string>> ties;
+  ties.reserve(arguments.ties.size());
   for (const std::string& text : arguments.ties) ties.push_back(CLI::detail::split(text, ','));
   return ties;
 }
