@@ -172,6 +172,7 @@ absl::StatusOr<ZipEntry> ReadEntry(std::string_view bytes, std::string_view& res
 // Entries that share bytes are how a small archive unpacks to a large one (Fifield 2019, "A better zip bomb").
 absl::Status CheckDisjoint(const std::vector<ZipEntry>& entries) {
   std::vector<std::pair<int64_t, int64_t>> ranges;
+  ranges.reserve(entries.size());
   for (const ZipEntry& entry : entries) ranges.emplace_back(entry.data_offset, entry.data_offset + entry.packed_size);
   std::ranges::sort(ranges);
   for (size_t i = 1; i < ranges.size(); ++i) {
