@@ -218,6 +218,7 @@ CoinPackedMatrix Matrix(const Model& model) {
 void Load(const Model& model, OsiClpSolverInterface& lp) {
   const size_t num_columns = model.columns.size();
   std::vector<double> objective;
+  objective.reserve(num_columns);
   for (const Model::Column& column : model.columns) objective.push_back(column.objective);
   std::vector<double> row_lower(model.num_groups(), 1);
   std::vector<double> row_upper(model.num_groups(), 1);

@@ -33,6 +33,7 @@ absl::StatusOr<SolverEntry> PickSolver(const SolverOptions& options, int num_bin
 
 std::vector<BudgetUsage> DescribeBudgets(const Problem& problem, std::span<const std::vector<int>> groups) {
   std::vector<BudgetUsage> budgets;
+  budgets.reserve(problem.budgets.size());
   for (const ProblemBudget& budget : problem.budgets) {
     budgets.push_back({.resource = problem.resources[budget.resource],
                        .limit = budget.limit,

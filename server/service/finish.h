@@ -13,8 +13,9 @@ namespace bitplan::service {
 // How every handler ends: the value becomes the response, an error the RPC's status.
 template <typename Message>
 grpc::Status Finish(absl::StatusOr<Message> result, Message* response) {
-  if (result.ok()) *response = *std::move(result);
-  return ToGrpcStatus(result.status());
+  if (!result.ok()) return ToGrpcStatus(result.status());
+  *response = *std::move(result);
+  return grpc::Status::OK;
 }
 
 }  // namespace bitplan::service

@@ -44,7 +44,7 @@ absl::StatusOr<Measurement> MeasureNow(Backend& backend, const MeasurePlan& plan
 }  // namespace
 
 absl::StatusOr<store::Resource> StoreMeasurement(Backend& backend, std::string_view project,
-                                                 const Measurement& measurement, v1::Measurement about,
+                                                 const Measurement& measurement, const v1::Measurement& about,
                                                  const store::RequestKey& request) {
   v1::Measurement message = convert::FromMeasurement(measurement);
   message.clear_layers();

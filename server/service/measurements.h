@@ -17,7 +17,7 @@ namespace bitplan::service {
 
 // Stores `measurement`, or finds the one with its digest. `about` brings display_name, model, dataset and config.
 absl::StatusOr<store::Resource> StoreMeasurement(Backend& backend, std::string_view project,
-                                                 const Measurement& measurement, v1::Measurement about,
+                                                 const Measurement& measurement, const v1::Measurement& about,
                                                  const store::RequestKey& request);
 
 // The value behind a resource. kDataLoss if its document is unreadable.

@@ -60,6 +60,7 @@ ProblemBudget InterpolatedBudget(const Problem& problem, const std::string& reso
 
 std::vector<int> BitsOf(const Solution& solution) {
   std::vector<int> bits;
+  bits.reserve(solution.choice.size());
   for (const int option : solution.choice) bits.push_back(kBits[option]);
   return bits;
 }

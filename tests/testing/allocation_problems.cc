@@ -85,6 +85,7 @@ ProblemLayer DrawLayer(int num_options, int num_resources, const Style& style, R
 // A random choice that keeps the ties: layers of one group of ties follow its first layer, group after group.
 std::vector<int> DrawChoice(const Problem& problem, Rng& rng) {
   std::vector<int> choice;
+  choice.reserve(problem.layers.size());
   for (const ProblemLayer& layer : problem.layers) {
     choice.push_back(static_cast<int>(rng.NextBelow(layer.options.size())));
   }
@@ -158,8 +159,8 @@ Problem CorrelatedProblem(uint64_t seed, int num_layers, int num_options, int64_
   int64_t least = 0;
   int64_t most = 0;
   for (int i = 0; i < num_layers; ++i) {
-    std::vector<int64_t> costs;
-    for (int k = 0; k < num_options; ++k) costs.push_back(Between(rng, 1, max_cost));
+    std::vector<int64_t> costs(num_options);
+    for (int64_t& cost : costs) cost = Between(rng, 1, max_cost);
     std::sort(costs.begin(), costs.end());
     ProblemLayer& layer = problem.layers.emplace_back();
     for (int k = 0; k < num_options; ++k) {

@@ -59,12 +59,14 @@ TEST(SolveWithCbc, GivesTheSameAnswersFromSeveralThreadsAtOnce) {
   constexpr int kThreads = 8;
   constexpr int kProblems = 12;
   std::vector<Solution> alone;
+  alone.reserve(kProblems);
   for (int p = 0; p < kProblems; ++p) {
     alone.push_back(*Solve(NetworkLikeProblem(p, 25, 4, 2, 0.3), {.solver = "cbc"}, {}));
   }
   std::vector<std::vector<Solution>> together(kThreads);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([&together, t] {
         for (int p = 0; p < kProblems; ++p) {
