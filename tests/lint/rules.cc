@@ -56,7 +56,7 @@ const std::vector<LayerRow>& Layers() {
 
 // A library whose headers begin with one of `prefixes` may be included from these folders only; none: from anywhere.
 struct LibraryRow {
-  std::string_view library;
+  std::string_view package;
   std::vector<std::string_view> prefixes;
   std::vector<std::string_view> folders;
   bool in_headers;
@@ -120,14 +120,14 @@ std::string WrongLibrary(const SourceFile& file, const std::string& include) {
   const bool is_stub = include.ends_with(".grpc.pb.h");
   if (include == "grpcpp/support/status.h") return "";  // light, and what every RPC returns; used where gRPC is linked
   for (const LibraryRow& row : Libraries()) {
-    if (!StartsWithAny(include, row.prefixes) && !(is_stub && row.library == "gRPC")) continue;
+    if (!StartsWithAny(include, row.prefixes) && !(is_stub && row.package == "gRPC")) continue;
     if (!row.in_headers && file.path.ends_with(".h")) {
-      return fmt::format("includes {}: {} belongs in .cc files only", include, row.library);
+      return fmt::format("includes {}: {} belongs in .cc files only", include, row.package);
     }
     const LayerRow* layer = LayerOf(file.path);
     const std::string_view folder = layer != nullptr ? layer->folder : std::string_view("tests");
     if (!row.folders.empty() && std::ranges::find(row.folders, folder) == row.folders.end()) {
-      return fmt::format("includes {}: {} is used in {} only", include, row.library, fmt::join(row.folders, ", "));
+      return fmt::format("includes {}: {} is used in {} only", include, row.package, fmt::join(row.folders, ", "));
     }
   }
   return "";
