@@ -5,7 +5,12 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <chrono>
+#include <future>
 #include <map>
+#include <random>
+#include <thread>
 
 #include "bitplan/v1/profile.pb.h"
 #include "bitplan/v1/system.pb.h"
@@ -638,6 +643,60 @@ TEST(Plans, SearchTakesInlineAndStoredProfiles) {
   plan = MustCall<v1::Plan>(server.client(), "PlanService/Search", request);
   EXPECT_EQ(plan.provenance().profile(), "mine");
   EXPECT_EQ(plan.config().profile(), "projects/p/profiles/mine");
+}
+
+// A search whose proof takes far longer than its time limit: 200 layers, random scores and costs, three tight budgets.
+v1::SearchRequest HardSearch(RpcClient& client) {
+  constexpr std::array kCosts = {"latency", "memory", "energy"};
+  std::mt19937 random(3);
+  v1::ImportMeasurementRequest request;
+  request.set_parent("projects/p");
+  for (int i = 0; i < 200; ++i) {
+    auto* layer = request.mutable_table()->add_layers();
+    layer->mutable_layer()->set_name("layer" + std::to_string(i));
+    layer->mutable_layer()->set_num_weights(1);
+    for (int bits = 2; bits < 14; ++bits) {
+      auto* option = layer->add_options();
+      option->mutable_option()->set_weight_bits(bits);
+      option->set_sensitivity(static_cast<double>(random() % 1'000'000));
+      for (const char* resource : kCosts) {
+        auto* cost = option->add_costs();
+        cost->set_resource(resource);
+        cost->set_amount(random() % 1'000'000);
+      }
+    }
+  }
+  v1::SearchRequest search;
+  search.set_measurement(MustCall<v1::Measurement>(client, "MeasurementService/ImportMeasurement", request).name());
+  for (const char* resource : kCosts) {
+    auto* budget = search.mutable_config()->add_budgets();
+    budget->set_resource(resource);
+    budget->set_limit(200 * 300'000);
+  }
+  search.mutable_config()->mutable_solver()->mutable_time_limit()->set_seconds(60);
+  search.mutable_config()->mutable_solver()->set_node_limit(int64_t{1} << 60);
+  return search;
+}
+
+// Nine searches, more than run at a time, whose callers go away: none goes on computing in a place of its own.
+TEST(Plans, ASearchEndsWithItsCaller) {
+  TestServer server;
+  v1::SearchRequest search = HardSearch(server.client());
+  search.set_store(true);
+  const v1::SearchRequest easy = SizeSearch(ImportResNet18(server.client()).name(), 0.75);
+  for (int i = 0; i < 9; ++i) {
+    const RpcStatus status =
+        server.client().CallAndVanish("PlanService/Search", search, std::chrono::milliseconds(300));
+    ASSERT_EQ(status.code, StatusCode::kCancelled) << status;
+  }
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!CallForStatus(server.client(), "PlanService/Search", easy).ok()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), give_up) << "the places are still taken";
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  v1::ListPlansRequest list;
+  list.set_parent("projects/p");
+  EXPECT_EQ(MustCall<v1::ListPlansResponse>(server.client(), "PlanService/ListPlans", list).plans_size(), 0);
 }
 
 struct BadSearch {
