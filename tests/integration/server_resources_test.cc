@@ -190,6 +190,17 @@ TEST(Models, RequestIdMakesUploadsIdempotent) {
               IsOk());
 }
 
+// A request id counts as well where the content was there before it.
+TEST(Models, ARequestIdThatMadeNothingNewIsTakenToo) {
+  TestServer server;
+  v1::Model first, second, other;
+  ASSERT_THAT(server.client().UploadModel(ModelVariant(1), {}, &first), IsOk());
+  ASSERT_THAT(server.client().UploadModel(ModelVariant(1), {.request_id = "r1"}, &second), IsOk());
+  EXPECT_EQ(second.name(), first.name());
+  EXPECT_THAT(server.client().UploadModel(ModelVariant(2), {.request_id = "r1"}, &other),
+              HasCode(StatusCode::kAlreadyExists));
+}
+
 TEST(Models, ARequestIdOutlivesWhatItMade) {
   TestServer server;
   v1::Model model;
@@ -510,6 +521,32 @@ TEST(Profiles, OwnOnesCanBeStoredAndListedAfterTheBuiltIn) {
     for (const char* name : {"mine-3", "mine-2", "mine-1"})
       expected.push_back(std::string("projects/p/profiles/") + name);
     EXPECT_EQ(names, expected) << "page size " << page_size;
+  }
+}
+
+// Eight calls at once with the same document: all get the one profile.
+TEST(Profiles, TheSameDocumentAtOnceIsOneProfile) {
+  TestServer server;
+  for (int round = 0; round < 10; ++round) {
+    const v1::CreateProfileRequest request = ProfileNamed("round-" + std::to_string(round));
+    std::vector<std::future<RpcStatus>> calls;
+    for (int i = 0; i < 8; ++i) {
+      calls.push_back(std::async(
+          std::launch::async, [&] { return CallForStatus(server.client(), "ProfileService/CreateProfile", request); }));
+    }
+    for (auto& call : calls) EXPECT_THAT(call.get(), IsOk());
+  }
+}
+
+TEST(Profiles, AnotherDocumentUnderATakenNameIsRefused) {
+  TestServer server;
+  MustCall<v1::Profile>(server.client(), "ProfileService/CreateProfile", ProfileNamed("mine"));
+  v1::CreateProfileRequest other = ProfileNamed("mine");
+  other.mutable_json()->append("\n");
+  for (const bool validate_only : {true, false}) {
+    other.set_validate_only(validate_only);
+    EXPECT_THAT(CallForStatus(server.client(), "ProfileService/CreateProfile", other),
+                HasCode(StatusCode::kAlreadyExists));
   }
 }
 
