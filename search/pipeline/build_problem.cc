@@ -147,6 +147,8 @@ absl::StatusOr<std::vector<std::vector<int>>> GroupLayers(const Measurement& mea
   std::vector<std::string_view> names;
   names.reserve(measured.layers.layers.size());
   for (const Layer& layer : measured.layers.layers) names.push_back(layer.name);
+  // First alone: an error then counts the request's ties as the request does.
+  BITPLAN_RETURN_IF_ERROR(GroupByTies(names, request.ties).status());
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, GroupByTies(names, AllTies(measured, request)));
   for (const std::vector<int>& group : groups) BITPLAN_RETURN_IF_ERROR(CheckSameOptions(measured, group));
   return groups;

@@ -66,6 +66,14 @@ absl::StatusOr<v1::Plan> Store(Backend& backend, const std::string& project, con
   return message;
 }
 
+// What only shows on the measurement, told with the path of the request's field.
+absl::Status AtConfig(const PreparedSearch& search, absl::Status status) {
+  for (size_t i = 0; i < search.request.budgets.size(); ++i) {
+    status = convert::AtBudget(fmt::format("config.budgets[{}]", i), search.request.budgets[i], status);
+  }
+  return MessageOf(status).starts_with("ties[") ? convert::AtField("config", status) : status;
+}
+
 absl::StatusOr<v1::Plan> Search(Backend& backend, const grpc::ServerContext& call, const v1::SearchRequest& request) {
   BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key,
                            ParseName("measurement", request.measurement(), "measurements"));
@@ -74,13 +82,18 @@ absl::StatusOr<v1::Plan> Search(Backend& backend, const grpc::ServerContext& cal
   const auto search = PrepareSearch(backend, key.project, request.config(), kSearchTimeLimitSeconds);
   if (!search.ok()) return convert::AtField("config", search.status());
   BITPLAN_ASSIGN_OR_RETURN(const Slot slot, Slot::Take(backend.searches, kMaxSearches, "searches at a time"));
-  if (request.validate_only()) return CheckSearchOn(backend, measurement, *search);
+  if (request.validate_only()) {
+    auto checked = CheckSearchOn(backend, measurement, *search);
+    if (!checked.ok()) return AtConfig(*search, checked.status());
+    return checked;
+  }
   const CallerWatch caller(call);
-  BITPLAN_ASSIGN_OR_RETURN(SolvedPlan solved, SolveOn(backend, measurement, *search, ContextOf(call, caller)));
+  auto solved = SolveOn(backend, measurement, *search, ContextOf(call, caller));
+  if (!solved.ok()) return AtConfig(*search, solved.status());
   // A solver that was stopped has an answer all the same; nobody is there to take it, and it must not be stored.
   if (caller.gone()) return absl::CancelledError("the client went away");
-  if (!request.store()) return std::move(solved.message);
-  return Store(backend, key.project, request, std::move(solved));
+  if (!request.store()) return std::move(solved->message);
+  return Store(backend, key.project, request, *std::move(solved));
 }
 
 absl::StatusOr<v1::Plan> Get(Backend& backend, const v1::GetPlanRequest& request) {

@@ -266,6 +266,7 @@ TEST(Models, RefusesWhatIsNoModel) {
   v1::Model model;
   const std::string bytes = TinyModelBytes();
   EXPECT_THAT(server.client().UploadModel("not ONNX at all", {}, &model), HasCode(StatusCode::kInvalidArgument));
+  EXPECT_EQ(server.client().UploadModel("not ONNX at all", {}, &model).field(), "chunk");
   EXPECT_THAT(server.client().UploadModel(bytes.substr(0, bytes.size() / 2), {}, &model),
               HasCode(StatusCode::kInvalidArgument));
   EXPECT_EQ(CountBlobs(server), 0);
@@ -452,20 +453,20 @@ INSTANTIATE_TEST_SUITE_P(
                   [](auto& r) {
                     r.mutable_table()->mutable_layers(1)->mutable_options(0)->mutable_option()->set_weight_bits(99);
                   },
-                  "table.layers[1] 'b'.options[0].option.weight_bits"},
+                  "table.layers[1].options[0].option.weight_bits"},
         BadImport{"Kind", [](auto& r) { r.mutable_table()->mutable_layers(0)->mutable_layer()->set_kind("blob"); },
-                  "table.layers[0] 'a'.layer.kind"},
+                  "table.layers[0].layer.kind"},
         BadImport{"NegativeCost",
                   [](auto& r) {
                     auto* cost = r.mutable_table()->mutable_layers(0)->mutable_options(0)->add_costs();
                     cost->set_resource("latency");
                     cost->set_amount(-1);
                   },
-                  "table.layers[0] 'a'.options[0].costs[0].amount"},
+                  "table.layers[0].options[0].costs[0].amount"},
         BadImport{
             "UnknownResource",
             [](auto& r) { r.mutable_table()->mutable_layers(0)->mutable_options(0)->add_costs()->set_resource("joy"); },
-            "table.layers[0] 'a'.options[0].costs[0].resource"}),
+            "table.layers[0].options[0].costs[0].resource"}),
     [](const auto& info) { return info.param.title; });
 
 TEST(Profiles, BuiltInOnesAreInEveryProject) {
@@ -767,6 +768,11 @@ INSTANTIATE_TEST_SUITE_P(
                   StatusCode::kInvalidArgument, "config.budgets[0].amount"},
         BadSearch{"NegativeLimit", [](auto& r) { r.mutable_config()->mutable_budgets(0)->set_limit(-1); },
                   StatusCode::kInvalidArgument, "config.budgets[0].limit"},
+        BadSearch{"TooLargeAFactor",
+                  [](auto& r) { r.mutable_config()->mutable_budgets(0)->set_relative_to_uniform_8(17); },
+                  StatusCode::kInvalidArgument, "config.budgets[0].relative_to_uniform_8"},
+        BadSearch{"NoPrice", [](auto& r) { r.mutable_config()->mutable_budgets(0)->set_resource("latency"); },
+                  StatusCode::kInvalidArgument, "config.budgets[0]"},
         BadSearch{"UnknownResource", [](auto& r) { r.mutable_config()->mutable_budgets(0)->set_resource("joy"); },
                   StatusCode::kInvalidArgument, "config.budgets[0].resource"},
         BadSearch{"UnknownSolver", [](auto& r) { r.mutable_config()->mutable_solver()->set_solver("oracle"); },
@@ -786,6 +792,17 @@ INSTANTIATE_TEST_SUITE_P(
         BadSearch{"LongName", [](auto& r) { r.set_display_name(std::string(200, 'x')); }, StatusCode::kInvalidArgument,
                   "display_name"}),
     [](const auto& info) { return info.param.title; });
+
+// The measurement has ties of its own; an error counts those of the request.
+TEST(Plans, ABadTieIsCountedAsInTheRequest) {
+  TestServer server;
+  v1::SearchRequest request = SizeSearch(ImportResNet18(server.client()).name(), 0.75);
+  request.mutable_config()->add_ties()->add_layers("nobody");
+  for (const bool validate_only : {true, false}) {
+    request.set_validate_only(validate_only);
+    EXPECT_EQ(CallForStatus(server.client(), "PlanService/Search", request).field(), "config.ties[0]");
+  }
+}
 
 TEST(Plans, ABudgetNobodyCanPriceSaysWhy) {
   TestServer server;
