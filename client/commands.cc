@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <cstdlib>
 #include <utility>
 
 #include "search/pipeline/version.h"
@@ -59,8 +60,7 @@ void AddGlobals(CLI::App& app, Globals& globals, bool needs_server) {
       ->capture_default_str()
       ->group("Everywhere");
   if (!needs_server) return;
-  app.add_option("--server", globals.server, "HOST:PORT of bitpland")
-      ->envname("BITPLAN_SERVER")
+  app.add_option("--server", globals.server, "HOST:PORT of bitpland; BITPLAN_SERVER sets the default")
       ->capture_default_str()
       ->group("Everywhere");
   app.add_option("--project", globals.project, "Project on the server")
@@ -71,6 +71,13 @@ void AddGlobals(CLI::App& app, Globals& globals, bool needs_server) {
       })
       ->capture_default_str()
       ->group("Everywhere");
+}
+
+// Not left to CLI11: --server exists at each level of the command line, and the environment would be read at each
+// level, also after another level was given the option.
+std::string ServerByDefault() {
+  const char* const server = std::getenv("BITPLAN_SERVER");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+  return server == nullptr || *server == '\0' ? std::string(kDefaultServer) : server;
 }
 
 // The command line as CLI11 sees it; the action of the command that was parsed lands in `action`.
@@ -133,7 +140,7 @@ Channel Session::Connect() const { return Channel({.server = globals.server, .st
 std::span<const Command> Commands() { return kCommands; }
 
 ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, std::stop_token stop) {
-  Session session{.globals = {}, .console = console, .stop = std::move(stop)};
+  Session session{.globals = {.server = ServerByDefault()}, .console = console, .stop = std::move(stop)};
   Action action;
   CLI::App app("Hessian-aware mixed-precision search: which bits each layer of a network gets under a budget.",
                "bitplan");

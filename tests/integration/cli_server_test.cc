@@ -158,6 +158,17 @@ TEST_F(Cli, ServerAndLocalSearchChooseTheSame) {
   EXPECT_EQ(a->fingerprint, b->fingerprint);
 }
 
+TEST_F(Cli, ServerOptionGoesBeforeTheEnvironmentAtEachLevel) {
+  const std::vector<std::string> nobody = {"--server", "127.0.0.1:1"};  // nothing listens there
+  for (const auto& line :
+       {std::vector<std::string>{"version"} + nobody, std::vector<std::string>{"job", "list"} + nobody,
+        nobody + std::vector<std::string>{"job", "list"}}) {
+    const ProcessResult ran = Run(line);
+    EXPECT_EQ(ran.exit_code, 4) << ran.out;
+    EXPECT_THAT(ran.err, HasSubstr("no server answers at 127.0.0.1:1"));
+  }
+}
+
 TEST_F(Cli, GivenSensitivitiesNeedNoModel) {
   const ProcessResult search = Run({"search", "--sensitivities", kHawq, "--hardware", "nvidia-t4", "--budget",
                                     "latency=0.5@w4:w8", "--save", folder_ + "/plan.json"});
