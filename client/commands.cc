@@ -135,15 +135,24 @@ std::string Globals::NameOf(std::string_view collection, std::string_view name_o
   return fmt::format("{}/{}/{}", parent(), collection, name_or_id);
 }
 
+std::string Globals::NonDefaults() const {
+  std::string text;
+  if (server != ServerByDefault()) text += " --server " + server;
+  if (project != Globals().project) text += " --project " + project;
+  return text;
+}
+
 Channel Session::Connect() const { return Channel({.server = globals.server, .stop = stop}); }
 
 std::span<const Command> Commands() { return kCommands; }
 
-ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, std::stop_token stop) {
-  Session session{.globals = {.server = ServerByDefault()}, .console = console, .stop = std::move(stop)};
+ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, std::stop_token stop,
+                        const std::string& program) {
+  Session session{
+      .globals = {.server = ServerByDefault()}, .console = console, .stop = std::move(stop), .program = program};
   Action action;
   CLI::App app("Hessian-aware mixed-precision search: which bits each layer of a network gets under a budget.",
-               "bitplan");
+               program);
   Declare(app, session.globals, action);
   try {
     std::ranges::reverse(arguments);  // as CLI11 takes them
@@ -160,9 +169,12 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, st
     return ExitCode::kUsage;
   }
   const absl::StatusOr<ExitCode> code = action(session);
-  if (code.ok()) return *code;
-  console.Error(code.status());
-  return ExitCodeOf(code.status());
+  if (!code.ok()) console.Error(code.status());
+  if (console.is_answer_lost()) {
+    console.Note("bitplan: cannot write to standard output; the answer is incomplete");
+    return ExitCode::kFailed;
+  }
+  return code.ok() ? *code : ExitCodeOf(code.status());
 }
 
 }  // namespace bitplan::client
