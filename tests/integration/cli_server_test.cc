@@ -253,6 +253,18 @@ TEST_F(Cli, ErrorsOfTheServerInWords) {
   EXPECT_THAT(profile.err, AllOf(HasSubstr("abacus"), HasSubstr("generic")));
 }
 
+TEST_F(Cli, BudgetThatTheProfileCannotPriceIsRefusedBeforeMeasuring) {
+  for (const std::vector<std::string>& extra :
+       {std::vector<std::string>{"--budget", "latency=1ms"}, std::vector<std::string>{"--hardware", "nvidia-t4"}}) {
+    const ProcessResult remote = Run(kQuickSearch + extra);
+    EXPECT_EQ(remote.exit_code, 1);
+    EXPECT_THAT(remote.err, AllOf(HasSubstr("does not price"), Not(HasSubstr("Queued"))));
+    const ProcessResult local = Run(std::vector<std::string>{"local"} + kQuickSearch + extra);
+    EXPECT_EQ(local.exit_code, 1);
+    EXPECT_THAT(local.err, AllOf(HasSubstr("does not price"), Not(HasSubstr("traces"))));
+  }
+}
+
 TEST_F(Cli, CtrlCCancelsTheJobOnTheServer) {
   const auto search = Start(kEndlessSearch);
   ASSERT_TRUE(search->WaitForError("traces: ")) << search->Wait().err;
