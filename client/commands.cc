@@ -54,6 +54,15 @@ std::string ExitCodeHelp() {
   return text;
 }
 
+// gRPC would take other texts too, and then find nobody at an address that was not meant.
+std::string CheckServer(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
+  const bool has_port = !port.empty() && port.find_first_not_of("0123456789") == std::string::npos;
+  const bool is_plain = has_port && colon > 0 && address.find('/') == std::string::npos;
+  return is_plain ? "" : fmt::format("got '{}', want HOST:PORT such as {}", address, kDefaultServer);
+}
+
 void AddGlobals(CLI::App& app, Globals& globals, bool needs_server) {
   app.add_option("--output", globals.output, "How to print the answer")
       ->check(CLI::IsMember({"table", "json"}))
@@ -61,6 +70,7 @@ void AddGlobals(CLI::App& app, Globals& globals, bool needs_server) {
       ->group("Everywhere");
   if (!needs_server) return;
   app.add_option("--server", globals.server, "HOST:PORT of bitpland; BITPLAN_SERVER sets the default")
+      ->check(CheckServer)
       ->capture_default_str()
       ->group("Everywhere");
   app.add_option("--project", globals.project, "Project on the server")

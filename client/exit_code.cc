@@ -13,7 +13,8 @@ constexpr auto kExitCodes = std::to_array<ExitCodeEntry>({
      "proven: no plan obeys the budgets; the answer says which is short and the least achievable"},
     {ExitCode::kUnavailable, "no server can be reached, or it is going away"},
     {ExitCode::kCancelled, "the job was cancelled, by Ctrl-C or by somebody else"},
-    {ExitCode::kInterrupted, "Ctrl-C twice (or once in job watch): left without waiting; a job on the server may still run"},
+    {ExitCode::kInterrupted,
+     "Ctrl-C twice (once in job watch): left without waiting; a job on the server may still run"},
 });
 
 }  // namespace

@@ -142,21 +142,22 @@ void AddSolving(CLI::App& app, SearchArguments& to) {
       ->group(group);
 }
 
-// Exactly one source; the parser itself can only say "at most one". Errors thrown here are caught in commands.cc.
-void CheckSource(const CLI::App& app, const SearchArguments& arguments) {
-  if (!arguments.model.empty()) return;
+// Exactly one source; the parser itself can only say "at most one".
+absl::Status ValidateSource(const CLI::App& app, const SearchArguments& arguments) {
+  if (!arguments.model.empty()) return absl::OkStatus();
   if (arguments.sensitivities.empty() && arguments.measurement.empty()) {
-    throw CLI::RequiredError("a network (MODEL.onnx with --calibration) or --sensitivities");
+    return InvalidArgument("a network (MODEL.onnx with --calibration) or --sensitivities is required");
   }
   for (const CLI::Option* option : app.get_options()) {
-    if (option->get_group() == kMeasuringGroup && option->count() > 0) {
-      throw CLI::ValidationError(option->get_name(), "only for a network that is still to be measured");
-    }
+    if (option->get_group() != kMeasuringGroup || option->count() == 0) continue;
+    return InvalidArgument("{}: only for a network that is still to be measured", option->get_name());
   }
+  return absl::OkStatus();
 }
 
 // What the options say together.
-absl::Status ValidateArguments(const SearchArguments& arguments) {
+absl::Status ValidateArguments(const CLI::App& app, const SearchArguments& arguments) {
+  BITPLAN_RETURN_IF_ERROR(ValidateSource(app, arguments));
   BITPLAN_ASSIGN_OR_RETURN(const auto budgets, BudgetsOf(arguments));
   BITPLAN_RETURN_IF_ERROR(pipeline::ValidateSearchRequest({.budgets = budgets, .solver = arguments.solver}));
   BITPLAN_RETURN_IF_ERROR(QuantizationOf(arguments).status());
@@ -180,9 +181,9 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
   AddMeasuring(app, *arguments);
   AddSolving(app, *arguments);
   app.parse_complete_callback([&app, to = arguments.get()] {
-    CheckSource(app, *to);
-    const absl::Status status = ValidateArguments(*to);
-    if (!status.ok()) throw CLI::ParseError(MessageOf(status), CLI::ExitCodes::ValidationError);
+    const absl::Status status = ValidateArguments(app, *to);
+    const auto code = CLI::ExitCodes::ValidationError;
+    if (!status.ok()) throw CLI::ParseError(MessageOf(status), code);  // caught in commands.cc
   });
   return arguments;
 }
