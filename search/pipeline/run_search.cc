@@ -58,6 +58,7 @@ std::string Name(const Widths& widths) { return hardware::ToString(widths); }
 template <typename Value>
 std::vector<std::string> Names(const std::vector<Value>& values) {
   std::vector<std::string> names;
+  names.reserve(values.size());
   for (const Value& value : values) names.push_back(Name(value));
   return names;
 }
