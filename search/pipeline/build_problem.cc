@@ -69,9 +69,9 @@ absl::Status CheckAllPriced(const Measurement& measured, const CostTable& costs,
   const std::string unpriced = DescribeUnpriced(measured, costs, budgets);
   if (unpriced.empty()) return absl::OkStatus();
   return InvalidArgument(
-      "profile '{}' does not price these options ({}): {}. It knows {}. Leave unpriced options out, list fewer widths, "
-      "use another profile, or give costs with the sensitivities",
-      costs.profile, DescribeResources(budgets), unpriced, costs.coverage);
+      "profile '{}' does not price all options ({}). It knows {}. Leave unpriced options out (leave_out_unpriced), "
+      "measure fewer widths, use another profile, or give costs with the sensitivities. Unpriced: {}",
+      costs.profile, DescribeResources(budgets), costs.coverage, unpriced);
 }
 
 // Labels that every layer of the group has with all costs that the budgets need.
