@@ -173,7 +173,9 @@ absl::Status CheckTargets(const Dataset& data, int64_t num_samples, const Shape&
   wanted[0] = data.num_samples;
   if (targets.shape.empty() || targets.shape[0] != data.num_samples ||
       NumElements(targets.shape) != NumElements(wanted)) {
-    return InvalidArgument("dataset.targets.shape: got {}, want {}", ToString(targets.shape), ToString(wanted));
+    const bool may_be_labels = NumElements(targets.shape) == data.num_samples;
+    return InvalidArgument("dataset.targets.shape: got {}, want {}{}", ToString(targets.shape), ToString(wanted),
+                           may_be_labels ? "; class labels are 'labels' of an integer type" : "");
   }
   return absl::OkStatus();
 }

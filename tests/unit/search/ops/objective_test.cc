@@ -225,6 +225,8 @@ TEST(ObjectiveCreate, NamesTargetsThatDoNotFit) {
   NetworkFixture net = testing::SharedWeightNet();
   std::get<Tensor>(net.data.targets) = Tensor::Zeros({7, 5});
   ExpectInvalid(Refused(net.graph, net.data), "dataset.targets.shape: got [7, 5], want [7, 4]");
+  std::get<Tensor>(net.data.targets) = Tensor::Zeros({7});  // labels saved as floating point
+  ExpectInvalid(Refused(net.graph, net.data), "got [7], want [7, 4]; class labels are 'labels' of an integer type");
   std::get<Tensor>(net.data.targets) = Tensor::Zeros({28});
   ExpectInvalid(Refused(net.graph, net.data), "dataset.targets.shape: got [28], want [7, 4]");
 }
