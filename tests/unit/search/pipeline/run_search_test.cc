@@ -79,6 +79,12 @@ TEST(Search, FindsTheBestPlanWithinTheBudget) {
   EXPECT_TRUE(plan::Verify(plan).ok());
 }
 
+TEST(Search, RepeatsNotesOfTheSensitivitiesAsWarnings) {
+  GivenSensitivities given = SmallTable();
+  given.sensitivity.notes = {"the network ends in Softmax"};
+  EXPECT_THAT(Solve(given, Request({"size=3600bit"})).warnings, ElementsAre("the network ends in Softmax"));
+}
+
 TEST(Search, TakesSeveralBudgets) {
   const Plan plan = Solve(SmallTable(), Request({"size=0.75x", "bops=0.5x"}));  // bops: one layer may have 8 bits
   EXPECT_EQ(plan.termination, Termination::kOptimal);
