@@ -22,8 +22,11 @@ struct WeightSlice {
 };
 
 struct ObjectiveOptions {
-  // A name of the loss table, or auto: cross_entropy for class labels, mean_squared_error else.
+  // A name of the loss table, or auto: cross_entropy for class labels, mean_squared_error for real targets,
+  // label_free_cross_entropy where the dataset has neither.
   std::string loss = "auto";
+  // Share of each label that is spread over all classes; cross_entropy only, 0..1.
+  double label_smoothing = 0;
   // Only the first max_samples of the dataset; 0: all of them.
   int64_t max_samples = 0;
   // Work unit of one thread; part of the result's bits, not of its meaning. Lowered where one shard would need more
@@ -31,6 +34,32 @@ struct ObjectiveOptions {
   int64_t samples_per_shard = 16;
   // Memory for values and gradients kept between Hessian products; no result bit depends on it.
   int64_t max_cache_bytes = int64_t{512} << 20;
+};
+
+// A vector s to pull back from the outputs z_n of one sample: the gradient of s'z_n by the layer weights is to be
+// taken. F_n = d2l/dz2 is the loss's curvature in the outputs and S_n S_n' = F_n.
+struct OutputFactor {
+  enum class Kind {
+    kLossSigns,     // s = S_n r, r independent signs: Rng(seed, index).FillRademacher
+    kLossColumn,    // s = column `index` of S_n
+    kOutputColumn,  // s = e_index
+  };
+  int64_t sample = 0;
+  Kind kind = Kind::kLossSigns;
+  uint64_t index = 0;
+  uint64_t seed = 0;
+};
+
+// Takes what Objective::PullBack finds.
+class PullBackVisitor {
+ public:
+  virtual ~PullBackVisitor() = default;
+  // Whether Visit reads the layer's gradient; else its squared norm is enough, which may be cheaper.
+  virtual bool wants_gradient(int layer) const = 0;
+  // J_nl' s for factor k = (n, s): the gradient by the weights of one layer, valid during the call; empty unless
+  // wanted. Layers that the outputs do not depend on are not visited. Calls for different k may come at the same time
+  // from several threads.
+  virtual void Visit(int64_t k, int layer, std::span<const float> gradient, double squared_norm) = 0;
 };
 
 struct LossAndGradient {
@@ -83,6 +112,24 @@ class Objective {
   // Errors: kInvalidArgument (sizes, layer, non-finite loss), kCancelled, kDeadlineExceeded.
   virtual absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
                                             const RunContext& context) const = 0;
+
+  // The same with the Gauss-Newton matrix G = (1/N) sum_n J_n' F_n J_n in place of H (Schraudolph 2002): J_n the
+  // outputs' derivative by the weights, F_n = d2l/dz2 of sample n. Positive semidefinite; diagonal blocks equal those
+  // of H where the network is piecewise linear in the layer's weights. Cost: about 1.7 gradients.
+  virtual absl::Status GaussNewtonVectorProduct(std::span<const float> v, std::optional<int> layer,
+                                                std::span<double> out, const RunContext& context) const = 0;
+
+  // Entries of z_n.
+  virtual int64_t num_outputs() const = 0;
+
+  // tr F_n of every sample: how much the loss can curve in its outputs; 0 where the prediction is certain.
+  virtual absl::StatusOr<std::vector<double>> OutputCurvatureTraces(const RunContext& context) const = 0;
+
+  // Pulls every factor back at the graph's weights. A forward pass for each run of factors of the same sample, a
+  // backward pass for each factor; one layer's gradient is in memory at a time. Errors: kInvalidArgument (a factor out
+  // of range, non-finite outputs), kCancelled, kDeadlineExceeded.
+  virtual absl::Status PullBack(std::span<const OutputFactor> factors, PullBackVisitor& visitor,
+                                const RunContext& context) const = 0;
 
   // Network outputs (graph.outputs[0]) of all samples, [N, ...].
   virtual absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const = 0;

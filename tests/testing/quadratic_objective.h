@@ -49,6 +49,18 @@ class QuadraticObjective final : public Objective {
     std::copy(product.begin(), product.end(), out.begin());
     return absl::OkStatus();
   }
+  absl::Status GaussNewtonVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
+                                        const RunContext& context) const override {
+    return HessianVectorProduct(v, layer, out, context);
+  }
+  int64_t num_outputs() const override { return 1; }
+  absl::StatusOr<std::vector<double>> OutputCurvatureTraces(const RunContext& /*context*/) const override {
+    return absl::UnimplementedError("a quadratic form has no outputs");
+  }
+  absl::Status PullBack(std::span<const OutputFactor> /*factors*/, PullBackVisitor& /*visitor*/,
+                        const RunContext& /*context*/) const override {
+    return absl::UnimplementedError("a quadratic form has no outputs");
+  }
   absl::StatusOr<Tensor> Outputs(std::span<const float> /*weights*/, const RunContext& /*context*/) const override {
     return absl::UnimplementedError("a quadratic form has no outputs");
   }
