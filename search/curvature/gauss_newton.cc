@@ -157,9 +157,9 @@ struct Sums {
   std::vector<double> diagonal;    // sums of weighted squares
 };
 
-std::string CheckpointKey(const GaussNewtonOptions& options, size_t row_size) {
+std::string CheckpointKey(const GaussNewtonOptions& options, std::string_view what, size_t row_size) {
   if (options.checkpoint_key.empty() || options.diagonal) return {};
-  return fmt::format("{}/gauss_newton/{}/{}/{}/{}/{}/{}/{}/{}", options.checkpoint_key, row_size, options.seed,
+  return fmt::format("{}/gauss_newton/{}/{}/{}/{}/{}/{}/{}/{}/{}", options.checkpoint_key, what, row_size, options.seed,
                      options.relative_error, options.small_fraction, options.min_draws, options.max_draws,
                      options.draws_per_check, options.uniform_share);
 }
@@ -183,8 +183,8 @@ void Load(const RunContext& context, const std::string& key, Sums& sums) {
 // Reads results off the means, and judges them.
 class Judge {
  public:
-  Judge(const Perturbations& perturbations, size_t num_layers, const GaussNewtonOptions& options)
-      : perturbations_(perturbations), num_layers_(num_layers), options_(options) {}
+  Judge(const Perturbations& perturbations, size_t num_layers, bool exact, const GaussNewtonOptions& options)
+      : perturbations_(perturbations), num_layers_(num_layers), exact_(exact), options_(options) {}
 
   GaussNewtonEstimate Read(const Sums& sums) const {
     GaussNewtonEstimate estimate{.num_draws = sums.num_draws};
@@ -228,7 +228,7 @@ class Judge {
 
  private:
   double ErrorOf(const RunningMean& mean, int64_t num_draws) const {
-    return options_.exact ? 0 : mean.StandardError(num_draws);
+    return exact_ ? 0 : mean.StandardError(num_draws);
   }
   double Share(double value, double error, double largest) const {
     return error > 0 ? error / (options_.relative_error * std::max(value, options_.small_fraction * largest)) : 0;
@@ -236,6 +236,7 @@ class Judge {
 
   const Perturbations& perturbations_;
   size_t num_layers_;
+  bool exact_;
   const GaussNewtonOptions& options_;
 };
 
@@ -268,33 +269,44 @@ void AddSquares(std::span<const float> gradient, double weight, std::vector<doub
   for (size_t i = 0; i < gradient.size(); ++i) sums[i] += weight * gradient[i] * gradient[i];
 }
 
-// Every column of S_n of every sample.
+// Backward passes that exact values take.
+int64_t NumColumns(const Objective& objective) { return objective.num_samples() * objective.num_outputs(); }
+
+// Every column of S_n of samples begin .. end - 1.
+std::vector<OutputFactor> AllColumns(const Objective& objective, int64_t begin, int64_t end) {
+  std::vector<OutputFactor> factors;
+  for (int64_t n = begin; n < end; ++n) {
+    for (int64_t c = 0; c < objective.num_outputs(); ++c) {
+      factors.push_back({.sample = n, .kind = OutputFactor::Kind::kLossColumn, .index = static_cast<uint64_t>(c)});
+    }
+  }
+  return factors;
+}
+
 absl::StatusOr<GaussNewtonEstimate> Exact(const Objective& objective, const Perturbations& perturbations,
                                           const GaussNewtonOptions& options, const RunContext& context) {
   constexpr int64_t kSamplesAtOnce = 16;
   const int64_t num_samples = objective.num_samples();
-  const int64_t num_columns = objective.num_outputs();
   const double weight = 1 / static_cast<double>(num_samples);
   Squares squares(objective, perturbations, options.diagonal);
-  Sums sums{.num_draws = num_samples * num_columns, .means = std::vector<RunningMean>(squares.row_size())};
+  const std::string key = CheckpointKey(options, "exact", squares.row_size());
+  Sums sums{.means = std::vector<RunningMean>(squares.row_size())};
   if (options.diagonal) sums.diagonal.assign(objective.num_weights(), 0.0);
-  for (int64_t begin = 0; begin < num_samples; begin += kSamplesAtOnce) {
-    std::vector<OutputFactor> factors;
-    for (int64_t n = begin; n < std::min(begin + kSamplesAtOnce, num_samples); ++n) {
-      for (int64_t c = 0; c < num_columns; ++c) {
-        factors.push_back({.sample = n, .kind = OutputFactor::Kind::kLossColumn, .index = static_cast<uint64_t>(c)});
-      }
-    }
+  Load(context, key, sums);
+  while (sums.num_draws < NumColumns(objective)) {
+    const int64_t begin = sums.num_draws / objective.num_outputs();
+    const int64_t end = std::min(begin + kSamplesAtOnce, num_samples);
     const auto add = [&](size_t /*k*/, std::span<const double> row, std::span<const float> gradient) {
       for (size_t i = 0; i < row.size(); ++i) sums.means[i].mean += weight * row[i];
       AddSquares(gradient, weight, sums.diagonal);
     };
-    BITPLAN_RETURN_IF_ERROR(ForEachRow(objective, factors, options.diagonal, squares, context, add));
-    const auto done = static_cast<double>(std::min(begin + kSamplesAtOnce, num_samples));
-    context.Report(
-        {.stage = "gauss-newton", .fraction = done * weight, .probes = (begin + kSamplesAtOnce) * num_columns});
+    BITPLAN_RETURN_IF_ERROR(
+        ForEachRow(objective, AllColumns(objective, begin, end), options.diagonal, squares, context, add));
+    sums.num_draws = end * objective.num_outputs();
+    Save(context, key, sums);
+    context.Report({.stage = "traces", .fraction = static_cast<double>(end) * weight, .probes = sums.num_draws});
   }
-  const Judge judge(perturbations, squares.num_layers(), options);
+  const Judge judge(perturbations, squares.num_layers(), /*exact=*/true, options);
   GaussNewtonEstimate estimate = judge.Read(sums);
   judge.WorstShare(estimate);
   estimate.diagonal = std::move(sums.diagonal);
@@ -346,14 +358,15 @@ absl::StatusOr<GaussNewtonEstimate> EstimateGaussNewton(const Objective& objecti
                                                         const GaussNewtonOptions& options, const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(Validate(options));
   BITPLAN_RETURN_IF_ERROR(CheckPerturbations(objective, perturbations));
-  if (options.exact) return Exact(objective, perturbations, options, context);
+  if (options.sampling == GaussNewtonOptions::Sampling::kNever)
+    return Exact(objective, perturbations, options, context);
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<double> traces, objective.OutputCurvatureTraces(context));
   Sampler sampler{.objective = objective,
                   .options = options,
                   .chooser = SampleChooser(traces, options.uniform_share),
                   .squares = Squares(objective, perturbations, options.diagonal)};
-  const std::string key = CheckpointKey(options, sampler.squares.row_size());
-  const Judge judge(perturbations, sampler.squares.num_layers(), options);
+  const std::string key = CheckpointKey(options, "sampled", sampler.squares.row_size());
+  const Judge judge(perturbations, sampler.squares.num_layers(), /*exact=*/false, options);
   Sums sums{.means = std::vector<RunningMean>(sampler.squares.row_size())};
   if (options.diagonal) sums.diagonal.assign(objective.num_weights(), 0.0);
   Load(context, key, sums);
@@ -362,7 +375,13 @@ absl::StatusOr<GaussNewtonEstimate> EstimateGaussNewton(const Objective& objecti
       GaussNewtonEstimate estimate = judge.Read(sums);
       const double worst = judge.WorstShare(estimate);
       estimate.converged = worst <= 1;
-      context.Report({.stage = "gauss-newton",
+      // Exact values for less than what sampling would still take.
+      const double wanted_draws = static_cast<double>(sums.num_draws) * worst * worst;
+      if (options.sampling == GaussNewtonOptions::Sampling::kCheaper &&
+          wanted_draws - static_cast<double>(sums.num_draws) > static_cast<double>(NumColumns(objective))) {
+        return Exact(objective, perturbations, options, context);
+      }
+      context.Report({.stage = "traces",
                       .fraction = worst > 1 ? 1 / (worst * worst) : 1,
                       .probes = sums.num_draws,
                       .relative_error = worst * options.relative_error});

@@ -25,8 +25,10 @@ struct GaussNewtonOptions {
   // Share of draws that pick samples uniformly, the others in proportion to tr F_n; bounds the weight of a sample by
   // 1 / (N uniform_share). 0 < uniform_share <= 1.
   double uniform_share = 0.1;
-  // No sampling: all columns of S_n of all samples. Values are exact, standard errors 0.
-  bool exact = false;
+  // kNever: all columns of S_n of all samples; values are exact, standard errors 0. kCheaper begins with sampling and
+  // ends that way where sampling would still take more passes.
+  enum class Sampling { kCheaper, kAlways, kNever };
+  Sampling sampling = Sampling::kCheaper;
   // Also the diagonal of G: num_weights() doubles.
   bool diagonal = false;
   // Where the running sums are kept in context.checkpoints (not with `diagonal`); empty: nowhere. Must name the
@@ -70,12 +72,12 @@ using Perturbations = std::vector<std::vector<FloatVector>>;
 //           Rademacher factors in place of sampled labels: less variance (docs/math.md has the figures).
 // Units:    traces loss / weight^2, forms loss.
 // Cost:     one forward pass of all samples for pi, then a forward and a backward pass of one sample a draw, one inner
-//           product a perturbation; `exact`: num_outputs() backward passes a sample. Memory: one layer's gradient a
-//           thread; with `diagonal` also some gradients.
+//           product a perturbation; without sampling num_outputs() backward passes a sample. Memory: one layer's
+//           gradient a thread; with `diagonal` also some gradients.
 // Fails:    where G is not H: see docs/math.md. Negative curvature does not show in it.
 // Errors:   kInvalidArgument (options, perturbation sizes, non-finite gradients), kCancelled, kDeadlineExceeded. Not
 //           converged is no error.
-// Progress: stage "gauss-newton"; fraction from (target / error)^2.
+// Progress: stage "traces"; fraction from (target / error)^2.
 // Same seed, same bits, for any number of threads, and also when resumed from a checkpoint.
 absl::StatusOr<GaussNewtonEstimate> EstimateGaussNewton(const Objective& objective, const Perturbations& perturbations,
                                                         const GaussNewtonOptions& options, const RunContext& context);

@@ -67,12 +67,19 @@ void CrossEntropyFactor(Row z, Row r, Out out) {
   for (size_t k = 0; k < z.size(); ++k) out[k] = std::sqrt(out[k]) * r[k] - out[k] * mean;
 }
 
-// sum_k p_k (1 - p_k), each 1 - p_k as the sum of the others where p_k is close to 1
+// sum_k p_k (1 - p_k); 1 - p of the largest is the sum of the others, which keeps its digits where that one is certain
 double CrossEntropyCurvatureTrace(Row z) {
-  const double log_sum = LogSumExp(z);
-  double sum = 0;
-  for (const double value : z) sum += std::exp(value - log_sum) * -std::expm1(value - log_sum);
-  return sum;
+  const auto top = std::ranges::max_element(z);
+  double others = 0;  // in units of the largest
+  double squares = 0;
+  for (auto entry = z.begin(); entry != z.end(); ++entry) {
+    if (entry == top) continue;
+    const double ratio = std::exp(*entry - *top);
+    others += ratio;
+    squares += ratio * ratio;
+  }
+  const double total = 1 + others;
+  return (others + others * total - squares) / (total * total);
 }
 
 double MeanSquaredError(Row z, Row y) {
@@ -141,6 +148,7 @@ void LogisticOf(Row z, Out out) { std::ranges::transform(z, out.begin(), &Logist
 constexpr LossEntry kCrossEntropy{.name = "cross_entropy",
                                   .definition = "mean over samples of log sum exp(logits) - logit of the label",
                                   .takes_labels = true,
+                                  .link = "Softmax",
                                   .value = &CrossEntropy,
                                   .least = &Entropy,
                                   .gradient = &CrossEntropyGradient,
@@ -161,6 +169,7 @@ constexpr LossEntry kMeanSquaredError{
 constexpr LossEntry kBinaryCrossEntropy{
     .name = "binary_cross_entropy",
     .definition = "mean over samples of the mean over outputs of log(1 + exp(logit)) - target * logit",
+    .link = "Sigmoid",
     .value = &BinaryCrossEntropy,
     .least = &BinaryEntropy,
     .gradient = &BinaryCrossEntropyGradient,

@@ -19,6 +19,8 @@ struct LossEntry {
   std::string_view definition;  // for people
   // y may come as a class (then one-hot).
   bool takes_labels = false;
+  // Operator that makes probabilities of the z meant here; empty if there is none. See FindLossInput.
+  std::string_view link;
   // y is the network's own prediction at its stored weights, not data; `value` counts from the least it can be.
   bool label_free = false;
 

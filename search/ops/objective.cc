@@ -11,6 +11,7 @@
 #include "search/ops/bind_inputs.h"
 #include "search/ops/executor.h"
 #include "search/ops/infer_shapes.h"
+#include "search/ops/loss_input.h"
 #include "search/ops/runner.h"
 #include "search/ops/sample_loss.h"
 
@@ -75,15 +76,16 @@ class NetworkObjective final : public Objective {
     }
   }
 
-  // Makes the programs for full shards and for the rest.
-  absl::Status Compile(int64_t batch, int64_t max_cache_bytes);
-  // Binds the loss; after Compile. kInvalidArgument if the dataset does not fit it, or the first shard's loss is not
-  // finite at the network's own weights.
-  absl::Status SetLoss(const ops::LossOptions& options, const Dataset& data);
+  // Binds the loss and makes the programs for full shards and for the rest. kInvalidArgument if the dataset does not
+  // fit the loss, or the first shard's loss is not finite at the network's own weights.
+  absl::Status Compile(int64_t batch, const ops::LossOptions& options, const Dataset& data);
+  // Makes places for what Hessian products need again and again; after Compile.
+  void MakeCache(int64_t max_bytes);
 
   int64_t num_weights() const override { return static_cast<int64_t>(weights_.size()); }
   int64_t num_samples() const override { return num_samples_; }
   const std::string& loss_name() const override { return loss_->name(); }
+  const std::string& loss_note() const override { return loss_input_.note; }
   const std::vector<WeightSlice>& slices() const override { return slices_; }
   std::span<const float> weights() const override { return weights_; }
 
@@ -156,7 +158,8 @@ class NetworkObjective final : public Objective {
   const Graph& graph_;
   std::vector<const Tensor*> inputs_;  // as Graph::inputs
   int64_t num_samples_ = 0;            // used
-  std::optional<SampleLoss> loss_;     // always there once Create has returned
+  std::optional<SampleLoss> loss_;     // set by Compile
+  ops::LossInput loss_input_;          // set by Compile
   std::vector<WeightSlice> slices_;
   FloatVector weights_;
   int64_t batch_ = 1;
@@ -179,22 +182,19 @@ class NetworkObjective final : public Objective {
   std::vector<std::unique_ptr<CachedPrimals>> cache_;  // by shard; as many as max_cache_bytes allows
 };
 
-absl::Status NetworkObjective::Compile(int64_t batch, int64_t max_cache_bytes) {
+absl::Status NetworkObjective::Compile(int64_t batch, const ops::LossOptions& options, const Dataset& data) {
   batch_ = batch;
-  BITPLAN_ASSIGN_OR_RETURN(Program full, Program::Compile(graph_, batch));
+  if (graph_.outputs.empty()) return InvalidArgument("the network has no output");
+  BITPLAN_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, ops::InferShapes(graph_, batch));
+  BITPLAN_ASSIGN_OR_RETURN(SampleLoss loss,
+                           SampleLoss::Create(options, data, num_samples_, shapes[graph_.outputs[0]], batch));
+  loss_input_ = ops::FindLossInput(graph_, shapes, loss);
+  BITPLAN_ASSIGN_OR_RETURN(Program full, Program::Compile(graph_, batch, loss_input_.value));
   full_ = std::make_unique<Runner>(std::move(full));
   if (const int64_t rest_samples = num_samples() % batch; rest_samples > 0) {
-    BITPLAN_ASSIGN_OR_RETURN(Program rest, Program::Compile(graph_, rest_samples));
+    BITPLAN_ASSIGN_OR_RETURN(Program rest, Program::Compile(graph_, rest_samples, loss_input_.value));
     rest_ = std::make_unique<Runner>(std::move(rest));
   }
-  const int64_t num_cached = std::min<int64_t>(num_shards(), max_cache_bytes / full_->num_primal_bytes());
-  for (int64_t i = 0; i < num_cached; ++i) cache_.push_back(std::make_unique<CachedPrimals>());
-  return absl::OkStatus();
-}
-
-absl::Status NetworkObjective::SetLoss(const ops::LossOptions& options, const Dataset& data) {
-  BITPLAN_ASSIGN_OR_RETURN(SampleLoss loss,
-                           SampleLoss::Create(options, data, num_samples_, full_->output_shape(), batch_));
   if (loss.label_free()) {
     BITPLAN_ASSIGN_OR_RETURN(const Tensor outputs, Outputs({}, RunContext()));
     loss.SetOwnOutputs(outputs.data);
@@ -203,6 +203,11 @@ absl::Status NetworkObjective::SetLoss(const ops::LossOptions& options, const Da
   const Shard first = shard(0);
   Primals primals(runner(first).program());
   return RunForward(first, weights_, primals).status();
+}
+
+void NetworkObjective::MakeCache(int64_t max_bytes) {
+  const int64_t num_cached = std::min<int64_t>(num_shards(), max_bytes / full_->num_primal_bytes());
+  for (int64_t i = 0; i < num_cached; ++i) cache_.push_back(std::make_unique<CachedPrimals>());
 }
 
 ops::Feed NetworkObjective::FeedOf(const Shard& shard, std::span<const float> weights) const {
@@ -398,7 +403,8 @@ absl::StatusOr<Runner*> NetworkObjective::SmallestRunner() const {
   std::call_once(smallest_.once, [&] {
     const auto compile = [&]() -> absl::StatusOr<std::unique_ptr<Runner>> {
       BITPLAN_ASSIGN_OR_RETURN(const int64_t fixed, ops::FixedBatch(graph_));
-      BITPLAN_ASSIGN_OR_RETURN(Program program, Program::Compile(graph_, std::max<int64_t>(fixed, 1)));
+      BITPLAN_ASSIGN_OR_RETURN(Program program,
+                               Program::Compile(graph_, std::max<int64_t>(fixed, 1), loss_input_.value));
       return std::make_unique<Runner>(std::move(program));
     };
     absl::StatusOr<std::unique_ptr<Runner>> compiled = compile();
@@ -498,8 +504,9 @@ absl::StatusOr<std::unique_ptr<Objective>> Objective::Create(const Graph& graph,
       options.max_samples > 0 ? std::min(data.num_samples, options.max_samples) : data.num_samples;
   BITPLAN_ASSIGN_OR_RETURN(const int64_t batch, ChooseBatch(graph, num_samples, options.samples_per_shard));
   auto objective = std::make_unique<NetworkObjective>(graph, std::move(inputs), num_samples);
-  BITPLAN_RETURN_IF_ERROR(objective->Compile(batch, options.max_cache_bytes));
-  BITPLAN_RETURN_IF_ERROR(objective->SetLoss({.loss = options.loss, .label_smoothing = options.label_smoothing}, data));
+  BITPLAN_RETURN_IF_ERROR(
+      objective->Compile(batch, {.loss = options.loss, .label_smoothing = options.label_smoothing}, data));
+  objective->MakeCache(options.max_cache_bytes);
   return objective;
 }
 

@@ -72,6 +72,9 @@ struct LossAndGradient {
 //   L(w) = (1/N) sum_n loss(f(x_n; w), y_n),     w = all layer weights, flattened in layer order, each row-major as
 //   stored.
 //
+// f is the network's first output; a cross-entropy reads the input of the Softmax or Sigmoid that the network ends in
+// (loss_note).
+//
 // Other parameters (biases, normalisation) are constants. Evaluation mode: Dropout is the identity, BatchNormalization
 // uses its running statistics. Storage and products are float; losses, gradients and products over samples are added in
 // double.
@@ -92,6 +95,8 @@ class Objective {
   virtual int64_t num_weights() const = 0;
   virtual int64_t num_samples() const = 0;
   virtual const std::string& loss_name() const = 0;
+  // One sentence on how the loss reads the network that users should know (ops::FindLossInput); empty: nothing.
+  virtual const std::string& loss_note() const = 0;
   // One slice a layer, in layer order, adjacent.
   virtual const std::vector<WeightSlice>& slices() const = 0;
   // The weights stored in the graph, num_weights() entries.
@@ -131,7 +136,7 @@ class Objective {
   virtual absl::Status PullBack(std::span<const OutputFactor> factors, PullBackVisitor& visitor,
                                 const RunContext& context) const = 0;
 
-  // Network outputs (graph.outputs[0]) of all samples, [N, ...].
+  // f(x_n; w) of all samples, [N, ...].
   virtual absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const = 0;
 };
 

@@ -64,8 +64,8 @@ class Operator {
   // ||J_input' y_bar||^2 of a weight without forming that gradient, where that is less work; nullopt where it is not.
   virtual std::optional<double> WeightGradientSquaredNorm(Reads x, Reads y_bar, int input) const;
 
-  // Builds kernels that are costly to build; MakeOperator calls it, shape inference does not. kUnimplemented if the
-  // kernel library refuses.
+  // Builds what is costly to build (kernels, tables); MakeOperator calls it, shape inference does not. kUnimplemented
+  // if the kernel library refuses.
   virtual absl::Status Prepare() { return absl::OkStatus(); }
 
  protected:

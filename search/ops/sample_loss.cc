@@ -88,12 +88,12 @@ absl::Status SampleLoss::FindRows(const Dataset& data, const Shape& output, int6
   if (const auto* labels = entry_->label_free ? nullptr : std::get_if<ClassLabels>(&data.targets)) {
     const auto given = static_cast<int64_t>(labels->size());
     const auto fits = [&](size_t a) { return RowsWithout(output, batch, a) * data.num_samples == given; };
-    if (!fits(axis)) axis = axis == last ? 1 : last;
+    if (const size_t other = axis == last ? 1 : last; !fits(axis) && fits(other)) axis = other;
     if (!fits(axis)) {
       return InvalidArgument(
-          "dataset.labels: got {} labels for {} samples, but the network's output has shape {}; want "
-          "one a sample for [N, classes], one a token for [N, tokens, classes]",
-          given, data.num_samples, ToString(output));
+          "dataset.labels: got {}, want {} for the network's output {}: one a sample for [N, classes], one a token for "
+          "[N, tokens, classes]",
+          given, RowsWithout(output, batch, axis) * data.num_samples, ToString(output));
     }
   }
   width_ = output[axis];
@@ -111,7 +111,9 @@ absl::Status SampleLoss::CheckTargets(const Dataset& data, int64_t num_samples, 
   wanted[0] = data.num_samples;
   if (targets.shape.empty() || targets.shape[0] != data.num_samples ||
       NumElements(targets.shape) != NumElements(wanted)) {
-    return InvalidArgument("dataset.targets.shape: got {}, want {}", ToString(targets.shape), ToString(wanted));
+    const bool may_be_labels = NumElements(targets.shape) == data.num_samples;
+    return InvalidArgument("dataset.targets.shape: got {}, want {}{}", ToString(targets.shape), ToString(wanted),
+                           may_be_labels ? "; class labels are 'labels' of an integer type" : "");
   }
   if (entry_->least(std::vector<double>(width_, 0.5)) == 0) return absl::OkStatus();  // any real target will do
   const auto bad = std::ranges::find_if_not(targets.data, [](float y) { return y >= 0 && y <= 1; });

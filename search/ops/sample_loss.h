@@ -41,7 +41,11 @@ class SampleLoss {
   SampleLoss& operator=(SampleLoss&&) = default;
 
   const std::string& name() const { return name_; }
+  const LossEntry& entry() const { return *entry_; }
   bool label_free() const { return entry_->label_free; }
+  // C, and how far the entries of a row are apart.
+  int64_t width() const { return width_; }
+  int64_t entry_stride() const { return entry_stride_; }
   // Label-free losses: takes the network's own outputs of all samples, from which the targets are made. Must be called
   // before anything below.
   void SetOwnOutputs(std::span<const float> outputs);

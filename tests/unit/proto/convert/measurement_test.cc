@@ -39,6 +39,14 @@ TEST(ConvertMeasurement, RoundTripKeepsEveryBit) {
   EXPECT_EQ(sensitivity::ToJson(*back), sensitivity::ToJson(given));
 }
 
+TEST(ConvertMeasurement, NotesSurvive) {
+  GivenSensitivities given = ResNet18();
+  given.sensitivity.notes = {"the network ends in Softmax"};
+  const v1::Measurement message = FromMeasurement(*pipeline::FromGiven(given));
+  ASSERT_EQ(message.notes_size(), 1);
+  EXPECT_EQ(message.notes(0), "the network ends in Softmax");
+}
+
 TEST(ConvertMeasurement, CurvatureSurvives) {
   GivenSensitivities given = ResNet18();
   given.sensitivity.curvature.resize(given.layers.layers.size());
@@ -94,8 +102,10 @@ TEST(ConvertMeasureConfig, RoundTrip) {
       .weight_bits = {8, 3}, .activation_bits = 4, .schemes = {"affine"}, .granularities = {Granularity::kPerTensor}};
   const SensitivityOptions sensitivity{.method = "hawq_v1",
                                        .loss = "mean_squared_error",
+                                       .label_smoothing = 0.125,
                                        .max_samples = 12,
                                        .seed = std::numeric_limits<uint64_t>::max(),
+                                       .trace_estimator = "hutchinson",
                                        .trace_relative_error = 0.25,
                                        .max_probes = 99,
                                        .eigenvalue_tolerance = 0.5,

@@ -20,6 +20,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using testing::NetworkFixture;
+using enum GaussNewtonOptions::Sampling;
 
 std::unique_ptr<Objective> MakeObjective(const NetworkFixture& network, const std::string& loss = "auto") {
   auto objective = Objective::Create(network.graph, network.data, {.loss = loss, .samples_per_shard = 3});
@@ -116,7 +117,9 @@ class GaussNewtonOnNetworks : public ::testing::TestWithParam<NetworkFixture> {
 };
 
 // J e_c against central differences of the outputs along a random direction of the weights.
-TEST_P(GaussNewtonOnNetworks, OutputColumnsAreDerivativesOfTheOutputs) {
+class PullBackOnNetworks : public GaussNewtonOnNetworks {};
+
+TEST_P(PullBackOnNetworks, OutputColumnsAreDerivativesOfTheOutputs) {
   const Eigen::MatrixXd jacobian = PulledBack(*objective_, AllColumns(*objective_, OutputFactor::Kind::kOutputColumn));
   const std::vector<float> v = Gaussian(objective_->num_weights(), 1);
   const auto outputs_at = [&](double step) {
@@ -165,7 +168,7 @@ TEST_P(GaussNewtonOnNetworks, ExactValuesEqualTheDenseMatrix) {
     perturbations.push_back({FloatVector(d.begin(), d.end()), FloatVector(slice.size, 0.01F)});
   }
   const auto estimate =
-      curvature::EstimateGaussNewton(*objective_, perturbations, {.exact = true, .diagonal = true}, {});
+      curvature::EstimateGaussNewton(*objective_, perturbations, {.sampling = kNever, .diagonal = true}, {});
   ASSERT_TRUE(estimate.ok()) << estimate.status();
   EXPECT_TRUE(estimate->converged);
   for (size_t l = 0; l < objective_->slices().size(); ++l) {
@@ -187,9 +190,10 @@ TEST_P(GaussNewtonOnNetworks, ExactValuesEqualTheDenseMatrix) {
 TEST_P(GaussNewtonOnNetworks, SampledValuesAgreeWithExactOnes) {
   curvature::Perturbations perturbations;
   for (const WeightSlice& slice : objective_->slices()) perturbations.push_back({FloatVector(slice.size, 0.01F)});
-  const auto exact = curvature::EstimateGaussNewton(*objective_, perturbations, {.exact = true, .diagonal = true}, {});
-  const auto sampled = curvature::EstimateGaussNewton(*objective_, perturbations,
-                                                      {.seed = 3, .relative_error = 0.05, .diagonal = true}, {});
+  const auto exact =
+      curvature::EstimateGaussNewton(*objective_, perturbations, {.sampling = kNever, .diagonal = true}, {});
+  const auto sampled = curvature::EstimateGaussNewton(
+      *objective_, perturbations, {.seed = 3, .relative_error = 0.05, .sampling = kAlways, .diagonal = true}, {});
   ASSERT_TRUE(exact.ok() && sampled.ok()) << exact.status() << sampled.status();
   EXPECT_TRUE(sampled->converged);
   double diagonal_sum = 0;
@@ -210,6 +214,9 @@ INSTANTIATE_TEST_SUITE_P(Networks, GaussNewtonOnNetworks, ::testing::ValuesIn([]
                            networks.push_back(PiecewiseLinearNet());
                            return networks;
                          }()),
+                         [](const auto& info) { return info.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(Networks, PullBackOnNetworks, ::testing::ValuesIn(testing::AllNetworks()),
                          [](const auto& info) { return info.param.name; });
 
 // Between kinks the second derivative of the outputs by one layer's weights is zero: H_ll = G_ll.
@@ -242,7 +249,8 @@ TEST(GaussNewton, SameBitsForAnyNumberOfThreadsAndAfterAResume) {
   const auto objective = MakeObjective(network);
   curvature::Perturbations perturbations;
   for (const WeightSlice& slice : objective->slices()) perturbations.push_back({FloatVector(slice.size, 0.1F)});
-  GaussNewtonOptions options{.seed = 11, .relative_error = 0.02, .max_draws = 640, .checkpoint_key = "k"};
+  GaussNewtonOptions options{
+      .seed = 11, .relative_error = 0.02, .max_draws = 640, .sampling = kAlways, .checkpoint_key = "k"};
   const auto one = curvature::EstimateGaussNewton(*objective, perturbations, options, {.num_threads = 1});
   const auto four = curvature::EstimateGaussNewton(*objective, perturbations, options, {.num_threads = 4});
   ASSERT_TRUE(one.ok() && four.ok());
@@ -265,6 +273,22 @@ TEST(GaussNewton, SameBitsForAnyNumberOfThreadsAndAfterAResume) {
   EXPECT_EQ(one->num_samples, resumed->num_samples);
 }
 
+TEST(GaussNewton, TurnsToExactValuesWhereSamplingWouldTakeLonger) {
+  const NetworkFixture network = testing::KinkedConvNet();
+  const auto objective = MakeObjective(network);
+  const auto exact = curvature::EstimateGaussNewton(*objective, {}, {.sampling = kNever}, {});
+  const auto fine = curvature::EstimateGaussNewton(*objective, {}, {.relative_error = 1e-3}, {});
+  ASSERT_TRUE(exact.ok() && fine.ok());
+  EXPECT_EQ(fine->traces, exact->traces);
+  EXPECT_TRUE(fine->converged);
+
+  testing::MemoryCheckpoints checkpoints;
+  const GaussNewtonOptions kept{.sampling = kNever, .checkpoint_key = "k"};
+  ASSERT_TRUE(curvature::EstimateGaussNewton(*objective, {}, kept, {.checkpoints = &checkpoints}).ok());
+  EXPECT_FALSE(checkpoints.values.empty());
+  EXPECT_EQ(curvature::EstimateGaussNewton(*objective, {}, kept, {.checkpoints = &checkpoints})->traces, exact->traces);
+}
+
 // 95 % intervals hold the exact value in 90 % to 98 % of 200 seeds, over all layers and forms.
 TEST(GaussNewton, IntervalsCover) {
   const NetworkFixture network = testing::SmoothConvNet();
@@ -274,13 +298,13 @@ TEST(GaussNewton, IntervalsCover) {
     const std::vector<float> d = Gaussian(slice.size, 17);
     perturbations.push_back({FloatVector(d.begin(), d.end())});
   }
-  const auto exact = curvature::EstimateGaussNewton(*objective, perturbations, {.exact = true}, {});
+  const auto exact = curvature::EstimateGaussNewton(*objective, perturbations, {.sampling = kNever}, {});
   ASSERT_TRUE(exact.ok());
   int64_t covered = 0;
   int64_t total = 0;
   for (uint64_t seed = 0; seed < 200; ++seed) {
-    const auto sampled =
-        curvature::EstimateGaussNewton(*objective, perturbations, {.seed = seed, .relative_error = 0.1}, {});
+    const auto sampled = curvature::EstimateGaussNewton(*objective, perturbations,
+                                                        {.seed = seed, .relative_error = 0.1, .sampling = kAlways}, {});
     ASSERT_TRUE(sampled.ok());
     for (size_t l = 0; l < exact->traces.size(); ++l) {
       covered +=

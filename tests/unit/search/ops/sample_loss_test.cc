@@ -226,7 +226,7 @@ TEST(SampleLoss, RefusesWhatDoesNotFit) {
        "element 1 is 1.5, want probabilities"},
       {{.label_smoothing = 1.5}, LabelData(2, {0, 1}), {2, 3}, "label_smoothing: got 1.5, want 0..1"},
       {{.label_smoothing = 0.1}, TargetData({1, 2}, {1, 2}), {1, 2}, "mean_squared_error has no labels to smooth"},
-      {{}, LabelData(2, {0, 1, 2}), {2, 3}, "got 3 labels for 2 samples"},
+      {{}, LabelData(2, {0, 1, 2}), {2, 3}, "dataset.labels: got 3, want 2 for the network's output [2, 3]"},
       {{}, LabelData(2, {0, 3}), {2, 3}, "dataset.labels[1]: got 3, want 0..2"},
       {{}, LabelData(2, {0, 1}), {2}, "want [N, classes]"},
   };
