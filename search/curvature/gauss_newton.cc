@@ -1,6 +1,5 @@
 #include "search/curvature/gauss_newton.h"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -10,6 +9,7 @@
 #include "search/base/rng.h"
 #include "search/base/status.h"
 #include "search/curvature/checkpoint.h"
+#include "search/curvature/dot.h"
 #include "search/curvature/running_mean.h"
 
 namespace bitplan {
@@ -43,33 +43,6 @@ namespace {
 constexpr uint64_t kSampleSeedSalt = 0x5bd1e995a6c7f3d1;
 // Gradients that exist at a time where whole gradients are summed.
 constexpr int64_t kGradientsAtOnce = 4;
-
-// A double accumulator over short float sums: as fast as float, 1e-6 exact for millions of entries.
-double Dot(std::span<const float> a, std::span<const float> b) {
-  constexpr size_t kChunk = 4096;
-  double sum = 0;
-  for (size_t begin = 0; begin < a.size(); begin += kChunk) {
-    const auto count = static_cast<Eigen::Index>(std::min(kChunk, a.size() - begin));
-    sum += Eigen::Map<const Eigen::VectorXf>(&a[begin], count).dot(Eigen::Map<const Eigen::VectorXf>(&b[begin], count));
-  }
-  return sum;
-}
-
-absl::Status CheckPerturbations(const Objective& objective, const Perturbations& perturbations) {
-  if (perturbations.empty()) return absl::OkStatus();
-  const std::vector<WeightSlice>& slices = objective.slices();
-  if (perturbations.size() != slices.size()) {
-    return InvalidArgument("perturbations: got {} layers, want {}", perturbations.size(), slices.size());
-  }
-  for (size_t l = 0; l < slices.size(); ++l) {
-    for (size_t o = 0; o < perturbations[l].size(); ++o) {
-      if (static_cast<int64_t>(perturbations[l][o].size()) == slices[l].size) continue;
-      return InvalidArgument("perturbations[{}][{}]: got {} entries, want {}", l, o, perturbations[l][o].size(),
-                             slices[l].size);
-    }
-  }
-  return absl::OkStatus();
-}
 
 // Squared numbers of one pulled back factor: ||g_l||^2 of every layer, then (g_l'd)^2 of every perturbation in order.
 class Squares final : public PullBackVisitor {
@@ -272,17 +245,6 @@ void AddSquares(std::span<const float> gradient, double weight, std::vector<doub
 // Backward passes that exact values take.
 int64_t NumColumns(const Objective& objective) { return objective.num_samples() * objective.num_outputs(); }
 
-// Every column of S_n of samples begin .. end - 1.
-std::vector<OutputFactor> AllColumns(const Objective& objective, int64_t begin, int64_t end) {
-  std::vector<OutputFactor> factors;
-  for (int64_t n = begin; n < end; ++n) {
-    for (int64_t c = 0; c < objective.num_outputs(); ++c) {
-      factors.push_back({.sample = n, .kind = OutputFactor::Kind::kLossColumn, .index = static_cast<uint64_t>(c)});
-    }
-  }
-  return factors;
-}
-
 absl::StatusOr<GaussNewtonEstimate> Exact(const Objective& objective, const Perturbations& perturbations,
                                           const GaussNewtonOptions& options, const RunContext& context) {
   constexpr int64_t kSamplesAtOnce = 16;
@@ -300,8 +262,8 @@ absl::StatusOr<GaussNewtonEstimate> Exact(const Objective& objective, const Pert
       for (size_t i = 0; i < row.size(); ++i) sums.means[i].mean += weight * row[i];
       AddSquares(gradient, weight, sums.diagonal);
     };
-    BITPLAN_RETURN_IF_ERROR(
-        ForEachRow(objective, AllColumns(objective, begin, end), options.diagonal, squares, context, add));
+    BITPLAN_RETURN_IF_ERROR(ForEachRow(objective, AllColumns(objective, OutputFactor::Kind::kLossColumn, begin, end),
+                                       options.diagonal, squares, context, add));
     sums.num_draws = end * objective.num_outputs();
     Save(context, key, sums);
     context.Report({.stage = "traces", .fraction = static_cast<double>(end) * weight, .probes = sums.num_draws});
@@ -353,6 +315,32 @@ struct Sampler {
 };
 
 }  // namespace
+
+absl::Status CheckPerturbations(const Objective& objective, const Perturbations& perturbations) {
+  if (perturbations.empty()) return absl::OkStatus();
+  const std::vector<WeightSlice>& slices = objective.slices();
+  if (perturbations.size() != slices.size()) {
+    return InvalidArgument("perturbations: got {} layers, want {}", perturbations.size(), slices.size());
+  }
+  for (size_t l = 0; l < slices.size(); ++l) {
+    for (size_t o = 0; o < perturbations[l].size(); ++o) {
+      if (static_cast<int64_t>(perturbations[l][o].size()) == slices[l].size) continue;
+      return InvalidArgument("perturbations[{}][{}]: got {} entries, want {}", l, o, perturbations[l][o].size(),
+                             slices[l].size);
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<OutputFactor> AllColumns(const Objective& objective, OutputFactor::Kind kind, int64_t begin, int64_t end) {
+  std::vector<OutputFactor> factors;
+  for (int64_t n = begin; n < end; ++n) {
+    for (int64_t c = 0; c < objective.num_outputs(); ++c) {
+      factors.push_back({.sample = n, .kind = kind, .index = static_cast<uint64_t>(c)});
+    }
+  }
+  return factors;
+}
 
 absl::StatusOr<GaussNewtonEstimate> EstimateGaussNewton(const Objective& objective, const Perturbations& perturbations,
                                                         const GaussNewtonOptions& options, const RunContext& context) {

@@ -58,6 +58,11 @@ namespace curvature {
 
 // Perturbations of the layers: [layer] rows of the layer's size, one after the other.
 using Perturbations = std::vector<std::vector<FloatVector>>;
+// kInvalidArgument unless there are none, or one list a layer whose rows have the layer's size.
+absl::Status CheckPerturbations(const Objective& objective, const Perturbations& perturbations);
+
+// Every column of samples begin .. end - 1, sample by sample: num_outputs() factors each.
+std::vector<OutputFactor> AllColumns(const Objective& objective, OutputFactor::Kind kind, int64_t begin, int64_t end);
 
 // The Gauss-Newton matrix G = (1/N) sum_n J_n' F_n J_n (J_n: outputs of sample n by weights, F_n = d2l/dz2 = S_n S_n')
 // from pulled back output factors. With r of independent signs, g_nr = J_n' S_n r has E_r[g g'] = J_n' F_n J_n, so

@@ -91,10 +91,8 @@ class NetworkObjective final : public Objective {
 
   absl::StatusOr<double> Loss(std::span<const float> weights, const RunContext& context) const override;
   absl::StatusOr<LossAndGradient> Gradient(std::span<const float> weights, const RunContext& context) const override;
-  absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
-                                    const RunContext& context) const override;
-  absl::Status GaussNewtonVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
-                                        const RunContext& context) const override;
+  absl::Status VectorProduct(CurvatureMatrix matrix, std::span<const float> v, std::optional<int> layer,
+                             std::span<double> out, const RunContext& context) const override;
   int64_t num_outputs() const override { return NumElements(full_->output_shape()) / batch_; }
   absl::StatusOr<std::vector<double>> OutputCurvatureTraces(const RunContext& context) const override;
   absl::Status PullBack(std::span<const OutputFactor> factors, PullBackVisitor& visitor,
@@ -102,8 +100,6 @@ class NetworkObjective final : public Objective {
   absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const override;
 
  private:
-  enum class Matrix { kHessian, kGaussNewton };
-
   // What one shard adds to a sum over samples.
   struct Partial {
     double loss = 0;
@@ -137,9 +133,7 @@ class NetworkObjective final : public Objective {
   absl::Status SumOverShards(const RunContext& context, const ShardWork& work,
                              const std::function<void(const Partial&)>& add) const;
 
-  absl::Status VectorProduct(Matrix matrix, std::span<const float> v, std::optional<int> layer, std::span<double> out,
-                             const RunContext& context) const;
-  // Errors of its arguments.
+  // Errors of VectorProduct's arguments.
   absl::Status CheckProduct(size_t v_size, std::optional<int> layer, size_t out_size) const;
   // The tensors of all layer weights, or of one, as a flat vector; zero where there is none.
   std::vector<float> Flatten(const ops::TensorSet& tensors, std::optional<int> layer) const;
@@ -340,17 +334,7 @@ absl::Status NetworkObjective::CheckProduct(size_t v_size, std::optional<int> la
   return InvalidArgument("v and out: got {} and {} entries, want {}", v_size, out_size, wanted);
 }
 
-absl::Status NetworkObjective::HessianVectorProduct(std::span<const float> v, std::optional<int> layer,
-                                                    std::span<double> out, const RunContext& context) const {
-  return VectorProduct(Matrix::kHessian, v, layer, out, context);
-}
-
-absl::Status NetworkObjective::GaussNewtonVectorProduct(std::span<const float> v, std::optional<int> layer,
-                                                        std::span<double> out, const RunContext& context) const {
-  return VectorProduct(Matrix::kGaussNewton, v, layer, out, context);
-}
-
-absl::Status NetworkObjective::VectorProduct(Matrix matrix, std::span<const float> v, std::optional<int> layer,
+absl::Status NetworkObjective::VectorProduct(CurvatureMatrix matrix, std::span<const float> v, std::optional<int> layer,
                                              std::span<double> out, const RunContext& context) const {
   BITPLAN_RETURN_IF_ERROR(CheckProduct(v.size(), layer, out.size()));
   std::vector<std::span<const float>> directions(slices_.size());
@@ -365,12 +349,17 @@ absl::Status NetworkObjective::VectorProduct(Matrix matrix, std::span<const floa
     if (!run.active(layer)[output]) return absl::OkStatus();  // the loss does not depend on the layer
     Tangents& tangents = workspace.tangents;
     ops::ForwardTangent(run.program(), run.active(layer), directions, *primals, tangents);
-    loss_->Curvature(shard.begin, primals->values.view(output), tangents.values.view(output), sample_weight(),
-                     tangents.gradients.Claim(output));
-    if (matrix == Matrix::kHessian) {
-      ops::BackwardTangent(run.program(), run.active(layer), *primals, tangents);
+    const std::span<float> z_bar_dot = tangents.gradients.Claim(output);
+    if (matrix == CurvatureMatrix::kRemainder) {
+      std::ranges::fill(z_bar_dot, 0.0F);
     } else {
+      loss_->Curvature(shard.begin, primals->values.view(output), tangents.values.view(output), sample_weight(),
+                       z_bar_dot);
+    }
+    if (matrix == CurvatureMatrix::kGaussNewton) {
       ops::Backward(run.program(), run.active(layer), primals->values, tangents.gradients);
+    } else {
+      ops::BackwardTangent(run.program(), run.active(layer), *primals, tangents);
     }
     partial.vector = Flatten(tangents.gradients, layer);
     return absl::OkStatus();

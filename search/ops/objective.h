@@ -62,6 +62,14 @@ class PullBackVisitor {
   virtual void Visit(int64_t k, int layer, std::span<const float> gradient, double squared_norm) = 0;
 };
 
+// Curvature matrices of the loss over the weights.
+//   kHessian      H = d2L/dw2
+//   kGaussNewton  G = (1/N) sum_n J_n' F_n J_n (Schraudolph 2002): J_n the outputs' derivative by the weights, F_n =
+//                 d2l/dz2 of sample n. Positive semidefinite.
+//   kRemainder    H - G: what bends in the network itself. Its diagonal block is zero for a layer in whose weights the
+//                 outputs are piecewise linear.
+enum class CurvatureMatrix { kHessian, kGaussNewton, kRemainder };
+
 struct LossAndGradient {
   double loss = 0;
   std::vector<double> gradient;  // num_weights entries
@@ -107,22 +115,20 @@ class Objective {
   // L and dL/dw at the given weights (empty: the graph's own).
   virtual absl::StatusOr<LossAndGradient> Gradient(std::span<const float> weights, const RunContext& context) const = 0;
 
-  // The exact product with the Hessian of L at the graph's weights by forward-over-reverse differentiation
-  // (Pearlmutter 1994, the R-operator): one pass forward with tangents, one pass back with tangents.
-  //   whole network (layer empty): v and out have num_weights() entries, out = H v
-  //   one layer's diagonal block:  v and out have slices()[*layer].size entries, out = H_ll v; work outside the paths
+  // The exact product with a curvature matrix M at the graph's weights by forward-over-reverse differentiation
+  // (Pearlmutter 1994, the R-operator): one pass forward with tangents, one pass back, with tangents but for G.
+  //   whole network (layer empty): v and out have num_weights() entries, out = M v
+  //   one layer's diagonal block:  v and out have slices()[*layer].size entries, out = M_ll v; work outside the paths
   //                                through that layer is skipped
   // Cost: about 2 gradients for the whole network. Values and gradients that do not depend on v are kept from the first
   //       product on (max_cache_bytes); a shard that has no room recomputes them, about 0.7 gradients more.
   // Errors: kInvalidArgument (sizes, layer, non-finite loss), kCancelled, kDeadlineExceeded.
-  virtual absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
-                                            const RunContext& context) const = 0;
-
-  // The same with the Gauss-Newton matrix G = (1/N) sum_n J_n' F_n J_n in place of H (Schraudolph 2002): J_n the
-  // outputs' derivative by the weights, F_n = d2l/dz2 of sample n. Positive semidefinite; diagonal blocks equal those
-  // of H where the network is piecewise linear in the layer's weights. Cost: about 1.7 gradients.
-  virtual absl::Status GaussNewtonVectorProduct(std::span<const float> v, std::optional<int> layer,
-                                                std::span<double> out, const RunContext& context) const = 0;
+  virtual absl::Status VectorProduct(CurvatureMatrix matrix, std::span<const float> v, std::optional<int> layer,
+                                     std::span<double> out, const RunContext& context) const = 0;
+  absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
+                                    const RunContext& context) const {
+    return VectorProduct(CurvatureMatrix::kHessian, v, layer, out, context);
+  }
 
   // Entries of z_n.
   virtual int64_t num_outputs() const = 0;

@@ -11,6 +11,7 @@
 
 #include "search/base/rng.h"
 #include "search/base/status.h"
+#include "search/curvature/output_responses.h"
 #include "tests/testing/graph_fixtures.h"
 #include "tests/testing/memory_checkpoints.h"
 #include "tests/testing/reference_network.h"
@@ -76,13 +77,7 @@ class NormCollector final : public PullBackVisitor {
 };
 
 std::vector<OutputFactor> AllColumns(const Objective& objective, OutputFactor::Kind kind) {
-  std::vector<OutputFactor> factors;
-  for (int64_t n = 0; n < objective.num_samples(); ++n) {
-    for (int64_t c = 0; c < objective.num_outputs(); ++c) {
-      factors.push_back({.sample = n, .kind = kind, .index = static_cast<uint64_t>(c)});
-    }
-  }
-  return factors;
+  return curvature::AllColumns(objective, kind, 0, objective.num_samples());
 }
 
 Eigen::MatrixXd PulledBack(const Objective& objective, const std::vector<OutputFactor>& factors, int num_threads = 1) {
@@ -98,9 +93,10 @@ Eigen::MatrixXd DenseGaussNewton(const Objective& objective) {
   return rows.transpose() * rows / static_cast<double>(objective.num_samples());
 }
 
-Eigen::VectorXd Product(const Objective& objective, const std::vector<float>& v, std::optional<int> layer) {
+Eigen::VectorXd Product(const Objective& objective, const std::vector<float>& v, std::optional<int> layer,
+                        CurvatureMatrix matrix = CurvatureMatrix::kGaussNewton) {
   std::vector<double> out(v.size());
-  const absl::Status status = objective.GaussNewtonVectorProduct(v, layer, out, {});
+  const absl::Status status = objective.VectorProduct(matrix, v, layer, out, {});
   EXPECT_TRUE(status.ok()) << status;
   return Eigen::Map<Eigen::VectorXd>(out.data(), std::ssize(out));
 }
@@ -151,6 +147,13 @@ TEST_P(GaussNewtonOnNetworks, ProductsEqualTheDenseMatrix) {
   }
 }
 
+TEST_P(GaussNewtonOnNetworks, HessianIsGaussNewtonAndRemainder) {
+  const std::vector<float> v = Gaussian(objective_->num_weights(), 3);
+  const Eigen::VectorXd hessian = Product(*objective_, v, std::nullopt, CurvatureMatrix::kHessian);
+  const Eigen::VectorXd remainder = Product(*objective_, v, std::nullopt, CurvatureMatrix::kRemainder);
+  EXPECT_LT((Product(*objective_, v, std::nullopt) + remainder - hessian).norm(), 1e-5 * hessian.norm());
+}
+
 TEST_P(GaussNewtonOnNetworks, NormsDoNotNeedGradients) {
   const std::vector<OutputFactor> factors = AllColumns(*objective_, OutputFactor::Kind::kLossColumn);
   Collector with(*objective_, factors.size());
@@ -182,6 +185,42 @@ TEST_P(GaussNewtonOnNetworks, ExactValuesEqualTheDenseMatrix) {
     }
     for (int64_t i = 0; i < size; ++i) {
       EXPECT_NEAR(estimate->diagonal[offset + i], block(i, i), 1e-5 * block.trace()) << l << i;
+    }
+  }
+}
+
+TEST_P(GaussNewtonOnNetworks, ResponsesAreTheJacobianTimesThePerturbations) {
+  const Eigen::MatrixXd jacobian = PulledBack(*objective_, AllColumns(*objective_, OutputFactor::Kind::kOutputColumn));
+  curvature::Perturbations perturbations;
+  Eigen::MatrixXd directions = Eigen::MatrixXd::Zero(objective_->num_weights(), 2 * std::ssize(objective_->slices()));
+  for (const auto& [offset, size] : objective_->slices()) {
+    auto& of_layer = perturbations.emplace_back();
+    for (const uint64_t seed : {21, 22}) {
+      const std::vector<float> d = Gaussian(size, seed);
+      directions.col(2 * std::ssize(perturbations) - 2 + std::ssize(of_layer)).segment(offset, size) =
+          Eigen::Map<const Eigen::VectorXf>(d.data(), size).cast<double>();
+      of_layer.emplace_back(d.begin(), d.end());
+    }
+  }
+  const auto logits = curvature::MeasureResponses(*objective_, perturbations, {}, {.num_threads = 2});
+  ASSERT_TRUE(logits.ok()) << logits.status();
+  const Eigen::MatrixXd wanted = jacobian * directions;
+  for (int64_t n = 0; n < logits->num_samples; ++n) {
+    for (int64_t c = 0; c < logits->num_outputs; ++c) {
+      const auto row = logits->row(n, c);
+      for (int64_t j = 0; j < std::ssize(row); ++j) {
+        EXPECT_NEAR(row[j], wanted(n * logits->num_outputs + c, j), 1e-4 * (1 + wanted.cwiseAbs().maxCoeff()));
+      }
+    }
+  }
+  const auto factors =
+      curvature::MeasureResponses(*objective_, perturbations, {.kind = curvature::ResponseKind::kFactors}, {});
+  ASSERT_TRUE(factors.ok()) << factors.status();
+  const std::vector<double> terms = curvature::CrossTerms(*factors);
+  const Eigen::MatrixXd dense = directions.transpose() * DenseGaussNewton(*objective_) * directions;
+  for (int64_t j = 0; j < dense.rows(); ++j) {
+    for (int64_t k = 0; k < dense.rows(); ++k) {
+      EXPECT_NEAR(terms[j * dense.rows() + k], dense(j, k), 1e-4 * dense.norm()) << j << ", " << k;
     }
   }
 }
@@ -228,6 +267,10 @@ TEST(GaussNewton, BlocksOfPiecewiseLinearNetworksAreThoseOfTheHessian) {
   for (const auto& [offset, size] : objective->slices()) {
     const Eigen::MatrixXd wanted = hessian.block(offset, offset, size, size);
     EXPECT_LT((gauss_newton.block(offset, offset, size, size) - wanted).norm(), 1e-5 * wanted.norm());
+  }
+  for (int l = 0; l < std::ssize(objective->slices()); ++l) {
+    const std::vector<float> v = Gaussian(objective->slices()[l].size, 6);
+    EXPECT_EQ(Product(*objective, v, l, CurvatureMatrix::kRemainder).norm(), 0) << l;
   }
 }
 
@@ -334,6 +377,10 @@ TEST(GaussNewton, RefusesBadArguments) {
   EXPECT_THAT(message({}, {.uniform_share = 0}), HasSubstr("uniform_share: got 0"));
   EXPECT_THAT(message({{}}, {}), HasSubstr("got 1 layers, want 2"));
   EXPECT_THAT(message({{}, {FloatVector(3)}}, {}), HasSubstr("perturbations[1][0]: got 3 entries"));
+  const curvature::Perturbations unit = {{FloatVector(30, 1.0F)}, {FloatVector(18, 1.0F)}};
+  const auto refused = curvature::MeasureResponses(*objective, unit, {.max_bytes = 100}, {}).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("8 samples x 3 outputs x 2 perturbations take 192 bytes"));
   Collector collector(*objective, 1);
   const OutputFactor outside{.sample = 99};
   EXPECT_THAT(std::string(objective->PullBack({&outside, 1}, collector, {}).message()), HasSubstr("got 99, want 0..7"));
