@@ -183,6 +183,10 @@ absl::Status NetworkObjective::Compile(int64_t batch, const ops::LossOptions& op
   BITPLAN_ASSIGN_OR_RETURN(SampleLoss loss,
                            SampleLoss::Create(options, data, num_samples_, shapes[graph_.outputs[0]], batch));
   loss_input_ = ops::FindLossInput(graph_, shapes, loss);
+  if (loss.label_free() && options.loss == "auto") {
+    loss_input_.note += fmt::format("{}the dataset has neither labels nor targets; the loss is {}",
+                                    loss_input_.note.empty() ? "" : "; ", loss.name());
+  }
   BITPLAN_ASSIGN_OR_RETURN(Program full, Program::Compile(graph_, batch, loss_input_.value));
   full_ = std::make_unique<Runner>(std::move(full));
   if (const int64_t rest_samples = num_samples() % batch; rest_samples > 0) {
