@@ -86,11 +86,13 @@ class Estimator {
     BITPLAN_RETURN_IF_ERROR(Widen(options_.min_rank, context));
     BITPLAN_RETURN_IF_ERROR(AddProbes(options_.min_probes, context));
     BITPLAN_RETURN_IF_ERROR(ChooseRank(context));
-    for (;;) {
+    for (bool was_converged = false;;) {
       const DeflatedTraceEstimate estimate = Judge();
       ReportProgress(estimate, context);
       const int64_t left = options_.max_products - products_.count();
-      if (estimate.converged || left == 0) return estimate;
+      const bool is_confirmed = was_converged || estimate.rank == 0;
+      if ((estimate.converged && is_confirmed) || estimate.standard_error == 0 || left == 0) return estimate;
+      was_converged = estimate.converged;
       BITPLAN_RETURN_IF_ERROR(AddProbes(std::min(kProbesAtOnce, left), context));
     }
   }
