@@ -269,6 +269,7 @@ class GraphBuilder {
     for (size_t i = 1; i < outputs.size(); ++i) {
       if (outputs[i] != kNoValue && !wiring_.is_read[outputs[i]]) outputs[i] = kNoValue;
     }
+    if (proto_.node(index).op_type() == "Split") return outputs;  // equal parts: as many as outputs
     while (outputs.size() > 1 && outputs.back() == kNoValue) outputs.pop_back();
     return outputs;
   }

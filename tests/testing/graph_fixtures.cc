@@ -53,9 +53,13 @@ ValueId GraphBuilder::Floats(const std::string& name, Shape shape, std::vector<f
 }
 
 ValueId GraphBuilder::Ints(const std::string& name, std::vector<int64_t> data) {
-  const ValueId id = AddValue(name);
   const Shape shape = {static_cast<int64_t>(data.size())};
-  graph_.values[id].constant = IntTensor{.shape = shape, .data = std::move(data)};
+  return Ints(name, shape, std::move(data));
+}
+
+ValueId GraphBuilder::Ints(const std::string& name, Shape shape, std::vector<int64_t> data) {
+  const ValueId id = AddValue(name);
+  graph_.values[id].constant = IntTensor{.shape = std::move(shape), .data = std::move(data)};
   return id;
 }
 
@@ -71,13 +75,19 @@ ValueId GraphBuilder::RandomFloats(const std::string& name, Shape shape, double 
 }
 
 ValueId GraphBuilder::Node(const std::string& op_type, std::vector<ValueId> inputs, Attributes attributes) {
-  const ValueId output = AddValue("");
+  return NodeWithOutputs(op_type, std::move(inputs), std::move(attributes), 1)[0];
+}
+
+std::vector<ValueId> GraphBuilder::NodeWithOutputs(const std::string& op_type, std::vector<ValueId> inputs,
+                                                   Attributes attributes, int num_outputs) {
+  std::vector<ValueId> outputs;
+  for (int i = 0; i < num_outputs; ++i) outputs.push_back(AddValue(""));
   graph_.nodes.push_back({.name = fmt::format("{}_{}", op_type, graph_.nodes.size()),
                           .op_type = op_type,
                           .inputs = std::move(inputs),
-                          .outputs = {output},
+                          .outputs = outputs,
                           .attributes = std::move(attributes)});
-  return output;
+  return outputs;
 }
 
 Graph GraphBuilder::BuildWithoutLayers(ValueId output) {

@@ -1,0 +1,112 @@
+#include "search/ops/index_map.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace bitplan::ops {
+namespace {
+
+bool HasDuplicates(std::vector<int64_t> offsets) {
+  std::ranges::sort(offsets);
+  return std::ranges::adjacent_find(offsets) != offsets.end();
+}
+
+bool IsProgression(const std::vector<int64_t>& offsets, int64_t step) {
+  for (size_t i = 1; i < offsets.size(); ++i) {
+    if (offsets[i] - offsets[i - 1] != step) return false;
+  }
+  return true;
+}
+
+class IndexMapOperator final : public LinearMap {
+ public:
+  IndexMapOperator(Shape out, IndexMap map) : LinearMap(std::move(out)), map_(std::move(map)) {}
+
+ private:
+  void Apply(std::span<const float> x, std::span<float> y) const override { map_.Apply(x, y); }
+  void ApplyTransposed(std::span<const float> y, std::span<float> x) const override { map_.ApplyTransposed(y, x); }
+
+  IndexMap map_;
+};
+
+}  // namespace
+
+IndexMap::IndexMap(const Offsets& offsets) : outer_(offsets) {
+  repeats_ = std::ranges::any_of(offsets, &HasDuplicates);
+  while (!outer_.empty() && IsProgression(outer_.back(), run_)) {
+    base_ += outer_.back().front();
+    run_ *= static_cast<int64_t>(outer_.back().size());
+    outer_.pop_back();
+  }
+}
+
+template <typename Fn>
+void IndexMap::ForEachRun(Fn fn) const {
+  if (outer_.empty()) return fn(base_, 0);
+  const std::vector<int64_t>& inner = outer_.back();
+  const size_t num_outer = outer_.size() - 1;
+  std::vector<size_t> index(num_outer, 0);
+  int64_t x = base_;
+  for (size_t d = 0; d < num_outer; ++d) x += outer_[d].front();
+  int64_t y = 0;
+  while (true) {
+    for (const int64_t offset : inner) {
+      fn(x + offset, y);
+      y += run_;
+    }
+    size_t d = num_outer;
+    while (d > 0) {
+      const std::vector<int64_t>& offsets = outer_[d - 1];
+      x -= offsets[index[d - 1]];
+      index[d - 1] = index[d - 1] + 1 < offsets.size() ? index[d - 1] + 1 : 0;
+      x += offsets[index[d - 1]];
+      if (index[d - 1] != 0) break;
+      --d;
+    }
+    if (d == 0) return;
+  }
+}
+
+void IndexMap::Apply(std::span<const float> x, std::span<float> y) const {
+  const float* from = x.data();
+  float* to = y.data();
+  if (run_ == 1) {
+    ForEachRun([=](int64_t i, int64_t o) { to[o] = from[i]; });
+  } else {
+    ForEachRun([=, run = run_](int64_t i, int64_t o) { std::copy_n(from + i, run, to + o); });
+  }
+}
+
+void IndexMap::ApplyTransposed(std::span<const float> y, std::span<float> x) const {
+  const float* from = y.data();
+  if (!repeats_) {
+    std::fill(x.begin(), x.end(), 0.0F);
+    float* to = x.data();
+    ForEachRun([=, run = run_](int64_t i, int64_t o) { std::copy_n(from + o, run, to + i); });
+    return;
+  }
+  std::vector<double> sums(x.size(), 0.0);
+  double* to = sums.data();
+  ForEachRun([=, run = run_](int64_t i, int64_t o) {
+    for (int64_t k = 0; k < run; ++k) to[i + k] += from[o + k];
+  });
+  std::ranges::copy(sums, x.begin());
+}
+
+std::unique_ptr<Operator> MakeIndexMapOperator(Shape out, const Offsets& offsets) {
+  return std::make_unique<IndexMapOperator>(std::move(out), IndexMap(offsets));
+}
+
+std::unique_ptr<Operator> MakeIndexMapOperator(const Offsets& offsets) {
+  Shape out;
+  for (const std::vector<int64_t>& dimension : offsets) out.push_back(static_cast<int64_t>(dimension.size()));
+  return MakeIndexMapOperator(std::move(out), offsets);
+}
+
+std::vector<int64_t> AllOffsets(int64_t size, int64_t stride) {
+  std::vector<int64_t> offsets(size);
+  for (int64_t i = 0; i < size; ++i) offsets[i] = i * stride;
+  return offsets;
+}
+
+}  // namespace bitplan::ops
