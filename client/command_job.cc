@@ -42,6 +42,7 @@ void Print(Session& session, const v1::Job& job) {
 Action DeclareJobList(CLI::App& app) {
   auto states = std::make_shared<std::vector<std::string>>();
   app.add_option("--state", *states, "Only jobs in these states")
+      ->allow_extra_args(false)
       ->delimiter(',')
       ->check(CLI::IsMember(StateNames()))
       ->type_name("STATE,..");

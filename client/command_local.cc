@@ -51,6 +51,10 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
   BITPLAN_ASSIGN_OR_RETURN(request.budgets, BudgetsOf(arguments));
   if (!request.solver.time_limit_s.has_value()) request.solver.time_limit_s = kDefaultTimeLimitSeconds;
   BITPLAN_RETURN_IF_ERROR(pipeline::ValidateSearchRequest(request));
+  if (!arguments.model.empty()) {
+    BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
+    BITPLAN_RETURN_IF_ERROR(pipeline::ValidateProfileFor(quantization, request));
+  }
 
   ProgressPrinter progress(session.console);
   const int processors = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));

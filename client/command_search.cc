@@ -45,11 +45,15 @@ absl::StatusOr<v1::SearchConfig> MakeConfig(const SearchArguments& arguments) {
   return config;
 }
 
-void NoteNextSteps(Session& session, const std::string& measurement, const std::string& plan) {
+// Lines to copy: the program and the server as they were called now.
+void NoteNextSteps(Session& session, const v1::Job& job, bool has_choice) {
+  const std::string where = session.globals.NonDefaults();
   session.console.Note("");
-  session.console.Note("Next, on what is measured now (each answers at once):");
-  session.console.Note(fmt::format("  bitplan search --measurement {} --budget size=0.4x", IdOf(measurement)));
-  session.console.Note(fmt::format("  bitplan plan export {} --format csv", IdOf(plan)));
+  session.console.Note("Next, without measuring again:");
+  session.console.Note(fmt::format("  {} search --measurement {} --budget size=0.4x{}", session.program,
+                                   IdOf(job.measurement()), where));
+  if (!has_choice) return;
+  session.console.Note(fmt::format("  {} plan export {} --format csv{}", session.program, IdOf(job.plan()), where));
 }
 
 // Uploads, queues a job that measures and solves, watches it, prints its plan.
@@ -60,7 +64,7 @@ absl::StatusOr<ExitCode> SearchModel(Session& session, Channel& channel, const S
   BITPLAN_ASSIGN_OR_RETURN(const v1::SearchConfig config, MakeConfig(arguments));
   BITPLAN_ASSIGN_OR_RETURN(const v1::Model model, UploadModel(session, channel, onnx, BaseName(arguments.model)));
   BITPLAN_ASSIGN_OR_RETURN(const v1::Dataset dataset,
-                           UploadDataset(session, channel, npz, BaseName(arguments.calibration)));
+                           UploadDataset(session, channel, npz, CalibrationName(arguments.calibration)));
   v1::CreateJobRequest request;
   request.set_parent(session.globals.parent());
   request.set_request_id(NewRequestId());
@@ -77,7 +81,7 @@ absl::StatusOr<ExitCode> SearchModel(Session& session, Channel& channel, const S
   BITPLAN_RETURN_IF_ERROR(OutcomeOf(job));
   session.console.Note("");
   BITPLAN_ASSIGN_OR_RETURN(const ExitCode code, PrintStoredPlan(session, channel, job.plan(), arguments.save));
-  NoteNextSteps(session, job.measurement(), job.plan());
+  NoteNextSteps(session, job, code == ExitCode::kOk);
   return code;
 }
 

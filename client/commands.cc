@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <cstdlib>
 #include <utility>
 
 #include "search/pipeline/version.h"
@@ -53,14 +54,23 @@ std::string ExitCodeHelp() {
   return text;
 }
 
+// gRPC would take other texts too, and then find nobody at an address that was not meant.
+std::string CheckServer(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
+  const bool has_port = !port.empty() && port.find_first_not_of("0123456789") == std::string::npos;
+  const bool is_plain = has_port && colon > 0 && address.find('/') == std::string::npos;
+  return is_plain ? "" : fmt::format("got '{}', want HOST:PORT such as {}", address, kDefaultServer);
+}
+
 void AddGlobals(CLI::App& app, Globals& globals, bool needs_server) {
   app.add_option("--output", globals.output, "How to print the answer")
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str()
       ->group("Everywhere");
   if (!needs_server) return;
-  app.add_option("--server", globals.server, "HOST:PORT of bitpland")
-      ->envname("BITPLAN_SERVER")
+  app.add_option("--server", globals.server, "HOST:PORT of bitpland; BITPLAN_SERVER sets the default")
+      ->check(CheckServer)
       ->capture_default_str()
       ->group("Everywhere");
   app.add_option("--project", globals.project, "Project on the server")
@@ -71,6 +81,13 @@ void AddGlobals(CLI::App& app, Globals& globals, bool needs_server) {
       })
       ->capture_default_str()
       ->group("Everywhere");
+}
+
+// Not left to CLI11: --server exists at each level of the command line, and the environment would be read at each
+// level, also after another level was given the option.
+std::string ServerByDefault() {
+  const char* const server = std::getenv("BITPLAN_SERVER");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+  return server == nullptr || *server == '\0' ? std::string(kDefaultServer) : server;
 }
 
 // The command line as CLI11 sees it; the action of the command that was parsed lands in `action`.
@@ -128,15 +145,24 @@ std::string Globals::NameOf(std::string_view collection, std::string_view name_o
   return fmt::format("{}/{}/{}", parent(), collection, name_or_id);
 }
 
+std::string Globals::NonDefaults() const {
+  std::string text;
+  if (server != ServerByDefault()) text += " --server " + server;
+  if (project != Globals().project) text += " --project " + project;
+  return text;
+}
+
 Channel Session::Connect() const { return Channel({.server = globals.server, .stop = stop}); }
 
 std::span<const Command> Commands() { return kCommands; }
 
-ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, std::stop_token stop) {
-  Session session{.globals = {}, .console = console, .stop = std::move(stop)};
+ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, std::stop_token stop,
+                        const std::string& program) {
+  Session session{
+      .globals = {.server = ServerByDefault()}, .console = console, .stop = std::move(stop), .program = program};
   Action action;
   CLI::App app("Hessian-aware mixed-precision search: which bits each layer of a network gets under a budget.",
-               "bitplan");
+               program);
   Declare(app, session.globals, action);
   try {
     std::ranges::reverse(arguments);  // as CLI11 takes them
@@ -153,9 +179,12 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, st
     return ExitCode::kUsage;
   }
   const absl::StatusOr<ExitCode> code = action(session);
-  if (code.ok()) return *code;
-  console.Error(code.status());
-  return ExitCodeOf(code.status());
+  if (!code.ok()) console.Error(code.status());
+  if (console.is_answer_lost()) {
+    console.Note("bitplan: cannot write to standard output; the answer is incomplete");
+    return ExitCode::kFailed;
+  }
+  return code.ok() ? *code : ExitCodeOf(code.status());
 }
 
 }  // namespace bitplan::client

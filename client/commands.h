@@ -29,6 +29,8 @@ struct Globals {
   std::string parent() const { return "projects/" + project; }
   // A full resource name from a full name or an id: "projects/default/jobs/4f..".
   std::string NameOf(std::string_view collection, std::string_view name_or_id) const;
+  // " --server HOST:PORT --project NAME": what another command needs to be told to find the same resources.
+  std::string NonDefaults() const;
 };
 
 // What a command runs with.
@@ -36,6 +38,7 @@ struct Session {
   Globals globals;
   Console& console;      // must outlive the session
   std::stop_token stop;  // Ctrl-C
+  std::string program;   // how this program was called
 
   // A channel whose calls end at Ctrl-C.
   Channel Connect() const;
@@ -55,8 +58,10 @@ struct Command {
 // The only list of commands; help and tests read it.
 std::span<const Command> Commands();
 
-// Parses `arguments` (without the program's name) and runs the command.
-ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, std::stop_token stop);
+// Parses `arguments` (without the program's name) and runs the command. `program` is how the program was called; it
+// stands in the lines that a person may copy.
+ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, std::stop_token stop,
+                        const std::string& program = "bitplan");
 
 // Rows of the table, each in its file command_<group>.cc.
 Action DeclareSearch(CLI::App& app);

@@ -32,6 +32,8 @@ class Console {
 
   // An answer, as it is.
   void Answer(std::string_view text);
+  // Whether part of an answer could not be written: a full disk, a closed standard output.
+  bool is_answer_lost() const { return !streams_.out; }
   // A line for the person.
   void Note(std::string_view line);
   // "bitplan: <message>".

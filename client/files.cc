@@ -54,6 +54,12 @@ absl::StatusOr<std::string> ReadCalibration(const std::string& text) {
   return data::MakeNpz(members);
 }
 
+std::string CalibrationName(const std::string& text) {
+  const size_t comma = text.find(',');
+  if (comma == std::string::npos) return BaseName(text);
+  return BaseName(text.substr(0, comma)) + "," + BaseName(text.substr(comma + 1));
+}
+
 std::string BaseName(const std::string& path) { return std::filesystem::path(path).filename().string(); }
 
 }  // namespace bitplan::client

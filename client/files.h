@@ -19,6 +19,9 @@ absl::Status WriteFile(const std::string& path, std::string_view bytes);
 // images (or any other input of the only input's shape), then labels.
 absl::StatusOr<std::string> ReadCalibration(const std::string& text);
 
+// "data.npz" of "sets/data.npz", "images.npy,labels.npy" of "sets/images.npy,sets/labels.npy": a name to show.
+std::string CalibrationName(const std::string& text);
+
 // "net.onnx" of "models/net.onnx".
 std::string BaseName(const std::string& path);
 

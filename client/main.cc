@@ -8,5 +8,6 @@
 int main(int argc, char** argv) {
   const bitplan::client::Interrupt interrupt;
   bitplan::client::Console console(bitplan::client::StandardStreams());
-  return static_cast<int>(bitplan::client::RunCommandLine({argv + 1, argv + argc}, console, interrupt.token()));
+  return static_cast<int>(
+      bitplan::client::RunCommandLine({argv + 1, argv + argc}, console, interrupt.token(), argv[0]));
 }

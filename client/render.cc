@@ -151,7 +151,8 @@ std::string RenderJobs(const v1::ListJobsResponse& jobs) {
 }
 
 std::string RenderJob(const v1::Job& job) {
-  const std::string state = StateName(job.state()) + (job.cancel_requested() ? ", asked to stop" : "") +
+  const bool is_stopping = job.cancel_requested() && !job.has_end_time();
+  const std::string state = StateName(job.state()) + (is_stopping ? ", asked to stop" : "") +
                             (job.awaiting_worker() ? ", waiting for a worker" : "");
   const v1::MeasureSpec& measured = job.has_measure() ? job.measure() : job.search().measure();
   const std::string source = job.search().measurement();

@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kLeastNameWidth = 12;
 constexpr double kFullPercent = 100;
+constexpr size_t kIdDigits = 24;  // of the fingerprint: the plan's id on a server
 
 std::string CostText(const Costs& costs, Resource resource) {
   const auto cost = costs.find(resource);
@@ -194,7 +195,7 @@ std::string RenderOrigin(const Plan& plan) {
   const PlanProvenance& from = plan.provenance;
   std::string text = fmt::format("sensitivities {}, hardware {}, solver {}", from.method, from.profile, plan.solver);
   if (!from.model_digest.empty()) text += fmt::format(", seed {}", from.seed);
-  return text + fmt::format(", bitplan {}, plan {}\n", from.bitplan_version, plan.fingerprint.substr(0, 12));
+  return text + fmt::format(", bitplan {}, plan {}\n", from.bitplan_version, plan.fingerprint.substr(0, kIdDigits));
 }
 
 }  // namespace

@@ -30,6 +30,7 @@ std::string FieldLines(const google::rpc::Status& status, std::string_view messa
   if (!bad_request.has_value()) return lines;
   for (const auto& violation : bad_request->field_violations()) {
     if (message.find(violation.field()) != std::string_view::npos) continue;
+    if (message.find(violation.description()) != std::string_view::npos) continue;  // there with the element's name
     lines += fmt::format("\n  {}: {}", violation.field(), violation.description());
   }
   return lines;

@@ -8,12 +8,15 @@
 #include "search/allocation/solver_table.h"
 #include "search/base/status.h"
 #include "search/hardware/shipped_profiles.h"
+#include "search/pipeline/run_search.h"
 #include "search/plan/exporter_table.h"
 #include "search/quantization/quantizer_table.h"
 #include "search/sensitivity/method_table.h"
 
 namespace bitplan::client {
 namespace {
+
+constexpr const char* kMeasuringGroup = "Measuring";
 
 std::string CheckBudget(const std::string& text) { return MessageOf(pipeline::ParseBudget(text).status()); }
 
@@ -24,6 +27,8 @@ std::string CheckTie(const std::string& text) {
 }
 
 std::string CheckSave(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder)) return fmt::format("no folder '{}'", folder.string());
   const std::string extension = std::filesystem::path(path).extension().string();
   for (const auto& exporter : plan::Exporters()) {
     if (extension == fmt::format(".{}", exporter.extension)) return "";
@@ -89,29 +94,32 @@ void AddProblem(CLI::App& app, SearchArguments& to) {
 }
 
 void AddMeasuring(CLI::App& app, SearchArguments& to) {
-  const std::string group = "Measuring";
   const auto add = [&](const char* flag, auto& value, const char* help) {
-    return app.add_option(flag, value, help)->capture_default_str()->group(group);
+    return app.add_option(flag, value, help)->capture_default_str()->group(kMeasuringGroup);
+  };
+  // One argument with commas, so that a network may stand behind it.
+  const auto list = [](CLI::Option* option, const char* type) {
+    option->allow_extra_args(false)->delimiter(',')->type_name(type);
   };
   std::vector<std::string> methods;
   for (const auto& method : sensitivity::Methods()) {
     if (method.score != nullptr) methods.emplace_back(method.name);
   }
   add("--method", to.sensitivity.method, "Sensitivity method")->check(CLI::IsMember(methods));
-  add("--bits", to.quantization.weight_bits, "Weight bits to choose from")->delimiter(',')->type_name("N,N,..");
+  list(add("--bits", to.quantization.weight_bits, "Weight bits to choose from"), "N,N,..");
   add("--activation-bits", to.quantization.activation_bits, "Activation bits that costs are priced with");
-  add("--schemes", to.quantization.schemes, "Quantizers to choose from")
-      ->delimiter(',')
-      ->check(CLI::IsMember(NamesOf(quantization::Quantizers())))
-      ->type_name("NAME,..");
-  app.add_option("--granularities", to.granularities, "per_tensor, per_channel [both]")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"per_tensor", "per_channel"}))
-      ->type_name("NAME,..")
-      ->group(group);
+  list(add("--schemes", to.quantization.schemes, "Quantizers to choose from")
+           ->check(CLI::IsMember(NamesOf(quantization::Quantizers()))),
+       "NAME,..");
+  list(app.add_option("--granularities", to.granularities, "per_tensor, per_channel [both]")
+           ->check(CLI::IsMember({"per_tensor", "per_channel"}))
+           ->group(kMeasuringGroup),
+       "NAME,..");
   add("--loss", to.sensitivity.loss, "Loss, or auto: by the targets");
   add("--samples", to.sensitivity.max_samples, "Only the first N calibration samples; 0: all");
-  add("--seed", to.sensitivity.seed, "Seed of every random draw");
+  add("--seed", to.sensitivity.seed, "Seed of every random draw")->check([](const std::string& text) {
+    return text.starts_with('-') ? fmt::format("got '{}', want 0 or more", text) : "";
+  });
   add("--trace-error", to.sensitivity.trace_relative_error, "Wanted relative standard error of each layer's trace");
   add("--max-probes", to.sensitivity.max_probes, "Most probes for the traces");
 }
@@ -134,6 +142,28 @@ void AddSolving(CLI::App& app, SearchArguments& to) {
       ->group(group);
 }
 
+// Exactly one source; the parser itself can only say "at most one".
+absl::Status ValidateSource(const CLI::App& app, const SearchArguments& arguments) {
+  if (!arguments.model.empty()) return absl::OkStatus();
+  if (arguments.sensitivities.empty() && arguments.measurement.empty()) {
+    return InvalidArgument("a network (MODEL.onnx with --calibration) or --sensitivities is required");
+  }
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group() != kMeasuringGroup || option->count() == 0) continue;
+    return InvalidArgument("{}: only for a network that is still to be measured", option->get_name());
+  }
+  return absl::OkStatus();
+}
+
+// What the options say together.
+absl::Status ValidateArguments(const CLI::App& app, const SearchArguments& arguments) {
+  BITPLAN_RETURN_IF_ERROR(ValidateSource(app, arguments));
+  BITPLAN_ASSIGN_OR_RETURN(const auto budgets, BudgetsOf(arguments));
+  BITPLAN_RETURN_IF_ERROR(pipeline::ValidateSearchRequest({.budgets = budgets, .solver = arguments.solver}));
+  BITPLAN_RETURN_IF_ERROR(QuantizationOf(arguments).status());
+  return Validate(arguments.sensitivity);
+}
+
 }  // namespace
 
 std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server) {
@@ -150,12 +180,10 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
   }
   AddMeasuring(app, *arguments);
   AddSolving(app, *arguments);
-  // Exactly one source; the parser itself can only say "at most one".
-  app.parse_complete_callback([to = arguments.get()] {
-    if (to->model.empty() && to->sensitivities.empty() && to->measurement.empty()) {
-      const char* const wanted = "a network (MODEL.onnx with --calibration) or --sensitivities";
-      throw CLI::RequiredError(wanted);  // caught in commands.cc
-    }
+  app.parse_complete_callback([&app, to = arguments.get()] {
+    const absl::Status status = ValidateArguments(app, *to);
+    const auto code = CLI::ExitCodes::ValidationError;
+    if (!status.ok()) throw CLI::ParseError(MessageOf(status), code);  // caught in commands.cc
   });
   return arguments;
 }

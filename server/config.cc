@@ -1,5 +1,7 @@
 #include "server/config.h"
 
+#include <arpa/inet.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -92,13 +94,14 @@ std::string FlagName(std::string_view key) {
 struct GivenFlags {
   std::array<std::optional<std::string>, kKeys.size()> values;
   std::array<bool, kKeys.size()> switches{};
+  std::array<const CLI::Option*, kKeys.size()> switch_options{};  // tell whether a switch was given
 };
 
 void AddFlags(CLI::App& app, GivenFlags& given) {
   for (size_t i = 0; i < kKeys.size(); ++i) {
     const std::string help(kKeys[i].help);
     if (std::holds_alternative<bool Config::*>(kKeys[i].field)) {
-      app.add_flag(FlagName(kKeys[i].name), given.switches[i], help);
+      given.switch_options[i] = app.add_flag(FlagName(kKeys[i].name), given.switches[i], help);
     } else {
       app.add_option(FlagName(kKeys[i].name), given.values[i], help);
     }
@@ -107,7 +110,9 @@ void AddFlags(CLI::App& app, GivenFlags& given) {
 
 absl::Status ApplyFlags(const GivenFlags& given, Config& config) {
   for (size_t i = 0; i < kKeys.size(); ++i) {
-    if (given.switches[i]) BITPLAN_RETURN_IF_ERROR(SetFromJson(kKeys[i], true, config));
+    if (given.switch_options[i] != nullptr && given.switch_options[i]->count() > 0) {
+      BITPLAN_RETURN_IF_ERROR(SetFromJson(kKeys[i], given.switches[i], config));
+    }
     if (!given.values[i].has_value()) continue;
     const bool is_text = std::holds_alternative<std::string Config::*>(kKeys[i].field);
     const Json value = is_text ? Json(*given.values[i]) : Json::parse(*given.values[i], nullptr, false);
@@ -117,7 +122,12 @@ absl::Status ApplyFlags(const GivenFlags& given, Config& config) {
   return absl::OkStatus();
 }
 
-bool IsLoopback(std::string_view host) { return host == "localhost" || host == "[::1]" || host.starts_with("127."); }
+// 127.0.0.0/8 by number: "127.example.org" is a name like any other.
+bool IsLoopback(const std::string& host) {
+  in_addr address;
+  const bool is_number = inet_pton(AF_INET, host.c_str(), &address) == 1;
+  return host == "localhost" || host == "[::1]" || (is_number && host.starts_with("127."));
+}
 
 absl::Status ValidateAddress(const Config& config) {
   const std::string_view address = config.listen_address;
@@ -128,7 +138,7 @@ absl::Status ValidateAddress(const Config& config) {
   if (!digits || colon == 0 || std::stoi(std::string(port)) > 65535) {
     return InvalidArgument("listen_address: got '{}', want HOST:PORT with a port of 0..65535", address);
   }
-  if (!config.allow_remote && !IsLoopback(address.substr(0, colon))) {
+  if (!config.allow_remote && !IsLoopback(std::string(address.substr(0, colon)))) {
     return InvalidArgument(
         "listen_address: '{}' is reachable from other machines, and this version has neither TLS nor login; want a "
         "loopback "
@@ -158,7 +168,7 @@ std::string ToJson(const Config& config) {
   for (const ConfigKey& key : kKeys) {
     std::visit([&](auto field) { document[std::string(key.name)] = config.*field; }, key.field);
   }
-  return document.dump(2);
+  return document.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);  // a path may be no UTF-8
 }
 
 absl::Status Validate(const Config& config) {

@@ -206,6 +206,7 @@ v1::Measurement FromMeasurement(const Measurement& measurement) {
   message.set_loss(table.loss);
   message.set_num_samples(table.num_samples);
   if (table.base_loss) message.set_base_loss(*table.base_loss);
+  for (const std::string& note : table.notes) message.add_notes(note);
   if (table.network_top_eigenvalue) {
     FromEigenvalue(*table.network_top_eigenvalue, message.mutable_network_top_eigenvalue());
   }

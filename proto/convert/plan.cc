@@ -36,6 +36,11 @@ absl::Status SetAmount(const v1::Budget& message, BudgetSpec& spec) {
   return InvalidArgument("amount: got nothing, want limit, relative_to_uniform_8 or interpolation");
 }
 
+std::string_view AmountField(const BudgetSpec& spec) {
+  if (std::holds_alternative<RelativeLimit>(spec.amount)) return "relative_to_uniform_8";
+  return std::holds_alternative<InterpolatedLimit>(spec.amount) ? "interpolation" : "limit";
+}
+
 double SecondsOf(const google::protobuf::Duration& duration) {
   return static_cast<double>(duration.seconds()) + 1e-9 * duration.nanos();
 }
@@ -116,8 +121,15 @@ absl::StatusOr<BudgetSpec> ToBudget(const v1::Budget& message) {
   BudgetSpec spec;
   BITPLAN_ASSIGN_OR_RETURN(spec.resource, ParseResource(message.resource()));
   BITPLAN_RETURN_IF_ERROR(SetAmount(message, spec));
-  BITPLAN_RETURN_IF_ERROR(pipeline::ValidateBudget(spec));
+  BITPLAN_RETURN_IF_ERROR(AtBudget(AmountField(spec), spec, pipeline::ValidateBudget(spec)));
   return spec;
+}
+
+absl::Status AtBudget(std::string_view field, const BudgetSpec& spec, const absl::Status& status) {
+  const std::string message = MessageOf(status);
+  const std::string core = fmt::format("budget '{}': ", pipeline::FormatBudget(spec));
+  if (status.ok() || !message.starts_with(core)) return status;
+  return absl::Status(status.code(), fmt::format("{}: {}", field, std::string_view(message).substr(core.size())));
 }
 
 v1::Budget FromBudget(const BudgetSpec& spec) {

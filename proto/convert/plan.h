@@ -14,6 +14,9 @@ namespace bitplan::convert {
 absl::StatusOr<BudgetSpec> ToBudget(const v1::Budget& message);
 v1::Budget FromBudget(const BudgetSpec& spec);
 
+// `status` with "<field>: " in place of the core's "budget '<spec>': "; unchanged if it does not begin with that.
+absl::Status AtBudget(std::string_view field, const BudgetSpec& spec, const absl::Status& status);
+
 // `default_time_limit_s` stands for an absent time limit. kInvalidArgument, kNotFound (solver; lists the known ones).
 absl::StatusOr<SolverOptions> ToSolverOptions(const v1::SolverConfig& message, double default_time_limit_s);
 

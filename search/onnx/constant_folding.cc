@@ -58,7 +58,8 @@ absl::StatusOr<Ints> NormalizeAxes(Ints axes, size_t rank) {
   return axes;
 }
 
-// Elements of a result, checked before it is allocated. Integer vectors may be empty.
+// Elements of a result, checked before it is allocated. Vectors may be empty, nothing else: sizes beside a 0 could be
+// anything, and loops over them would never end.
 absl::StatusOr<int64_t> CountElements(const FoldRequest& request, const Shape& shape) {
   const int64_t count = CheckedNumElements(shape, request.max_elements);
   if (count < 0) {
@@ -66,6 +67,7 @@ absl::StatusOr<int64_t> CountElements(const FoldRequest& request, const Shape& s
         "shape {}: a size below 0, or more than the {} elements that computed constants may still have",
         ToString(shape), request.max_elements);
   }
+  if (count == 0 && shape.size() != 1) return InvalidArgument("shape {}: no elements", ToString(shape));
   return count;
 }
 

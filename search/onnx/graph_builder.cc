@@ -503,6 +503,7 @@ class GraphBuilder {
       if (node.outputs[i] == kNoValue) continue;
       if (i >= op.output_shapes().size()) return Unimplemented("output {}", i);
       BITPLAN_RETURN_IF_ERROR(CheckComputedShape(op.output_shapes()[i], probe));
+      if (probe == 0) BITPLAN_RETURN_IF_ERROR(CountActivations(op.output_shapes()[i]));
       shapes_[probe][node.outputs[i]] = op.output_shapes()[i];
     }
     return absl::OkStatus();
@@ -522,6 +523,19 @@ class GraphBuilder {
     return absl::OkStatus();
   }
 
+  absl::Status CountActivations(const Shape& shape) {
+    activation_elements_ += NumElements(shape) / batches_[0];
+    if (activation_elements_ <= limits_.max_total_activation_elements) return absl::OkStatus();
+    return InvalidArgument("all outputs up to here have more than {} elements a sample",
+                           limits_.max_total_activation_elements);
+  }
+
+  absl::Status CountReads(const std::vector<std::span<const float>>& reads) {
+    for (const std::span<const float> read : reads) folded_reads_ += static_cast<int64_t>(read.size());
+    if (folded_reads_ <= limits_.max_folded_reads) return absl::OkStatus();
+    return InvalidArgument("constants computed at import read more than {} elements", limits_.max_folded_reads);
+  }
+
   // Runs the newest node, all of whose inputs are constants, and takes it out of the graph again.
   absl::Status EvaluateLast() {
     const Node& node = graph_.nodes.back();
@@ -537,6 +551,7 @@ class GraphBuilder {
       reads.push_back(takes_floats(id) ? std::span<const float>(std::get<Tensor>(graph_.values[id].constant).data)
                                        : std::span<const float>());
     }
+    BITPLAN_RETURN_IF_ERROR(CountReads(reads));
     BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<ops::Operator> op,
                              ops::MakeOperator(graph_, static_cast<int>(graph_.nodes.size()) - 1, shapes_[0]));
     Tensor result = Tensor::Zeros(shapes_[0][output]);
@@ -560,6 +575,8 @@ class GraphBuilder {
   std::vector<Unknown> unknown_;                       // what follows from something unsupported
   std::map<ValueId, BatchInts> batch_ints_;
   int64_t folded_elements_ = 0;
+  int64_t folded_reads_ = 0;
+  int64_t activation_elements_ = 0;  // of one sample
 };
 
 }  // namespace

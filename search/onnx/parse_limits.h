@@ -22,8 +22,13 @@ struct ParseLimits {
   int64_t max_tensor_elements = int64_t{1} << 28;
   // Elements of one value computed for one sample (256 MiB as float): an input of 100000 x 100000 is a mistake.
   int64_t max_activation_elements = int64_t{1} << 26;
+  // Elements of all values computed for one sample. Hessian products keep four floats for each: 16 GiB.
+  int64_t max_total_activation_elements = int64_t{1} << 30;
   // Elements of all constants that folding makes beside those of the file (64 MiB as float).
   int64_t max_folded_elements = int64_t{1} << 24;
+  // Elements that evaluating constants at import may read (two seconds): means of a large constant are small, so what
+  // folding makes does not bound what it reads.
+  int64_t max_folded_reads = int64_t{1} << 30;
   // Bytes of a name. Names come back in plans, tables and error messages.
   int64_t max_name_bytes = 1024;
 };

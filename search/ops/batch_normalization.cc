@@ -1,5 +1,4 @@
 #include <cmath>
-#include <utility>
 
 #include "search/base/status.h"
 #include "search/ops/make_operators.h"
@@ -10,13 +9,30 @@ namespace {
 // Evaluation: y = (x - mean) / sqrt(var + epsilon) * scale + shift for each channel (dimension 1); all but x constant.
 class BatchNormalizationOperator final : public LinearMap {
  public:
-  // y = factor x + offset, one of each a channel.
-  BatchNormalizationOperator(Shape shape, std::vector<float> factor, std::vector<float> offset)
+  // One element a channel; the tensors must outlive Prepare.
+  struct Statistics {
+    const Tensor* scale;
+    const Tensor* shift;
+    const Tensor* mean;
+    const Tensor* variance;
+    float epsilon;
+  };
+
+  BatchNormalizationOperator(const Shape& shape, const Statistics& statistics)
       : LinearMap(shape),
         planes_(shape[0] * shape[1]),
         plane_size_(NumElements(shape) / planes_),
-        factor_(std::move(factor)),
-        offset_(std::move(offset)) {}
+        statistics_(statistics) {}
+
+  absl::Status Prepare() override {
+    const Statistics& s = statistics_;
+    for (size_t c = 0; c < s.scale->data.size(); ++c) {
+      const double f = s.scale->data[c] / std::sqrt(static_cast<double>(s.variance->data[c]) + s.epsilon);
+      factor_.push_back(static_cast<float>(f));
+      offset_.push_back(static_cast<float>(s.shift->data[c] - f * s.mean->data[c]));
+    }
+    return absl::OkStatus();
+  }
 
   void Forward(Reads x, Writes y) const override {
     for (int64_t p = 0; p < planes_; ++p) {
@@ -37,6 +53,8 @@ class BatchNormalizationOperator final : public LinearMap {
 
   int64_t planes_;
   int64_t plane_size_;
+  Statistics statistics_;
+  // y = factor x + offset, one of each a channel.
   std::vector<float> factor_;
   std::vector<float> offset_;
 };
@@ -68,19 +86,13 @@ MadeOperator MakeBatchNormalization(const OpRequest& request) {
   BITPLAN_RETURN_IF_ERROR(CheckArity(request, 5, 5));
   BITPLAN_RETURN_IF_ERROR(CheckEvaluation(request));
   if (request.rank(0) < 2) return InvalidArgument("inputs[0]: shape {}, want [N, C, ..]", ToString(request.shape(0)));
-  BITPLAN_ASSIGN_OR_RETURN(const float epsilon, FloatAttribute(request.node, "epsilon", 1e-5F));
-  BITPLAN_ASSIGN_OR_RETURN(const Tensor* scale, ChannelConstant(request, 1, "scale"));
-  BITPLAN_ASSIGN_OR_RETURN(const Tensor* shift, ChannelConstant(request, 2, "B"));
-  BITPLAN_ASSIGN_OR_RETURN(const Tensor* mean, ChannelConstant(request, 3, "mean"));
-  BITPLAN_ASSIGN_OR_RETURN(const Tensor* variance, ChannelConstant(request, 4, "var"));
-  std::vector<float> factor;
-  std::vector<float> offset;
-  for (size_t c = 0; c < scale->data.size(); ++c) {
-    const double f = scale->data[c] / std::sqrt(static_cast<double>(variance->data[c]) + epsilon);
-    factor.push_back(static_cast<float>(f));
-    offset.push_back(static_cast<float>(shift->data[c] - f * mean->data[c]));
-  }
-  return std::make_unique<BatchNormalizationOperator>(request.shape(0), std::move(factor), std::move(offset));
+  BatchNormalizationOperator::Statistics statistics = {};
+  BITPLAN_ASSIGN_OR_RETURN(statistics.epsilon, FloatAttribute(request.node, "epsilon", 1e-5F));
+  BITPLAN_ASSIGN_OR_RETURN(statistics.scale, ChannelConstant(request, 1, "scale"));
+  BITPLAN_ASSIGN_OR_RETURN(statistics.shift, ChannelConstant(request, 2, "B"));
+  BITPLAN_ASSIGN_OR_RETURN(statistics.mean, ChannelConstant(request, 3, "mean"));
+  BITPLAN_ASSIGN_OR_RETURN(statistics.variance, ChannelConstant(request, 4, "var"));
+  return std::make_unique<BatchNormalizationOperator>(request.shape(0), statistics);
 }
 
 }  // namespace bitplan::ops

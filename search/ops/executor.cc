@@ -11,11 +11,11 @@
 namespace bitplan::ops {
 namespace {
 
-// By node: whether outputs[0] depends on it.
-std::vector<bool> FindNeeded(const Graph& graph) {
+// By node: whether `output` depends on it.
+std::vector<bool> FindNeeded(const Graph& graph, ValueId output) {
   std::vector<bool> value_needed(graph.values.size(), false);
   std::vector<bool> node_needed(graph.nodes.size(), false);
-  value_needed[graph.outputs[0]] = true;
+  value_needed[output] = true;
   for (size_t i = graph.nodes.size(); i-- > 0;) {
     const Node& node = graph.nodes[i];
     node_needed[i] = std::ranges::any_of(node.outputs, [&](ValueId id) { return id != kNoValue && value_needed[id]; });
@@ -92,11 +92,11 @@ void KeepOutputOnly(ValueId output, TensorSet& set) {
 
 }  // namespace
 
-absl::StatusOr<Program> Program::Compile(const Graph& graph, int64_t batch) {
+absl::StatusOr<Program> Program::Compile(const Graph& graph, int64_t batch, ValueId output) {
   if (graph.outputs.empty()) return InvalidArgument("the network has no output");
-  Program program{.graph = &graph, .output = graph.outputs[0]};
+  Program program{.graph = &graph, .output = output == kNoValue ? graph.outputs[0] : output};
   BITPLAN_ASSIGN_OR_RETURN(program.shapes, InferShapes(graph, batch));
-  const std::vector<bool> needed = FindNeeded(graph);
+  const std::vector<bool> needed = FindNeeded(graph, program.output);
   for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
     if (!needed[i]) continue;
     BITPLAN_ASSIGN_OR_RETURN(std::unique_ptr<Operator> op, MakeOperator(graph, i, program.shapes));

@@ -14,7 +14,7 @@
 
 namespace bitplan::ops {
 
-// The nodes that outputs[0] of a graph needs, made ready for a fixed number of samples.
+// The nodes that one value of a graph needs, made ready for a fixed number of samples.
 struct Program {
   struct Step {
     int node = 0;
@@ -24,10 +24,11 @@ struct Program {
   const Graph* graph = nullptr;  // must outlive the program
   std::vector<Step> steps;       // in execution order
   std::vector<Shape> shapes;     // by ValueId
-  ValueId output = kNoValue;     // graph->outputs[0]
+  ValueId output = kNoValue;     // what the program computes
 
-  // Errors: those of InferShapes; kInvalidArgument if the graph has no output or its output is not computed by a node.
-  static absl::StatusOr<Program> Compile(const Graph& graph, int64_t batch);
+  // Computes `output`, or graph.outputs[0]. Errors: those of InferShapes; kInvalidArgument if the graph has no output
+  // or no node computes it.
+  static absl::StatusOr<Program> Compile(const Graph& graph, int64_t batch, ValueId output = kNoValue);
 
   // Float elements of all computed values together.
   int64_t num_elements() const;

@@ -86,6 +86,7 @@ constexpr auto kLossTable = std::to_array<LossEntry>({
     {.name = "cross_entropy",
      .definition = "mean over samples of log sum exp(logits) - logit of the label",
      .takes_labels = true,
+     .takes_logits = true,
      .value = &CrossEntropy,
      .gradient = &CrossEntropyGradient,
      .curvature = &CrossEntropyCurvature},

@@ -23,6 +23,7 @@ struct LossEntry {
   std::string_view name;
   std::string_view definition;  // for people
   bool takes_labels = false;    // else targets
+  bool takes_logits = false;    // l contains a softmax of z; see FindLossInput
   // sum_n l(z_n, y_n)
   double (*value)(const LossBatch& batch) = nullptr;
   // out = scale * dl/dz, like outputs

@@ -9,6 +9,7 @@
 #include "search/base/status.h"
 #include "search/ops/executor.h"
 #include "search/ops/infer_shapes.h"
+#include "search/ops/loss_input.h"
 #include "search/ops/losses.h"
 
 namespace bitplan {
@@ -17,6 +18,7 @@ namespace {
 using ops::Activity;
 using ops::LossBatch;
 using ops::LossEntry;
+using ops::LossInput;
 using ops::Primals;
 using ops::Program;
 using ops::Tangents;
@@ -171,7 +173,9 @@ absl::Status CheckTargets(const Dataset& data, int64_t num_samples, const Shape&
   wanted[0] = data.num_samples;
   if (targets.shape.empty() || targets.shape[0] != data.num_samples ||
       NumElements(targets.shape) != NumElements(wanted)) {
-    return InvalidArgument("dataset.targets.shape: got {}, want {}", ToString(targets.shape), ToString(wanted));
+    const bool may_be_labels = NumElements(targets.shape) == data.num_samples;
+    return InvalidArgument("dataset.targets.shape: got {}, want {}{}", ToString(targets.shape), ToString(wanted),
+                           may_be_labels ? "; class labels are 'labels' of an integer type" : "");
   }
   return absl::OkStatus();
 }
@@ -215,14 +219,15 @@ class NetworkObjective final : public Objective {
 
   // Makes the programs for full shards and for the rest.
   absl::Status Compile(int64_t batch, int64_t max_cache_bytes);
-  // Of a full shard.
-  const Shape& output_shape() const { return full_->output_shape(); }
+  // Of the network's output for a full shard; the loss may read another value of as many elements.
+  const Shape& network_output_shape() const { return network_output_shape_; }
   // kInvalidArgument if the first shard's loss is not finite at the network's own weights.
   absl::Status CheckFirstShard() const;
 
   int64_t num_weights() const override { return static_cast<int64_t>(weights_.size()); }
   int64_t num_samples() const override { return bound_.num_samples; }
   const std::string& loss_name() const override { return loss_name_; }
+  const std::string& loss_note() const override { return loss_input_.note; }
   const std::vector<WeightSlice>& slices() const override { return slices_; }
   std::span<const float> weights() const override { return weights_; }
 
@@ -279,6 +284,8 @@ class NetworkObjective final : public Objective {
   BoundData bound_;
   const LossEntry& loss_;
   std::string loss_name_;
+  LossInput loss_input_;        // set by Compile
+  Shape network_output_shape_;  // set by Compile
   std::vector<WeightSlice> slices_;
   FloatVector weights_;
   int64_t batch_ = 1;
@@ -296,10 +303,14 @@ class NetworkObjective final : public Objective {
 
 absl::Status NetworkObjective::Compile(int64_t batch, int64_t max_cache_bytes) {
   batch_ = batch;
-  BITPLAN_ASSIGN_OR_RETURN(Program full, Program::Compile(graph_, batch));
+  if (graph_.outputs.empty()) return InvalidArgument("the network has no output");
+  BITPLAN_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, ops::InferShapes(graph_, batch));
+  loss_input_ = ops::FindLossInput(graph_, shapes, loss_);
+  network_output_shape_ = shapes[graph_.outputs[0]];
+  BITPLAN_ASSIGN_OR_RETURN(Program full, Program::Compile(graph_, batch, loss_input_.value));
   full_ = std::make_unique<Runner>(std::move(full));
   if (const int64_t rest_samples = num_samples() % batch; rest_samples > 0) {
-    BITPLAN_ASSIGN_OR_RETURN(Program rest, Program::Compile(graph_, rest_samples));
+    BITPLAN_ASSIGN_OR_RETURN(Program rest, Program::Compile(graph_, rest_samples, loss_input_.value));
     rest_ = std::make_unique<Runner>(std::move(rest));
   }
   const int64_t num_cached = std::min<int64_t>(num_shards(), max_cache_bytes / full_->num_primal_bytes());
@@ -483,7 +494,7 @@ absl::Status NetworkObjective::HessianVectorProduct(std::span<const float> v, st
 absl::StatusOr<Tensor> NetworkObjective::Outputs(std::span<const float> weights, const RunContext& context) const {
   BITPLAN_RETURN_IF_ERROR(CheckWeights(weights));
   const std::span<const float> at = weights.empty() ? std::span<const float>(weights_) : weights;
-  Tensor result{.shape = output_shape()};
+  Tensor result{.shape = full_->output_shape()};
   result.shape[0] = num_samples();
   const ShardWork work = [&](Workspace& workspace, const Shard& shard, Partial& partial) {
     const Program& program = runner(shard).program();
@@ -511,7 +522,7 @@ absl::StatusOr<std::unique_ptr<Objective>> Objective::Create(const Graph& graph,
   const int64_t num_samples = bound.num_samples;
   auto objective = std::make_unique<NetworkObjective>(graph, data, std::move(bound), *loss);
   BITPLAN_RETURN_IF_ERROR(objective->Compile(batch, options.max_cache_bytes));
-  BITPLAN_RETURN_IF_ERROR(CheckTargets(data, num_samples, objective->output_shape(), batch));
+  BITPLAN_RETURN_IF_ERROR(CheckTargets(data, num_samples, objective->network_output_shape(), batch));
   BITPLAN_RETURN_IF_ERROR(objective->CheckFirstShard());
   return objective;
 }

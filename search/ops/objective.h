@@ -43,6 +43,8 @@ struct LossAndGradient {
 //   L(w) = (1/N) sum_n loss(f(x_n; w), y_n),     w = all layer weights, flattened in layer order, each row-major as
 //   stored.
 //
+// f is the network's first output; cross-entropy reads the input of a Softmax that the network ends in (loss_note).
+//
 // Other parameters (biases, normalisation) are constants. Evaluation mode: Dropout is the identity, BatchNormalization
 // uses its running statistics. Storage and products are float; losses, gradients and products over samples are added in
 // double.
@@ -63,6 +65,8 @@ class Objective {
   virtual int64_t num_weights() const = 0;
   virtual int64_t num_samples() const = 0;
   virtual const std::string& loss_name() const = 0;
+  // One sentence on how the loss reads the network that users should know (ops::FindLossInput); empty: nothing.
+  virtual const std::string& loss_note() const = 0;
   // One slice a layer, in layer order, adjacent.
   virtual const std::vector<WeightSlice>& slices() const = 0;
   // The weights stored in the graph, num_weights() entries.
@@ -84,7 +88,7 @@ class Objective {
   virtual absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
                                             const RunContext& context) const = 0;
 
-  // Network outputs (graph.outputs[0]) of all samples, [N, ...].
+  // f(x_n; w) of all samples, [N, ...].
   virtual absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const = 0;
 };
 

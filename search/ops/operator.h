@@ -61,8 +61,8 @@ class Operator {
 
   virtual std::optional<WeightUse> weight_use() const { return std::nullopt; }
 
-  // Builds kernels that are costly to build; MakeOperator calls it, shape inference does not. kUnimplemented if the
-  // kernel library refuses.
+  // Builds what is costly to build (kernels, tables); MakeOperator calls it, shape inference does not. kUnimplemented
+  // if the kernel library refuses.
   virtual absl::Status Prepare() { return absl::OkStatus(); }
 
  protected:

@@ -49,6 +49,9 @@ absl::StatusOr<std::vector<int64_t>> PadAxes(const OpRequest& request) {
   for (int64_t& axis : axes) {
     BITPLAN_ASSIGN_OR_RETURN(axis, NormalizedAxis(axis, request.rank(0), "axes"));
   }
+  std::vector<int64_t> sorted = axes;
+  std::ranges::sort(sorted);
+  if (std::ranges::adjacent_find(sorted) != sorted.end()) return InvalidArgument("axes: an axis is listed twice");
   return axes;
 }
 

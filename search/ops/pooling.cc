@@ -78,10 +78,13 @@ class MaxPoolOperator final : public Operator {
 class AveragePoolOperator final : public LinearMap {
  public:
   AveragePoolOperator(Shape out, const Pool& pool, bool count_padding)
-      : LinearMap(std::move(out)),
-        pool_(pool),
-        row_counts_(Counts(pool.h, count_padding)),
-        column_counts_(Counts(pool.w, count_padding)) {}
+      : LinearMap(std::move(out)), pool_(pool), count_padding_(count_padding) {}
+
+  absl::Status Prepare() override {
+    row_counts_ = Counts(pool_.h, count_padding_);
+    column_counts_ = Counts(pool_.w, count_padding_);
+    return absl::OkStatus();
+  }
 
  private:
   // For each output the number of window positions that count. It is never 0: ParsePool sees to it.
@@ -111,6 +114,7 @@ class AveragePoolOperator final : public LinearMap {
   }
 
   Pool pool_;
+  bool count_padding_;
   std::vector<float> row_counts_;
   std::vector<float> column_counts_;
 };

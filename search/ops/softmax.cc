@@ -3,16 +3,13 @@
 
 #include "search/base/status.h"
 #include "search/ops/make_operators.h"
+#include "search/ops/softmax_lanes.h"
 
 namespace bitplan::ops {
 namespace {
 
-// A tensor as `outer` blocks of `size` rows of `inner` entries; the softmax runs over `size`. Sums are double.
-struct Lanes {
-  int64_t outer = 1;
-  int64_t size = 1;
-  int64_t inner = 1;
-
+// Sums along lanes are double.
+struct Lanes : SoftmaxLanes {
   // Calls fn(index) with index(k), k = 0 .. size-1, the element k of one lane, for every lane.
   template <typename Fn>
   void ForEach(Fn fn) const {
@@ -159,18 +156,26 @@ class LogSoftmaxOperator final : public Operator {
   Lanes lanes_;
 };
 
-// Before opset 13 the tensor is taken as a matrix split at `axis` (default 1); from then on `axis` (default -1) alone.
-absl::StatusOr<Lanes> ParseLanes(const OpRequest& request) {
+template <typename Op>
+MadeOperator MakeOverLanes(const OpRequest& request) {
   BITPLAN_RETURN_IF_ERROR(CheckArity(request, 1, 1));
-  const Shape& x = request.shape(0);
-  const bool as_matrix = request.opset_version < 13;
-  BITPLAN_ASSIGN_OR_RETURN(int64_t axis, IntAttribute(request.node, "axis", as_matrix ? 1 : -1));
-  BITPLAN_ASSIGN_OR_RETURN(axis, NormalizedAxis(axis, request.rank(0), "axis"));
-  Lanes lanes;
-  for (int64_t d = 0; d < request.rank(0); ++d) {
-    if (d < axis) {
+  BITPLAN_ASSIGN_OR_RETURN(const SoftmaxLanes lanes,
+                           FindSoftmaxLanes(request.node, request.opset_version, request.shape(0)));
+  return std::make_unique<Op>(request.shape(0), Lanes{lanes});
+}
+
+}  // namespace
+
+absl::StatusOr<SoftmaxLanes> FindSoftmaxLanes(const Node& node, int64_t opset_version, const Shape& x) {
+  const bool as_matrix = opset_version < 13;
+  const auto rank = static_cast<int64_t>(x.size());
+  SoftmaxLanes lanes;
+  BITPLAN_ASSIGN_OR_RETURN(lanes.axis, IntAttribute(node, "axis", as_matrix ? 1 : -1));
+  BITPLAN_ASSIGN_OR_RETURN(lanes.axis, NormalizedAxis(lanes.axis, rank, "axis"));
+  for (int64_t d = 0; d < rank; ++d) {
+    if (d < lanes.axis) {
       lanes.outer *= x[d];
-    } else if (d == axis || as_matrix) {
+    } else if (d == lanes.axis || as_matrix) {
       lanes.size *= x[d];
     } else {
       lanes.inner *= x[d];
@@ -178,14 +183,6 @@ absl::StatusOr<Lanes> ParseLanes(const OpRequest& request) {
   }
   return lanes;
 }
-
-template <typename Op>
-MadeOperator MakeOverLanes(const OpRequest& request) {
-  BITPLAN_ASSIGN_OR_RETURN(const Lanes lanes, ParseLanes(request));
-  return std::make_unique<Op>(request.shape(0), lanes);
-}
-
-}  // namespace
 
 MadeOperator MakeSoftmax(const OpRequest& request) { return MakeOverLanes<SoftmaxOperator>(request); }
 MadeOperator MakeLogSoftmax(const OpRequest& request) { return MakeOverLanes<LogSoftmaxOperator>(request); }

@@ -69,9 +69,9 @@ absl::Status CheckAllPriced(const Measurement& measured, const CostTable& costs,
   const std::string unpriced = DescribeUnpriced(measured, costs, budgets);
   if (unpriced.empty()) return absl::OkStatus();
   return InvalidArgument(
-      "profile '{}' does not price these options ({}): {}. It knows {}. Leave unpriced options out, list fewer widths, "
-      "use another profile, or give costs with the sensitivities",
-      costs.profile, DescribeResources(budgets), unpriced, costs.coverage);
+      "profile '{}' does not price all options ({}). It knows {}. Leave unpriced options out (leave_out_unpriced), "
+      "measure fewer widths, use another profile, or give costs with the sensitivities. Unpriced: {}",
+      costs.profile, DescribeResources(budgets), costs.coverage, unpriced);
 }
 
 // Labels that every layer of the group has with all costs that the budgets need.
@@ -147,6 +147,8 @@ absl::StatusOr<std::vector<std::vector<int>>> GroupLayers(const Measurement& mea
   std::vector<std::string_view> names;
   names.reserve(measured.layers.layers.size());
   for (const Layer& layer : measured.layers.layers) names.push_back(layer.name);
+  // First alone: an error then counts the request's ties as the request does.
+  BITPLAN_RETURN_IF_ERROR(GroupByTies(names, request.ties).status());
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, GroupByTies(names, AllTies(measured, request)));
   for (const std::vector<int>& group : groups) BITPLAN_RETURN_IF_ERROR(CheckSameOptions(measured, group));
   return groups;

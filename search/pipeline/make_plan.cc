@@ -129,7 +129,7 @@ void WarnOfMissedTargets(const Measurement& measured, std::string_view what, std
 }
 
 std::vector<std::string> WarningsOf(const Measurement& measured) {
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings = measured.sensitivity.notes;
   WarnOfMissedTargets(
       measured, "traces", "more probes",
       [](const LayerCurvature& layer) { return !layer.trace || layer.trace->converged; }, warnings);

@@ -1,5 +1,8 @@
 #include "search/pipeline/run_search.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -49,6 +52,27 @@ absl::Status CheckBudgets(const std::vector<BudgetSpec>& budgets) {
   return absl::OkStatus();
 }
 
+std::string Name(Resource resource) { return std::string(ToString(resource)); }
+std::string Name(const Widths& widths) { return hardware::ToString(widths); }
+
+template <typename Value>
+std::vector<std::string> Names(const std::vector<Value>& values) {
+  std::vector<std::string> names;
+  names.reserve(values.size());
+  for (const Value& value : values) names.push_back(Name(value));
+  return names;
+}
+
+std::vector<std::string> UnsupportedWidths(const QuantizationOptions& quantization, const HardwareProfile& profile) {
+  std::vector<std::string> unsupported;
+  if (!profile.supported.has_value()) return unsupported;
+  for (const int bits : quantization.weight_bits) {
+    const Widths widths{bits, quantization.activation_bits};
+    if (std::ranges::find(*profile.supported, widths) == profile.supported->end()) unsupported.push_back(Name(widths));
+  }
+  return unsupported;
+}
+
 }  // namespace
 
 absl::Status ValidateMeasureRequest(const MeasureRequest& request) {
@@ -56,6 +80,21 @@ absl::Status ValidateMeasureRequest(const MeasureRequest& request) {
   BITPLAN_RETURN_IF_ERROR(CheckBytes("dataset", request.dataset, request.dataset_limits.max_file_bytes));
   BITPLAN_RETURN_IF_ERROR(Validate(request.quantization));
   return Validate(request.sensitivity);
+}
+
+absl::Status ValidateProfileFor(const QuantizationOptions& quantization, const SearchRequest& request) {
+  const std::vector<Resource> priced = hardware::PricedResources(request.profile);
+  for (const BudgetSpec& budget : request.budgets) {
+    if (std::ranges::find(priced, budget.resource) != priced.end()) continue;
+    return InvalidArgument("budget '{}': profile '{}' does not price {}, only {}", FormatBudget(budget),
+                           request.profile.name, ToString(budget.resource), fmt::join(Names(priced), ", "));
+  }
+  const std::vector<std::string> unsupported = UnsupportedWidths(quantization, request.profile);
+  if (unsupported.empty() || request.leave_out_unpriced) return absl::OkStatus();
+  return InvalidArgument(
+      "profile '{}' does not price the widths {}, only {}. Leave unpriced options out (leave_out_unpriced), list other "
+      "widths, or use another profile",
+      request.profile.name, fmt::join(unsupported, ", "), fmt::join(Names(*request.profile.supported), ", "));
 }
 
 absl::Status ValidateSearchRequest(const SearchRequest& request) {

@@ -57,6 +57,10 @@ namespace pipeline {
 // Checks what can be checked without work: options, methods, limits, sizes. The same errors Measure would give at once.
 absl::Status ValidateMeasureRequest(const MeasureRequest& request);
 absl::Status ValidateSearchRequest(const SearchRequest& request);
+// Checks, before a network is measured for it, what a search will need of its profile: the resource of every budget,
+// and unless unpriced options are left out every pair of widths. Not for given sensitivities: they may bring their own
+// costs.
+absl::Status ValidateProfileFor(const QuantizationOptions& quantization, const SearchRequest& request);
 
 // SHA-256 of everything a measurement depends on: model and dataset bytes, options, method, settings, seed, versions of
 // the estimators. Thread count and limits are not part of it.

@@ -99,7 +99,8 @@ struct Plan {
   int64_t solver_nodes = 0;
   std::optional<PlanInfeasibility> infeasibility;  // present exactly for kInfeasible
   std::string diagnosis;  // plain words on an infeasible or unproven answer; empty for an optimal one
-  // Plain words on what the sensitivities lack, such as estimates that missed their error target; empty: nothing known.
+  // Plain words on the sensitivities: their notes, and what they lack, such as estimates that missed their error
+  // target; empty: nothing known.
   std::vector<std::string> warnings;
 
   PlanProvenance provenance;

@@ -202,6 +202,7 @@ absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const Laye
   SensitivityTable table{.method = options.method, .loss = objective.loss_name()};
   table.num_samples = objective.num_samples();
   table.seed = options.seed;
+  if (!objective.loss_note().empty()) table.notes.push_back(objective.loss_note());
   table.curvature.resize(layers.layers.size());
 
   BITPLAN_ASSIGN_OR_RETURN(table.perturbation_sq, MeasurePerturbations(objective, layers, option_table, context));

@@ -128,6 +128,9 @@ void ReadMeasurementFacts(JsonObject& root, SensitivityTable& table) {
   if (root.Has("network_top_eigenvalue")) {
     table.network_top_eigenvalue = ReadEigenvalue(root.Object("network_top_eigenvalue"));
   }
+  if (root.Has("notes")) {
+    for (const JsonValue& note : root.Array("notes")) table.notes.push_back(note.String());
+  }
 }
 
 GivenSensitivities ReadDocument(JsonObject root) {
@@ -213,6 +216,7 @@ Json DocumentToJson(const GivenSensitivities& given) {
   if (table.num_samples > 0) root["num_samples"] = table.num_samples;
   root["seed"] = table.seed;
   if (table.network_top_eigenvalue) root["network_top_eigenvalue"] = ToJson(*table.network_top_eigenvalue);
+  if (!table.notes.empty()) root["notes"] = table.notes;
   if (!given.provenance.empty()) root["provenance"] = given.provenance;
   Json layers = Json::array();
   for (size_t l = 0; l < given.layers.layers.size(); ++l) layers.push_back(LayerToJson(given, l));

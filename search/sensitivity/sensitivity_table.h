@@ -35,6 +35,7 @@ struct SensitivityTable {
   std::optional<double> base_loss;                           // of the float network on the calibration data
   int64_t num_samples = 0;                                   // calibration samples used; 0: not known
   uint64_t seed = 0;
+  std::vector<std::string> notes;  // one sentence each on what users should know of the scores; empty: nothing
 
   bool operator==(const SensitivityTable&) const = default;
 };

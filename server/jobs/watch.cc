@@ -22,7 +22,7 @@ struct Watcher::State {
   std::atomic<bool> closed = false;
   bool ended = false;                   // the terminal event was handed out
   std::deque<store::JobEvent> fetched;  // read from the store, not handed out yet
-  store::JobRecord record;              // read after `fetched`
+  store::JobRecord record;              // read at the start, and again after each `fetched`
   int64_t progress_version = 0;
   Clock::time_point progress_not_before;
 
@@ -54,7 +54,8 @@ WatchEvent Watcher::State::TakeProgress() {
   progress_version = version;
   progress_not_before = Clock::now() + progress_interval;
   if (!progress) return {.kind = WatchEvent::Kind::kBookmark, .sequence = delivered};  // the attempt has just ended
-  return {.kind = WatchEvent::Kind::kProgress, .sequence = delivered, .progress = *std::move(progress)};
+  return {
+      .kind = WatchEvent::Kind::kProgress, .sequence = delivered, .record = record, .progress = *std::move(progress)};
 }
 
 absl::StatusOr<WatchEvent> Watcher::State::AfterWake(Channel::Wake wake) {
@@ -103,6 +104,7 @@ std::unique_ptr<Watcher> WatchHub::MakeWatcher(store::Store* store, const store:
   auto state = std::make_unique<Watcher::State>();
   state->store = store;
   state->key = job.key;
+  state->record = job;
   state->channel = std::move(channel);
   state->progress_interval = progress_interval;
   state->delivered = after_sequence;

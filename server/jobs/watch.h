@@ -28,7 +28,7 @@ struct ProgressView {
 struct WatchEvent {
   enum class Kind {
     kState,     // `event` and `record` hold a state change; record is the job as of now, possibly newer than event
-    kProgress,  // `progress` is new
+    kProgress,  // `progress` is new; record as for kState
     kBookmark,  // nothing happened within the timeout; `sequence` says where the watcher stands
     kEnd,       // the terminal event has been delivered; nothing will follow
   };

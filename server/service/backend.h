@@ -22,7 +22,6 @@ struct ServiceLimits {
   int64_t max_queued_jobs = 64;                  // told by GetCapabilities; the job manager holds to it
   int max_uploads = 4;                           // at a time
   int max_watches = 256;                         // at a time
-  int threads_per_search = 1;                    // of the unary Search
   std::chrono::milliseconds bookmark_interval{10'000};
 };
 

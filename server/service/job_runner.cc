@@ -1,7 +1,9 @@
 #include "server/service/job_runner.h"
 
 #include "proto/convert/field_path.h"
+#include "proto/convert/measurement.h"
 #include "search/base/status.h"
+#include "search/pipeline/run_search.h"
 #include "server/service/measurements.h"
 #include "server/service/names.h"
 #include "server/service/plans.h"
@@ -34,7 +36,11 @@ absl::Status CheckSource(Backend& backend, std::string_view project, const v1::S
 
 absl::Status CheckSearchSpec(Backend& backend, std::string_view project, const v1::SearchSpec& spec) {
   BITPLAN_RETURN_IF_ERROR(CheckSource(backend, project, spec));
-  return convert::AtField("config", PrepareSearch(backend, project, spec.config(), kJobTimeLimitSeconds).status());
+  const auto search = PrepareSearch(backend, project, spec.config(), kJobTimeLimitSeconds);
+  if (!search.ok()) return convert::AtField("config", search.status());
+  if (!spec.has_measure()) return absl::OkStatus();
+  BITPLAN_ASSIGN_OR_RETURN(const auto quantization, convert::ToQuantizationOptions(spec.measure().config()));
+  return convert::AtField("config", pipeline::ValidateProfileFor(quantization, search->request));
 }
 
 absl::StatusOr<store::Resource> MeasurementOf(Backend& backend, std::string_view project, const v1::Job& job,

@@ -1,4 +1,8 @@
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
+#include <thread>
 
 #include "bitplan/v1/plan.grpc.pb.h"
 #include "proto/convert/field_path.h"
@@ -16,13 +20,38 @@ namespace {
 constexpr int kMaxSearches = 8;  // at a time; each computes on the thread of its call
 constexpr std::string_view kDefaultFormat = "json";
 
-// Stops when the caller has gone or its deadline has passed. `source` must outlive the context.
-RunContext ContextOf(const grpc::ServerContext& call, std::stop_source& source) {
+// How soon a search learns that its caller has gone.
+constexpr std::chrono::milliseconds kCallerPoll{50};
+
+// Requests a stop once the caller of `call` has gone: it cancelled, or a stopping server cut it off. A thread of its
+// own looks, because a solver reports nothing for minutes. `call` must outlive it.
+class CallerWatch {
+ public:
+  explicit CallerWatch(const grpc::ServerContext& call)
+      : thread_([this, &call](const std::stop_token& answered) { Look(call, answered); }) {}
+
+  bool gone() const { return gone_.stop_requested(); }
+  std::stop_token token() const { return gone_.get_token(); }
+
+ private:
+  void Look(const grpc::ServerContext& call, const std::stop_token& answered) {
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    while (!gone() && !answered.stop_requested()) {
+      wake.wait_for(lock, answered, kCallerPoll, [] { return false; });
+      if (call.IsCancelled()) gone_.request_stop();
+    }
+  }
+
+  std::stop_source gone_;
+  std::jthread thread_;  // stopped and joined before the rest goes
+};
+
+// Stops when the caller has gone or its deadline has passed.
+RunContext ContextOf(const grpc::ServerContext& call, const CallerWatch& caller) {
   RunContext context;
-  context.stop = source.get_token();
-  context.progress = [&call, &source](const Progress&) {
-    if (call.IsCancelled()) source.request_stop();
-  };
+  context.stop = caller.token();
   const auto left = call.deadline() - std::chrono::system_clock::now();
   if (left < std::chrono::hours(24)) context.deadline = std::chrono::steady_clock::now() + left;
   return context;
@@ -37,6 +66,14 @@ absl::StatusOr<v1::Plan> Store(Backend& backend, const std::string& project, con
   return message;
 }
 
+// What only shows on the measurement, told with the path of the request's field.
+absl::Status AtConfig(const PreparedSearch& search, absl::Status status) {
+  for (size_t i = 0; i < search.request.budgets.size(); ++i) {
+    status = convert::AtBudget(fmt::format("config.budgets[{}]", i), search.request.budgets[i], status);
+  }
+  return MessageOf(status).starts_with("ties[") ? convert::AtField("config", status) : status;
+}
+
 absl::StatusOr<v1::Plan> Search(Backend& backend, const grpc::ServerContext& call, const v1::SearchRequest& request) {
   BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key,
                            ParseName("measurement", request.measurement(), "measurements"));
@@ -45,11 +82,18 @@ absl::StatusOr<v1::Plan> Search(Backend& backend, const grpc::ServerContext& cal
   const auto search = PrepareSearch(backend, key.project, request.config(), kSearchTimeLimitSeconds);
   if (!search.ok()) return convert::AtField("config", search.status());
   BITPLAN_ASSIGN_OR_RETURN(const Slot slot, Slot::Take(backend.searches, kMaxSearches, "searches at a time"));
-  if (request.validate_only()) return CheckSearchOn(backend, measurement, *search);
-  std::stop_source stop;
-  BITPLAN_ASSIGN_OR_RETURN(SolvedPlan solved, SolveOn(backend, measurement, *search, ContextOf(call, stop)));
-  if (!request.store()) return std::move(solved.message);
-  return Store(backend, key.project, request, std::move(solved));
+  if (request.validate_only()) {
+    auto checked = CheckSearchOn(backend, measurement, *search);
+    if (!checked.ok()) return AtConfig(*search, checked.status());
+    return checked;
+  }
+  const CallerWatch caller(call);
+  auto solved = SolveOn(backend, measurement, *search, ContextOf(call, caller));
+  if (!solved.ok()) return AtConfig(*search, solved.status());
+  // A solver that was stopped has an answer all the same; nobody is there to take it, and it must not be stored.
+  if (caller.gone()) return absl::CancelledError("the client went away");
+  if (!request.store()) return std::move(solved->message);
+  return Store(backend, key.project, request, *std::move(solved));
 }
 
 absl::StatusOr<v1::Plan> Get(Backend& backend, const v1::GetPlanRequest& request) {

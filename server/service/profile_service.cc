@@ -18,6 +18,16 @@ bool IsBuiltIn(std::string_view id) {
   return std::any_of(shipped.begin(), shipped.end(), [&](const auto& profile) { return profile.name == id; });
 }
 
+// kAlreadyExists: the project has a profile of this name with another document.
+absl::Status CheckNameIsFree(Backend& backend, const store::ResourceKey& key, const std::string& json) {
+  const auto existing = backend.store->GetResource(key);
+  if (absl::IsNotFound(existing.status())) return absl::OkStatus();
+  BITPLAN_RETURN_IF_ERROR(existing.status());
+  BITPLAN_ASSIGN_OR_RETURN(const auto message, Decode<v1::Profile>(*existing));
+  if (message.json() == json) return absl::OkStatus();
+  return AlreadyExists("{} exists with another document (digest {})", message.name(), message.digest());
+}
+
 absl::StatusOr<v1::Profile> Create(Backend& backend, const v1::CreateProfileRequest& request) {
   BITPLAN_ASSIGN_OR_RETURN(const std::string project, ParseParent("parent", request.parent()));
   BITPLAN_RETURN_IF_ERROR(CheckRequestId("request_id", request.request_id()));
@@ -26,17 +36,15 @@ absl::StatusOr<v1::Profile> Create(Backend& backend, const v1::CreateProfileRequ
   if (IsBuiltIn(profile->name)) return AlreadyExists("profile '{}' is built in", profile->name);
   v1::Profile message = convert::FromProfile(*profile);
   message.set_json(request.json());
+  const store::ResourceKey key{.project = project, .collection = "profiles", .id = profile->name};
+  BITPLAN_RETURN_IF_ERROR(CheckNameIsFree(backend, key, request.json()));
   if (request.validate_only()) return message;
   const store::RequestKey request_key{
       .method = "CreateProfile", .request_id = request.request_id(), .fingerprint = Sha256Hex(request.json())};
-  const store::Resource resource{.key = {.project = project, .collection = "profiles", .id = profile->name},
-                                 .payload = SerializeDeterministically(message)};
+  const store::Resource resource{.key = key, .payload = SerializeDeterministically(message)};
   BITPLAN_ASSIGN_OR_RETURN(const store::Resource stored, CreateOrGet(backend, resource, request_key));
-  BITPLAN_ASSIGN_OR_RETURN(message, Decode<v1::Profile>(stored));
-  if (message.json() != request.json()) {
-    return AlreadyExists("{} exists with another document (digest {})", message.name(), message.digest());
-  }
-  return message;
+  BITPLAN_RETURN_IF_ERROR(CheckNameIsFree(backend, key, request.json()));  // another call may have been faster
+  return Decode<v1::Profile>(stored);
 }
 
 absl::StatusOr<v1::Profile> Get(Backend& backend, const v1::GetProfileRequest& request) {

@@ -43,8 +43,6 @@ absl::StatusOr<store::Resource> CreateOrGet(Backend& backend, const store::Resou
                                             const store::RequestKey& request) {
   auto earlier = FindEarlier(backend, resource.key.project, request);
   if (!absl::IsNotFound(earlier.status())) return earlier;
-  auto existing = backend.store->GetResource(resource.key);
-  if (!absl::IsNotFound(existing.status())) return existing;
   BITPLAN_RETURN_IF_ERROR(backend.store->CreateResource(resource, request).status());
   return GetResource(backend, resource.key);
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <random>
 
+#include "absl/strings/cord.h"
 #include "google/rpc/error_details.pb.h"
 #include "proto/convert/field_path.h"
 #include "search/base/status.h"
@@ -16,6 +17,7 @@ namespace bitplan::service {
 namespace {
 
 constexpr std::chrono::milliseconds kDefaultRetryDelay{1000};
+constexpr char kFieldPayload[] = "bitplan/field";
 
 bool IsOurFault(absl::StatusCode code) {
   return code == absl::StatusCode::kInternal || code == absl::StatusCode::kDataLoss ||
@@ -59,14 +61,34 @@ void AddErrorInfo(absl::StatusCode code, std::string_view log_id, google::rpc::S
   status.add_details()->PackFrom(info);
 }
 
-void AddBadRequest(google::rpc::Status& status) {
+// False: the same request can pass another time, so no field of it is bad.
+bool RequestIsAtFault(absl::StatusCode code) {
+  return code != absl::StatusCode::kResourceExhausted && code != absl::StatusCode::kUnavailable &&
+         code != absl::StatusCode::kCancelled && code != absl::StatusCode::kDeadlineExceeded &&
+         code != absl::StatusCode::kAborted;
+}
+
+// "layers[3] 'conv2'.kind" -> "layers[3].kind"
+std::string WithoutNames(std::string_view path) {
+  std::string out;
+  bool quoted = false;
+  for (const char c : path) {
+    if (c == '\'') quoted = !quoted;
+    if (!quoted && c != '\'' && c != ' ') out += c;
+  }
+  return out;
+}
+
+void AddBadRequest(const absl::Status& from, google::rpc::Status& status) {
+  if (!RequestIsAtFault(from.code())) return;
   const std::string_view message = status.message();
   const std::string_view path = convert::FieldPathOf(message);
-  if (path.empty()) return;
+  const absl::optional<absl::Cord> named = from.GetPayload(kFieldPayload);
+  if (path.empty() && !named) return;
   google::rpc::BadRequest bad;
   auto* violation = bad.add_field_violations();
-  violation->set_field(std::string(path));
-  violation->set_description(std::string(message.substr(path.size() + 2)));
+  violation->set_field(named ? std::string(*named) : WithoutNames(path));
+  violation->set_description(std::string(named ? message : message.substr(path.size() + 2)));
   status.add_details()->PackFrom(bad);
 }
 
@@ -112,9 +134,14 @@ google::rpc::Status ToRpcStatus(const absl::Status& status, std::string_view log
   }
   out.set_message(CleanText(MessageOf(status), kMaxMessageBytes));
   AddErrorInfo(status.code(), "", out);
-  AddBadRequest(out);
+  AddBadRequest(status, out);
   AddRetryInfo(status, out);
   return out;
+}
+
+absl::Status AboutField(absl::Status status, std::string_view field) {
+  status.SetPayload(kFieldPayload, absl::Cord(absl::string_view(field.data(), field.size())));
+  return status;
 }
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <mutex>
 
+#include "proto/convert/field_path.h"
 #include "search/base/digest.h"
 #include "search/base/status.h"
 #include "server/service/names.h"
 #include "server/service/resources.h"
+#include "server/service/status_map.h"
 
 namespace bitplan::service {
 namespace {
@@ -62,7 +64,9 @@ absl::StatusOr<store::Resource> ParseAndStore(Backend& backend, const UploadKind
                                    .id = IdOfDigest(claims.sha256)},
                            .digest = claims.sha256};
   BITPLAN_ASSIGN_OR_RETURN(const std::string bytes, backend.artifacts->Read(claims.sha256));
-  BITPLAN_ASSIGN_OR_RETURN(resource.payload, kind.make_payload(claims, bytes));
+  absl::StatusOr<std::string> payload = kind.make_payload(claims, bytes);
+  if (!payload.ok()) return AboutField(payload.status(), "chunk");
+  resource.payload = *std::move(payload);
   if (claims.validate_only) return resource;
   return CreateOrGet(backend, resource, RequestOf(kind, claims));
 }
@@ -85,7 +89,7 @@ absl::StatusOr<store::Resource> ReceiveUpload(Backend& backend, const UploadKind
 
   const std::lock_guard lock(backend.blob_mutex);
   const auto artifact = upload->Finish({.sha256 = claims.sha256, .size_bytes = claims.size_bytes});
-  if (absl::IsInvalidArgument(artifact.status())) return WithContext(artifact.status(), "metadata.sha256");
+  if (absl::IsInvalidArgument(artifact.status())) return convert::AtField("metadata", artifact.status());
   BITPLAN_RETURN_IF_ERROR(artifact.status());
   auto resource = ParseAndStore(backend, kind, claims);
   if (!resource.ok() || claims.validate_only) {

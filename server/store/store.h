@@ -48,7 +48,7 @@ struct RequestKey {
 
 struct Creation {
   std::string name;     // resource name, also of jobs: projects/<project>/jobs/<id>
-  bool reused = false;  // true: made by an earlier call with this request id; nothing was written now
+  bool reused = false;  // true: it was there, made by an earlier call; it is as that call left it
 };
 
 struct ListOptions {
@@ -133,7 +133,8 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // kAlreadyExists: the key is taken, or the request id was used with other content.
+  // A taken key is left alone (reused), and the request id is noted for what has it: keys are made from content.
+  // kAlreadyExists: the request id was used with other content.
   virtual absl::StatusOr<Creation> CreateResource(const Resource& resource, const RequestKey& request) = 0;
   virtual absl::StatusOr<Resource> GetResource(const ResourceKey& key) = 0;
   // In order of creation. Rows that exist through the whole listing appear exactly once, whatever is created or deleted
@@ -147,7 +148,7 @@ class Store {
   // The name that an earlier creation with this request id returned. kNotFound: none; kAlreadyExists: other content.
   virtual absl::StatusOr<std::string> FindRequest(std::string_view project, const RequestKey& request) = 0;
 
-  // Creates a QUEUED job with event 1. Errors as CreateResource.
+  // Creates a QUEUED job with event 1. kAlreadyExists: the key is taken, or the request id was used with other content.
   virtual absl::StatusOr<Creation> CreateJob(const NewJob& job, const RequestKey& request) = 0;
   virtual absl::StatusOr<JobRecord> GetJob(const JobKey& key) = 0;
   // `states` empty: all. Tokens and order as ListResources.

@@ -6,8 +6,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -94,7 +96,7 @@ TEST_F(Cli, SearchesAndEveryOtherCommandFindsWhatItMade) {
   EXPECT_THAT(search.out, AllOf(HasSubstr("layer"), HasSubstr("total of 10 layers"), HasSubstr("size=0.5x"),
                                 HasSubstr("optimal: objective")));
   EXPECT_THAT(search.err, AllOf(HasSubstr("Uploaded fmnist_resnet8.onnx"), HasSubstr("Queued projects/default/jobs/"),
-                                HasSubstr("bitplan search --measurement "), Not(HasSubstr("\r"))));
+                                Not(HasSubstr("\r"))));
 
   const ProcessResult again = Run(kQuickSearch);
   EXPECT_EQ(again.exit_code, 0) << again.err;
@@ -158,6 +160,46 @@ TEST_F(Cli, ServerAndLocalSearchChooseTheSame) {
   EXPECT_EQ(a->fingerprint, b->fingerprint);
 }
 
+TEST_F(Cli, ServerOptionGoesBeforeTheEnvironmentAtEachLevel) {
+  const std::vector<std::string> nobody = {"--server", "127.0.0.1:1"};  // nothing listens there
+  for (const auto& line :
+       {std::vector<std::string>{"version"} + nobody, std::vector<std::string>{"job", "list"} + nobody,
+        nobody + std::vector<std::string>{"job", "list"}}) {
+    const ProcessResult ran = Run(line);
+    EXPECT_EQ(ran.exit_code, 4) << ran.out;
+    EXPECT_THAT(ran.err, HasSubstr("no server answers at 127.0.0.1:1"));
+  }
+}
+
+// The lines of standard error that begin with two blanks: commands to copy.
+std::vector<std::vector<std::string>> SuggestedCommands(const std::string& err) {
+  std::vector<std::vector<std::string>> commands;
+  std::istringstream lines(err);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("  ")) continue;
+    std::istringstream words(line);
+    commands.emplace_back(std::istream_iterator<std::string>(words), std::istream_iterator<std::string>());
+  }
+  return commands;
+}
+
+TEST_F(Cli, SuggestedCommandsWorkAsPrinted) {
+  const std::vector<std::string> line = std::vector<std::string>{kBitplan} + kQuickSearch +
+                                        std::vector<std::string>{"--server", address_, "--project", "other"};
+  const ProcessResult search = testing::RunProcess(line);
+  ASSERT_EQ(search.exit_code, 0) << search.err;
+  const auto commands = SuggestedCommands(search.err);
+  ASSERT_EQ(commands.size(), 2u) << search.err;
+  for (const auto& command : commands) {
+    const ProcessResult ran = testing::RunProcess(command);
+    EXPECT_EQ(ran.exit_code, 0) << ran.err;
+    EXPECT_THAT(ran.out, HasSubstr("blocks.0.conv1"));
+  }
+  // The id at the end of the table is one that commands take.
+  const std::string id = search.out.substr(search.out.rfind("plan ") + 5, 24);
+  EXPECT_EQ(Run({"plan", "show", id, "--project", "other"}).out, search.out);
+}
+
 TEST_F(Cli, GivenSensitivitiesNeedNoModel) {
   const ProcessResult search = Run({"search", "--sensitivities", kHawq, "--hardware", "nvidia-t4", "--budget",
                                     "latency=0.5@w4:w8", "--save", folder_ + "/plan.json"});
@@ -211,6 +253,18 @@ TEST_F(Cli, ErrorsOfTheServerInWords) {
   EXPECT_THAT(profile.err, AllOf(HasSubstr("abacus"), HasSubstr("generic")));
 }
 
+TEST_F(Cli, BudgetThatTheProfileCannotPriceIsRefusedBeforeMeasuring) {
+  for (const std::vector<std::string>& extra :
+       {std::vector<std::string>{"--budget", "latency=1ms"}, std::vector<std::string>{"--hardware", "nvidia-t4"}}) {
+    const ProcessResult remote = Run(kQuickSearch + extra);
+    EXPECT_EQ(remote.exit_code, 1);
+    EXPECT_THAT(remote.err, AllOf(HasSubstr("does not price"), Not(HasSubstr("Queued"))));
+    const ProcessResult local = Run(std::vector<std::string>{"local"} + kQuickSearch + extra);
+    EXPECT_EQ(local.exit_code, 1);
+    EXPECT_THAT(local.err, AllOf(HasSubstr("does not price"), Not(HasSubstr("traces"))));
+  }
+}
+
 TEST_F(Cli, CtrlCCancelsTheJobOnTheServer) {
   const auto search = Start(kEndlessSearch);
   ASSERT_TRUE(search->WaitForError("traces: ")) << search->Wait().err;
@@ -220,7 +274,9 @@ TEST_F(Cli, CtrlCCancelsTheJobOnTheServer) {
   EXPECT_EQ(ended.out, "");
   EXPECT_THAT(ended.err,
               AllOf(HasSubstr("Asking the server to cancel projects/default/jobs/"), HasSubstr("was cancelled")));
-  EXPECT_EQ(RunJson({"job", "list"})["jobs"][0]["state"], "JOB_STATE_CANCELLED");
+  const Json job = RunJson({"job", "list"})["jobs"][0];
+  EXPECT_EQ(job["state"], "JOB_STATE_CANCELLED");
+  EXPECT_THAT(Run({"job", "show", job["name"]}).out, AllOf(HasSubstr("cancelled"), Not(HasSubstr("asked to stop"))));
 }
 
 TEST_F(Cli, CtrlCLeavesAWatchAndTheJobGoesOn) {

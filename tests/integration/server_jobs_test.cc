@@ -229,15 +229,20 @@ TEST(Watch, CarriesTypedProgress) {
   const v1::Job created = CreateJob(client, EndlessSearch(UploadTiny(client)));
   v1::WatchJobRequest request;
   request.set_name(created.name());
-  v1::JobProgress progress;
-  const RpcStatus status = client.Watch(request, [&](const v1::JobEvent& event) {
-    if (event.progress().probes() > 0) progress = event.progress();
-    return progress.probes() == 0;
-  });
-  EXPECT_EQ(status.code, StatusCode::kCancelled);
-  EXPECT_EQ(progress.stage(), "traces");
-  EXPECT_GT(progress.relative_standard_error(), 0);
-  EXPECT_TRUE(progress.has_elapsed());
+  for (const int after_sequence : {0, 2}) {  // from the beginning; from RUNNING on, which the watcher then does not see
+    request.set_after_sequence(after_sequence);
+    v1::JobProgress progress;
+    const RpcStatus status = client.Watch(request, [&](const v1::JobEvent& event) {
+      if (event.progress().probes() > 0) progress = event.progress();
+      return progress.probes() == 0;
+    });
+    EXPECT_EQ(status.code, StatusCode::kCancelled);
+    EXPECT_EQ(progress.stage(), "traces");
+    EXPECT_GT(progress.relative_standard_error(), 0);
+    // Since the job began, not since 1970.
+    EXPECT_TRUE(progress.has_elapsed());
+    EXPECT_LT(progress.elapsed().seconds(), 24 * 3600);
+  }
   EXPECT_GT(GetJob(client, created.name()).progress().probes(), 0);
 }
 

@@ -5,7 +5,12 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <chrono>
+#include <future>
 #include <map>
+#include <random>
+#include <thread>
 
 #include "bitplan/v1/profile.pb.h"
 #include "bitplan/v1/system.pb.h"
@@ -185,6 +190,17 @@ TEST(Models, RequestIdMakesUploadsIdempotent) {
               IsOk());
 }
 
+// A request id counts as well where the content was there before it.
+TEST(Models, ARequestIdThatMadeNothingNewIsTakenToo) {
+  TestServer server;
+  v1::Model first, second, other;
+  ASSERT_THAT(server.client().UploadModel(ModelVariant(1), {}, &first), IsOk());
+  ASSERT_THAT(server.client().UploadModel(ModelVariant(1), {.request_id = "r1"}, &second), IsOk());
+  EXPECT_EQ(second.name(), first.name());
+  EXPECT_THAT(server.client().UploadModel(ModelVariant(2), {.request_id = "r1"}, &other),
+              HasCode(StatusCode::kAlreadyExists));
+}
+
 TEST(Models, ARequestIdOutlivesWhatItMade) {
   TestServer server;
   v1::Model model;
@@ -250,6 +266,7 @@ TEST(Models, RefusesWhatIsNoModel) {
   v1::Model model;
   const std::string bytes = TinyModelBytes();
   EXPECT_THAT(server.client().UploadModel("not ONNX at all", {}, &model), HasCode(StatusCode::kInvalidArgument));
+  EXPECT_EQ(server.client().UploadModel("not ONNX at all", {}, &model).field(), "chunk");
   EXPECT_THAT(server.client().UploadModel(bytes.substr(0, bytes.size() / 2), {}, &model),
               HasCode(StatusCode::kInvalidArgument));
   EXPECT_EQ(CountBlobs(server), 0);
@@ -436,20 +453,20 @@ INSTANTIATE_TEST_SUITE_P(
                   [](auto& r) {
                     r.mutable_table()->mutable_layers(1)->mutable_options(0)->mutable_option()->set_weight_bits(99);
                   },
-                  "table.layers[1] 'b'.options[0].option.weight_bits"},
+                  "table.layers[1].options[0].option.weight_bits"},
         BadImport{"Kind", [](auto& r) { r.mutable_table()->mutable_layers(0)->mutable_layer()->set_kind("blob"); },
-                  "table.layers[0] 'a'.layer.kind"},
+                  "table.layers[0].layer.kind"},
         BadImport{"NegativeCost",
                   [](auto& r) {
                     auto* cost = r.mutable_table()->mutable_layers(0)->mutable_options(0)->add_costs();
                     cost->set_resource("latency");
                     cost->set_amount(-1);
                   },
-                  "table.layers[0] 'a'.options[0].costs[0].amount"},
+                  "table.layers[0].options[0].costs[0].amount"},
         BadImport{
             "UnknownResource",
             [](auto& r) { r.mutable_table()->mutable_layers(0)->mutable_options(0)->add_costs()->set_resource("joy"); },
-            "table.layers[0] 'a'.options[0].costs[0].resource"}),
+            "table.layers[0].options[0].costs[0].resource"}),
     [](const auto& info) { return info.param.title; });
 
 TEST(Profiles, BuiltInOnesAreInEveryProject) {
@@ -505,6 +522,32 @@ TEST(Profiles, OwnOnesCanBeStoredAndListedAfterTheBuiltIn) {
     for (const char* name : {"mine-3", "mine-2", "mine-1"})
       expected.push_back(std::string("projects/p/profiles/") + name);
     EXPECT_EQ(names, expected) << "page size " << page_size;
+  }
+}
+
+// Eight calls at once with the same document: all get the one profile.
+TEST(Profiles, TheSameDocumentAtOnceIsOneProfile) {
+  TestServer server;
+  for (int round = 0; round < 10; ++round) {
+    const v1::CreateProfileRequest request = ProfileNamed("round-" + std::to_string(round));
+    std::vector<std::future<RpcStatus>> calls;
+    for (int i = 0; i < 8; ++i) {
+      calls.push_back(std::async(
+          std::launch::async, [&] { return CallForStatus(server.client(), "ProfileService/CreateProfile", request); }));
+    }
+    for (auto& call : calls) EXPECT_THAT(call.get(), IsOk());
+  }
+}
+
+TEST(Profiles, AnotherDocumentUnderATakenNameIsRefused) {
+  TestServer server;
+  MustCall<v1::Profile>(server.client(), "ProfileService/CreateProfile", ProfileNamed("mine"));
+  v1::CreateProfileRequest other = ProfileNamed("mine");
+  other.mutable_json()->append("\n");
+  for (const bool validate_only : {true, false}) {
+    other.set_validate_only(validate_only);
+    EXPECT_THAT(CallForStatus(server.client(), "ProfileService/CreateProfile", other),
+                HasCode(StatusCode::kAlreadyExists));
   }
 }
 
@@ -640,6 +683,60 @@ TEST(Plans, SearchTakesInlineAndStoredProfiles) {
   EXPECT_EQ(plan.config().profile(), "projects/p/profiles/mine");
 }
 
+// A search whose proof takes far longer than its time limit: 200 layers, random scores and costs, three tight budgets.
+v1::SearchRequest HardSearch(RpcClient& client) {
+  constexpr std::array kCosts = {"latency", "memory", "energy"};
+  std::mt19937 random(3);
+  v1::ImportMeasurementRequest request;
+  request.set_parent("projects/p");
+  for (int i = 0; i < 200; ++i) {
+    auto* layer = request.mutable_table()->add_layers();
+    layer->mutable_layer()->set_name("layer" + std::to_string(i));
+    layer->mutable_layer()->set_num_weights(1);
+    for (int bits = 2; bits < 14; ++bits) {
+      auto* option = layer->add_options();
+      option->mutable_option()->set_weight_bits(bits);
+      option->set_sensitivity(static_cast<double>(random() % 1'000'000));
+      for (const char* resource : kCosts) {
+        auto* cost = option->add_costs();
+        cost->set_resource(resource);
+        cost->set_amount(random() % 1'000'000);
+      }
+    }
+  }
+  v1::SearchRequest search;
+  search.set_measurement(MustCall<v1::Measurement>(client, "MeasurementService/ImportMeasurement", request).name());
+  for (const char* resource : kCosts) {
+    auto* budget = search.mutable_config()->add_budgets();
+    budget->set_resource(resource);
+    budget->set_limit(200 * 300'000);
+  }
+  search.mutable_config()->mutable_solver()->mutable_time_limit()->set_seconds(60);
+  search.mutable_config()->mutable_solver()->set_node_limit(int64_t{1} << 60);
+  return search;
+}
+
+// Nine searches, more than run at a time, whose callers go away: none goes on computing in a place of its own.
+TEST(Plans, ASearchEndsWithItsCaller) {
+  TestServer server;
+  v1::SearchRequest search = HardSearch(server.client());
+  search.set_store(true);
+  const v1::SearchRequest easy = SizeSearch(ImportResNet18(server.client()).name(), 0.75);
+  for (int i = 0; i < 9; ++i) {
+    const RpcStatus status =
+        server.client().CallAndVanish("PlanService/Search", search, std::chrono::milliseconds(300));
+    ASSERT_EQ(status.code, StatusCode::kCancelled) << status;
+  }
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!CallForStatus(server.client(), "PlanService/Search", easy).ok()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), give_up) << "the places are still taken";
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  v1::ListPlansRequest list;
+  list.set_parent("projects/p");
+  EXPECT_EQ(MustCall<v1::ListPlansResponse>(server.client(), "PlanService/ListPlans", list).plans_size(), 0);
+}
+
 struct BadSearch {
   std::string title;
   std::function<void(v1::SearchRequest&)> spoil;
@@ -671,6 +768,11 @@ INSTANTIATE_TEST_SUITE_P(
                   StatusCode::kInvalidArgument, "config.budgets[0].amount"},
         BadSearch{"NegativeLimit", [](auto& r) { r.mutable_config()->mutable_budgets(0)->set_limit(-1); },
                   StatusCode::kInvalidArgument, "config.budgets[0].limit"},
+        BadSearch{"TooLargeAFactor",
+                  [](auto& r) { r.mutable_config()->mutable_budgets(0)->set_relative_to_uniform_8(17); },
+                  StatusCode::kInvalidArgument, "config.budgets[0].relative_to_uniform_8"},
+        BadSearch{"NoPrice", [](auto& r) { r.mutable_config()->mutable_budgets(0)->set_resource("latency"); },
+                  StatusCode::kInvalidArgument, "config.budgets[0]"},
         BadSearch{"UnknownResource", [](auto& r) { r.mutable_config()->mutable_budgets(0)->set_resource("joy"); },
                   StatusCode::kInvalidArgument, "config.budgets[0].resource"},
         BadSearch{"UnknownSolver", [](auto& r) { r.mutable_config()->mutable_solver()->set_solver("oracle"); },
@@ -690,6 +792,17 @@ INSTANTIATE_TEST_SUITE_P(
         BadSearch{"LongName", [](auto& r) { r.set_display_name(std::string(200, 'x')); }, StatusCode::kInvalidArgument,
                   "display_name"}),
     [](const auto& info) { return info.param.title; });
+
+// The measurement has ties of its own; an error counts those of the request.
+TEST(Plans, ABadTieIsCountedAsInTheRequest) {
+  TestServer server;
+  v1::SearchRequest request = SizeSearch(ImportResNet18(server.client()).name(), 0.75);
+  request.mutable_config()->add_ties()->add_layers("nobody");
+  for (const bool validate_only : {true, false}) {
+    request.set_validate_only(validate_only);
+    EXPECT_EQ(CallForStatus(server.client(), "PlanService/Search", request).field(), "config.ties[0]");
+  }
+}
 
 TEST(Plans, ABudgetNobodyCanPriceSaysWhy) {
   TestServer server;

@@ -197,6 +197,13 @@ std::vector<HostileCase> GraphCases() {
                   m.Add("Concat", {k, k}, {fmt::format("k{}", i + 1)}, {{"axis", int64_t{0}}});
                 }
               }),
+      Changed("joining a trillion empty rows", kInvalid, "no elements",
+              [](OnnxModel& m) {
+                m.Weight("nothing", IntTensor{.shape = {0}}).Output("rows");
+                m.Weight("shape", IntTensor{.shape = {2}, .data = {int64_t{1} << 40, 0}});
+                m.Add("Reshape", {"nothing", "shape"}, {"empty"}, {{"allowzero", int64_t{1}}});
+                m.Add("Concat", {"empty", "empty"}, {"rows"}, {{"axis", int64_t{1}}});
+              }),
       Changed("constant of absurd shape", kInvalid, "more than",
               [](OnnxModel& m) {
                 m.Weight("shape", IntTensor{.shape = {2}, .data = {1 << 30, 1 << 30}}).Output("big");

@@ -29,6 +29,7 @@ class QuadraticObjective final : public Objective {
   int64_t num_weights() const override { return std::ssize(weights_); }
   int64_t num_samples() const override { return 1; }
   const std::string& loss_name() const override { return loss_name_; }
+  const std::string& loss_note() const override { return note; }
   const std::vector<WeightSlice>& slices() const override { return slices_; }
   std::span<const float> weights() const override { return weights_; }
 
@@ -54,6 +55,7 @@ class QuadraticObjective final : public Objective {
   }
 
   mutable std::atomic<int64_t> num_products = 0;
+  std::string note;  // loss_note
 
  private:
   static Eigen::VectorXd ToVector(std::span<const float> v) {

@@ -139,18 +139,13 @@ absl::Status InsertRequest(Connection& database, std::string_view project, const
                       std::string_view(request.request_id), std::string_view(request.fingerprint), name, now_us);
 }
 
-absl::Status InsertResourceIfAbsent(Connection& database, const Resource& resource, int64_t now_us) {
-  return database.Run(
+absl::StatusOr<bool> InsertResourceIfAbsent(Connection& database, const Resource& resource, int64_t now_us) {
+  BITPLAN_RETURN_IF_ERROR(database.Run(
       "INSERT INTO resources (project, collection, id, create_time_us, digest, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
       " ON CONFLICT (project, collection, id) DO NOTHING",
       std::string_view(resource.key.project), std::string_view(resource.key.collection),
-      std::string_view(resource.key.id), now_us, std::string_view(resource.digest), Blob{resource.payload});
-}
-
-absl::Status InsertResource(Connection& database, const Resource& resource, int64_t now_us) {
-  BITPLAN_RETURN_IF_ERROR(InsertResourceIfAbsent(database, resource, now_us));
-  if (database.ChangedRows() == 1) return absl::OkStatus();
-  return AlreadyExists("{}: it exists already", ResourceName(resource.key));
+      std::string_view(resource.key.id), now_us, std::string_view(resource.digest), Blob{resource.payload}));
+  return database.ChangedRows() == 1;
 }
 
 absl::StatusOr<Resource> ReadResource(Connection& database, const ResourceKey& key) {

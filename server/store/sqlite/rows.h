@@ -22,9 +22,8 @@ absl::StatusOr<std::string> FindRequest(Connection& database, std::string_view p
 absl::Status InsertRequest(Connection& database, std::string_view project, const RequestKey& request,
                            std::string_view name, int64_t now_us);
 
-// Resources. Insert: kAlreadyExists.
-absl::Status InsertResource(Connection& database, const Resource& resource, int64_t now_us);
-absl::Status InsertResourceIfAbsent(Connection& database, const Resource& resource, int64_t now_us);
+// Resources. InsertResourceIfAbsent: false if the key is taken.
+absl::StatusOr<bool> InsertResourceIfAbsent(Connection& database, const Resource& resource, int64_t now_us);
 absl::StatusOr<Resource> ReadResource(Connection& database, const ResourceKey& key);
 absl::Status DeleteResource(Connection& database, const ResourceKey& key);
 absl::StatusOr<int64_t> CountResourcesWithDigest(Connection& database, std::string_view digest);

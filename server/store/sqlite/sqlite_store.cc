@@ -82,8 +82,9 @@ class SqliteStore final : public Store {
 
   absl::StatusOr<Creation> CreateResource(const Resource& resource, const RequestKey& request) override {
     BITPLAN_RETURN_IF_ERROR(CheckKey(resource.key));
-    return Create(resource.key.project, ResourceName(resource.key), request,
-                  [&](Connection& writer, int64_t now_us) { return sqlite::InsertResource(writer, resource, now_us); });
+    return Create(resource.key.project, ResourceName(resource.key), request, [&](Connection& writer, int64_t now_us) {
+      return sqlite::InsertResourceIfAbsent(writer, resource, now_us);
+    });
   }
 
   absl::StatusOr<Resource> GetResource(const ResourceKey& key) override {
@@ -112,7 +113,10 @@ class SqliteStore final : public Store {
     BITPLAN_RETURN_IF_ERROR(CheckKeyPart("project", job.key.project));
     BITPLAN_RETURN_IF_ERROR(CheckKeyPart("id", job.key.id));
     return Create(job.key.project, JobName(job.key), request,
-                  [&](Connection& writer, int64_t now_us) { return sqlite::InsertJob(writer, job, now_us); });
+                  [&](Connection& writer, int64_t now_us) -> absl::StatusOr<bool> {
+                    BITPLAN_RETURN_IF_ERROR(sqlite::InsertJob(writer, job, now_us));
+                    return true;
+                  });
   }
 
   absl::StatusOr<JobRecord> GetJob(const JobKey& key) override {
@@ -186,7 +190,7 @@ class SqliteStore final : public Store {
   }
 
  private:
-  // Looks the request up, inserts with insert(writer, now), notes the request: one transaction.
+  // Looks the request up, inserts with insert(writer, now) -> whether it was new, notes the request: one transaction.
   absl::StatusOr<Creation> Create(std::string_view project, const std::string& name, const RequestKey& request,
                                   const auto& insert) {
     Creation creation{.name = name};
@@ -198,7 +202,8 @@ class SqliteStore final : public Store {
       }
       if (!absl::IsNotFound(earlier.status())) return earlier.status();
       const int64_t now_us = NowUs();
-      BITPLAN_RETURN_IF_ERROR(insert(writer, now_us));
+      BITPLAN_ASSIGN_OR_RETURN(const bool is_new, insert(writer, now_us));
+      creation.reused = !is_new;
       return sqlite::InsertRequest(writer, project, request, name, now_us);
     }));
     return creation;
@@ -214,7 +219,7 @@ class SqliteStore final : public Store {
       const int64_t old_sequence = job.sequence;
       BITPLAN_RETURN_IF_ERROR(transition(job, now_us));
       for (const Resource& resource : created) {
-        BITPLAN_RETURN_IF_ERROR(sqlite::InsertResourceIfAbsent(writer, resource, now_us));
+        BITPLAN_RETURN_IF_ERROR(sqlite::InsertResourceIfAbsent(writer, resource, now_us).status());
       }
       return sqlite::WriteJob(writer, job, old_sequence, now_us);
     }));

@@ -7,6 +7,7 @@
 #include <grpcpp/support/sync_stream.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "bitplan/v1/dataset.grpc.pb.h"
 #include "bitplan/v1/job.grpc.pb.h"
@@ -80,6 +81,9 @@ std::ostream& operator<<(std::ostream& out, const RpcStatus& status) {
 struct RpcClient::State {
   std::shared_ptr<grpc::Channel> channel;
   bool compress = false;
+
+  RpcStatus Call(grpc::ClientContext& call, std::string_view method, const google::protobuf::Message& request,
+                 google::protobuf::Message* response) const;
 };
 
 RpcClient::RpcClient(const std::string& address) : state_(std::make_unique<State>()) {
@@ -90,16 +94,32 @@ RpcClient::RpcClient(const std::string& address) : state_(std::make_unique<State
 
 RpcClient::~RpcClient() = default;
 
-RpcStatus RpcClient::Call(std::string_view method, const google::protobuf::Message& request,
-                          google::protobuf::Message* response) {
+RpcStatus RpcClient::State::Call(grpc::ClientContext& call, std::string_view method,
+                                 const google::protobuf::Message& request, google::protobuf::Message* response) const {
   const bool is_full_path = !method.empty() && method.front() == '/';
   const std::string path = is_full_path ? std::string(method) : "/bitplan.v1." + std::string(method);
-  const grpc::internal::RpcMethod rpc(path.c_str(), grpc::internal::RpcMethod::NORMAL_RPC, state_->channel);
-  grpc::ClientContext call;
-  if (state_->compress) call.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+  const grpc::internal::RpcMethod rpc(path.c_str(), grpc::internal::RpcMethod::NORMAL_RPC, channel);
+  if (compress) call.set_compression_algorithm(GRPC_COMPRESS_GZIP);
   return ToRpcStatus(grpc::internal::BlockingUnaryCall<google::protobuf::Message, google::protobuf::Message,
                                                        grpc::protobuf::MessageLite, grpc::protobuf::MessageLite>(
-      state_->channel.get(), rpc, &call, request, response));
+      channel.get(), rpc, &call, request, response));
+}
+
+RpcStatus RpcClient::Call(std::string_view method, const google::protobuf::Message& request,
+                          google::protobuf::Message* response) {
+  grpc::ClientContext call;
+  return state_->Call(call, method, request, response);
+}
+
+RpcStatus RpcClient::CallAndVanish(std::string_view method, const google::protobuf::Message& request,
+                                   std::chrono::milliseconds delay) {
+  grpc::ClientContext call;
+  google::protobuf::Empty ignored;
+  const std::jthread vanish([&call, delay] {
+    std::this_thread::sleep_for(delay);
+    call.TryCancel();
+  });
+  return state_->Call(call, method, request, &ignored);
 }
 
 RpcStatus RpcClient::UploadModel(std::string_view bytes, const UploadSpec& spec, v1::Model* response) {

@@ -3,6 +3,7 @@
 
 #include <google/protobuf/message.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -54,6 +55,9 @@ class RpcClient {
   // A unary call: Call("ModelService/GetModel", request, &response).
   RpcStatus Call(std::string_view method, const google::protobuf::Message& request,
                  google::protobuf::Message* response);
+  // The same, cancelled after `delay` unless it has ended before.
+  RpcStatus CallAndVanish(std::string_view method, const google::protobuf::Message& request,
+                          std::chrono::milliseconds delay);
 
   RpcStatus UploadModel(std::string_view bytes, const UploadSpec& spec, v1::Model* response);
   RpcStatus UploadDataset(std::string_view bytes, const UploadSpec& spec, v1::Dataset* response);

@@ -94,6 +94,17 @@ TEST(CommandLine, WrongUsageSaysWhatAndWhere) {
       {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x", "--method", "guess"}, "guess"},
       {{"job", "list", "--project", "No Such"}, "No Such"},
       {{"version", "--server"}, "--server"},
+      {{"version", "--server", ""}, "got '', want HOST:PORT"},
+      {{"version", "--server", "localhost"}, "got 'localhost', want HOST:PORT"},
+      {{"version", "--server", "http://localhost:8470"}, "want HOST:PORT such as 127.0.0.1:8470"},
+      {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x", "--budget", "size=2x"}, "two for size"},
+      {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x", "--bits", "4,8"},
+       "--bits: only for a network that is still to be measured"},
+      {{"search", "--measurement", "m", "--budget", "size=1x", "--seed", "1"}, "--seed: only for a network"},
+      {{"search", Hawq(), "--calibration", Hawq(), "--budget", "size=1x", "--seed", "-1"}, "got '-1', want 0 or more"},
+      {{"search", Hawq(), "--calibration", Hawq(), "--budget", "size=1x", "--bits", "4,9"}, "got 9, want 2..8"},
+      {{"search", Hawq(), "--calibration", Hawq(), "--budget", "size=1x", "--trace-error", "0"}, "got 0, want above 0"},
+      {{"search", "--measurement", "m", "--budget", "size=1x", "--save", "/no/such/plan.json"}, "no folder '/no/such'"},
   };
   for (const auto& [line, says] : cases) {
     const Ran ran = RunLine(line);
@@ -101,6 +112,23 @@ TEST(CommandLine, WrongUsageSaysWhatAndWhere) {
     EXPECT_EQ(ran.out, "") << says;
     EXPECT_THAT(ran.err, AllOf(HasSubstr("bitplan: "), HasSubstr(says), HasSubstr("--help' says more")));
   }
+}
+
+TEST(CommandLine, ListsEndAtTheNextArgument) {
+  // The file is no network, but it is found to be none only if --bits has not taken it for a number.
+  const Ran ran = RunLine({"local", "search", "--bits", "4,8", "--schemes", "affine", "--granularities", "per_tensor",
+                           Hawq(), "--calibration", Hawq(), "--budget", "size=1x"});
+  EXPECT_EQ(ran.code, ExitCode::kFailed);
+  EXPECT_THAT(ran.err, HasSubstr("onnx: malformed file"));
+}
+
+TEST(CommandLine, AnAnswerThatCannotBeWrittenIsAnError) {
+  std::ofstream full("/dev/full");
+  std::ostringstream err;
+  Console console({.out = full, .err = err});
+  EXPECT_EQ(RunCommandLine({"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x"}, console, {}),
+            ExitCode::kFailed);
+  EXPECT_THAT(err.str(), HasSubstr("bitplan: cannot write to standard output"));
 }
 
 TEST(CommandLine, NobodyAnswers) {

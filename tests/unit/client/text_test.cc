@@ -164,6 +164,8 @@ google::rpc::Status BadRequest(const std::string& message, const std::string& fi
 TEST(ToStatus, AddsFieldPathsThatTheMessageLacks) {
   EXPECT_EQ(MessageOf(ToStatus(BadRequest("the budget is wrong", "budgets[0].limit"))),
             "the budget is wrong\n  budgets[0].limit: got -1, want >= 0");
+  EXPECT_EQ(MessageOf(ToStatus(BadRequest("layers[3] 'a'.bits: got -1, want >= 0", "layers[3].bits"))),
+            "layers[3] 'a'.bits: got -1, want >= 0");
   EXPECT_EQ(MessageOf(ToStatus(BadRequest("budgets[0].limit: got -1", "budgets[0].limit"))),
             "budgets[0].limit: got -1");
 }

@@ -44,6 +44,19 @@ TEST(Config, FlagsWinOverTheFile) {
   EXPECT_EQ(line->config.max_queued_jobs, 5);
 }
 
+TEST(Config, ASwitchCanBeTurnedOffOverTheFile) {
+  const auto path = std::filesystem::path(testing::TempDir()) / "bitpland_config_switch_test.json";
+  std::ofstream(path) << R"({"allow_remote": true})";
+  EXPECT_TRUE(ParseCommandLine({"--config", path.string()})->config.allow_remote);
+  EXPECT_FALSE(ParseCommandLine({"--config", path.string(), "--allow-remote=false"})->config.allow_remote);
+}
+
+TEST(Config, PrintsWhatIsNoUtf8) {
+  Config config;
+  config.data_dir = "\xff";
+  EXPECT_THAT(ToJson(config), HasSubstr("data_dir"));
+}
+
 TEST(Config, ErrorsNameTheKey) {
   Config config;
   EXPECT_THAT(MessageOf(ApplyJson(R"({"wrokers": 2})", config)),
@@ -63,7 +76,7 @@ TEST(Config, ErrorsNameTheKey) {
 }
 
 TEST(Config, RefusesOtherMachinesUnlessAllowed) {
-  for (const char* address : {"0.0.0.0:1", "[::]:1", "example.org:1", "10.0.0.1:0"}) {
+  for (const char* address : {"0.0.0.0:1", "[::]:1", "example.org:1", "127.example.org:1", "10.0.0.1:0"}) {
     EXPECT_THAT(ErrorOf({"--listen-address", address}), HasSubstr("neither TLS nor login")) << address;
     EXPECT_EQ(ErrorOf({"--listen-address", address, "--allow-remote"}), "") << address;
   }

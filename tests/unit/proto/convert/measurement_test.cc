@@ -39,6 +39,14 @@ TEST(ConvertMeasurement, RoundTripKeepsEveryBit) {
   EXPECT_EQ(sensitivity::ToJson(*back), sensitivity::ToJson(given));
 }
 
+TEST(ConvertMeasurement, NotesSurvive) {
+  GivenSensitivities given = ResNet18();
+  given.sensitivity.notes = {"the network ends in Softmax"};
+  const v1::Measurement message = FromMeasurement(*pipeline::FromGiven(given));
+  ASSERT_EQ(message.notes_size(), 1);
+  EXPECT_EQ(message.notes(0), "the network ends in Softmax");
+}
+
 TEST(ConvertMeasurement, CurvatureSurvives) {
   GivenSensitivities given = ResNet18();
   given.sensitivity.curvature.resize(given.layers.layers.size());

@@ -626,5 +626,29 @@ TEST(ParseModel, DropsOptionalOutputsThatNobodyReads) {
   ExpectUnsupported(model, "Dropout: output");
 }
 
+// A few large constants and many small results: what is read is limited too.
+TEST(ParseModel, LimitsWhatEvaluationAtImportReads) {
+  OnnxModel model = MatMulOf("w");
+  model.Weight("w", {4, 2}, 1).Weight("large", {1000}, 2).Output("sum");
+  std::vector<std::string> means;
+  for (int i = 0; i < 10; ++i) {
+    means.push_back("mean" + std::to_string(i));
+    model.Add("ReduceMean", {"large"}, {means.back()});
+  }
+  model.Add("Concat", means, {"means"}, {{"axis", int64_t{0}}});
+  model.Add("Mul", {"input", "mean0"}, {"first"});
+  model.Add("ReduceMean", {"means"}, {"all"}, {{"keepdims", int64_t{0}}});
+  model.Add("Mul", {"first", "all"}, {"sum"});
+  EXPECT_TRUE(ParseModel(model.Bytes()).ok()) << ParseModel(model.Bytes()).status();
+  ExpectInvalid(model, "read more than 9999 elements", {.max_folded_reads = 9999});
+}
+
+TEST(ParseModel, LimitsAllOutputsTogether) {
+  const OnnxModel model = TinyClassifier();  // Conv and Relu 4 x 36, Flatten 144, Gemm 3
+  constexpr int64_t kOutputs = 3 * 144 + 3;
+  EXPECT_TRUE(ParseModel(model.Bytes(), {.max_total_activation_elements = kOutputs}).ok());
+  ExpectInvalid(model, "more than 434 elements a sample", {.max_total_activation_elements = kOutputs - 1});
+}
+
 }  // namespace
 }  // namespace bitplan::onnx

@@ -225,6 +225,8 @@ TEST(ObjectiveCreate, NamesTargetsThatDoNotFit) {
   NetworkFixture net = testing::SharedWeightNet();
   std::get<Tensor>(net.data.targets) = Tensor::Zeros({7, 5});
   ExpectInvalid(Refused(net.graph, net.data), "dataset.targets.shape: got [7, 5], want [7, 4]");
+  std::get<Tensor>(net.data.targets) = Tensor::Zeros({7});  // labels saved as floating point
+  ExpectInvalid(Refused(net.graph, net.data), "got [7], want [7, 4]; class labels are 'labels' of an integer type");
   std::get<Tensor>(net.data.targets) = Tensor::Zeros({28});
   ExpectInvalid(Refused(net.graph, net.data), "dataset.targets.shape: got [28], want [7, 4]");
 }
@@ -353,6 +355,80 @@ TEST(Objective, AddsGradientsOfAllReaders) {
   const std::vector<float> v = Gaussian(9, 2);
   const Eigen::VectorXd expected = testing::DenseHessian(graph, data) * ToEigen(v);
   EXPECT_LT((Product(**objective, v, std::nullopt) - expected).norm(), kHessianTolerance * expected.norm());
+}
+
+// ---- networks that end in probabilities
+
+// 4 -> 3 classes, as [N, 3, 1, 1] if `deep`, then `last` behind it, then Flatten if `deep`. Weights are always the
+// same.
+NetworkFixture EndsIn(const std::string& last, Attributes attributes = {}, bool deep = false, int64_t opset = 13) {
+  testing::GraphBuilder b(opset, 3);
+  const ValueId x = b.Input("x", {kDynamic, 4});
+  ValueId y = b.Node("Tanh", {b.Node("MatMul", {x, b.RandomWeight("a.weight", {4, 5})})});
+  y = b.Node("MatMul", {y, b.RandomWeight("b.weight", {5, 3})});
+  if (deep) y = b.Node("Reshape", {y, b.Ints("shape", {0, 3, 1, 1})});
+  if (!last.empty()) y = b.Node(last, {y}, std::move(attributes));
+  if (deep) y = b.Node("Dropout", {b.Node("Flatten", {y})});
+  return {.name = last, .graph = b.Build(y), .data = testing::RandomClassification(7, {4}, 3, 5)};
+}
+
+struct Measured {
+  double loss = 0;
+  Eigen::VectorXd product;
+  std::string note;
+};
+
+Measured MeasureEnd(const NetworkFixture& net) {
+  const auto objective = Objective::Create(net.graph, net.data, {.samples_per_shard = 3});
+  EXPECT_TRUE(objective.ok()) << objective.status();
+  if (!objective.ok()) return {};
+  return {.loss = (*objective)->Loss({}, {}).value(),
+          .product = Product(**objective, Gaussian(35, 1), std::nullopt),
+          .note = (*objective)->loss_note()};
+}
+
+// Cross-entropy of a network with a Softmax is -log p of that Softmax: exactly the loss on its input.
+TEST(ObjectiveOfProbabilities, CrossEntropyReadsTheInputOfASoftmax) {
+  const Measured logits = MeasureEnd(EndsIn(""));
+  EXPECT_EQ(logits.note, "");
+  const Attributes first = {{"axis", int64_t{1}}};
+  for (const NetworkFixture& net : {EndsIn("Softmax"), EndsIn("Softmax", first), EndsIn("Softmax", {}, false, 11),
+                                    EndsIn("Softmax", first, true), EndsIn("Softmax", {}, true, 11)}) {
+    const Measured got = MeasureEnd(net);
+    EXPECT_EQ(got.loss, logits.loss);
+    EXPECT_EQ(got.product, logits.product);
+    EXPECT_THAT(got.note, HasSubstr("the network ends in Softmax ('Softmax_"));
+    EXPECT_THAT(got.note, HasSubstr("cross_entropy is taken on its input"));
+  }
+}
+
+// log_softmax(log_softmax(z)) = log_softmax(z): nothing to do, but for rounding nothing changes.
+TEST(ObjectiveOfProbabilities, CrossEntropyOfLogSoftmaxIsThatOfItsInput) {
+  const Measured logits = MeasureEnd(EndsIn(""));
+  const Measured got = MeasureEnd(EndsIn("LogSoftmax"));
+  EXPECT_NEAR(got.loss, logits.loss, 1e-6);
+  EXPECT_LT((got.product - logits.product).norm(), kHessianTolerance * logits.product.norm());
+  EXPECT_EQ(got.note, "");
+}
+
+TEST(ObjectiveOfProbabilities, OtherProbabilitiesAreTakenAsTheyAreAndSaidSo) {
+  const Measured logits = MeasureEnd(EndsIn(""));
+  const Attributes over_nothing = {{"axis", int64_t{-1}}};  // of [N, 3, 1, 1]
+  for (const NetworkFixture& net : {EndsIn("Sigmoid"), EndsIn("Softmax", over_nothing, true)}) {
+    const Measured got = MeasureEnd(net);
+    EXPECT_NE(got.loss, logits.loss);
+    EXPECT_THAT(got.note, HasSubstr("the network ends in " + net.name));
+    EXPECT_THAT(got.note, HasSubstr("whose values are no logits"));
+  }
+}
+
+TEST(ObjectiveOfProbabilities, MeanSquaredErrorReadsTheProbabilities) {
+  NetworkFixture net = EndsIn("Softmax");
+  net.data = testing::RandomRegression(7, {4}, {3}, 5);
+  const auto objective = Objective::Create(net.graph, net.data, {});
+  ASSERT_TRUE(objective.ok()) << objective.status();
+  EXPECT_NEAR(*(*objective)->Loss({}, {}), testing::ReferenceLoss(net.graph, net.data), kFloatTolerance);
+  EXPECT_EQ((*objective)->loss_note(), "");
 }
 
 }  // namespace

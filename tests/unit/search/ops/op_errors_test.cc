@@ -377,6 +377,15 @@ TEST(FindOp, KnowsRowsOnly) {
   EXPECT_EQ(FindOp("Zzz"), nullptr);
 }
 
+TEST(OpErrors, PadOfOneAxisTwice) {
+  GraphBuilder builder(18);
+  const std::vector<ValueId> inputs = {builder.Input("x", {2, 3}), builder.Ints("pads", {1, 2, 3, 4}),
+                                       builder.Floats("value", {}, {0}), builder.Ints("axes", {1, -1})};
+  const absl::Status status = InferShapes(builder.BuildWithoutLayers(builder.Node("Pad", inputs)), 1).status();
+  EXPECT_EQ(status.code(), kInvalid);
+  EXPECT_THAT(MessageOf(status), HasSubstr("axes: an axis is listed twice"));
+}
+
 TEST(InferShapes, RefusesEmptyAndHugeInputs) {
   for (const auto& [shape, code] : std::vector<std::pair<Shape, absl::StatusCode>>{
            {{2, 0}, kInvalid}, {{2, -3}, kInvalid}, {{int64_t{1} << 40, int64_t{1} << 40}, kTooLarge}}) {

@@ -16,7 +16,9 @@ namespace {
 using pipeline::FromGiven;
 using pipeline::ParseBudget;
 using pipeline::Search;
+using pipeline::ValidateProfileFor;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -75,6 +77,12 @@ TEST(Search, FindsTheBestPlanWithinTheBudget) {
   EXPECT_EQ(plan.uniform.at(4).at(Resource::kBops), 480);
   EXPECT_EQ(plan.diagnosis, "");
   EXPECT_TRUE(plan::Verify(plan).ok());
+}
+
+TEST(Search, RepeatsNotesOfTheSensitivitiesAsWarnings) {
+  GivenSensitivities given = SmallTable();
+  given.sensitivity.notes = {"the network ends in Softmax"};
+  EXPECT_THAT(Solve(given, Request({"size=3600bit"})).warnings, ElementsAre("the network ends in Softmax"));
 }
 
 TEST(Search, TakesSeveralBudgets) {
@@ -181,18 +189,33 @@ GivenSensitivities PartlyMeasured() {
   return given;
 }
 
+TEST(ValidateProfileFor, KnowsBeforeMeasuringWhatTheProfileLacks) {
+  EXPECT_EQ(ValidateProfileFor({}, Request({"size=1x", "bops=1x"}, "generic")), absl::OkStatus());
+  EXPECT_EQ(MessageOf(ValidateProfileFor({}, Request({"size=1x", "latency=1ms"}, "generic"))),
+            "budget 'latency=1000000ns': profile 'generic' does not price latency, only size, bops");
+  SearchRequest request = Request({"latency=1ms"}, "nvidia-t4");
+  EXPECT_THAT(MessageOf(ValidateProfileFor({.weight_bits = {2, 4, 8}, .activation_bits = 4}, request)),
+              HasSubstr("profile 'nvidia-t4' does not price the widths w2a4, w8a4, only w4a4, w8a8. Leave unpriced"));
+  EXPECT_EQ(ValidateProfileFor({.weight_bits = {8}}, request), absl::OkStatus());
+  request.leave_out_unpriced = true;
+  EXPECT_EQ(ValidateProfileFor({.weight_bits = {2, 4, 8}}, request), absl::OkStatus());
+}
+
 TEST(Search, UnpricedOptionsAreAllNamed) {
   const std::string message = SearchError(PartlyMeasured(), Request({"latency=1ms"}, "nvidia-t4"));
-  EXPECT_THAT(message, HasSubstr("profile 'nvidia-t4' does not price these options (latency): 'stage1.unit1.conv1': "
-                                 "w6a8/given/per_tensor; 'b': all 2 options; 'c': all 2 options"));
+  // The list comes last: it may be long, and the rest must survive a cut.
+  EXPECT_THAT(message, EndsWith("Unpriced: 'stage1.unit1.conv1': w6a8/given/per_tensor; 'b': all 2 options; 'c': all 2 "
+                                "options"));
+  EXPECT_THAT(message, HasSubstr("profile 'nvidia-t4' does not price all options (latency). "));
   EXPECT_THAT(message, HasSubstr("It knows widths w4a4, w8a8; size; bops; latency of 19 layers of ResNet18"));
-  EXPECT_THAT(message, HasSubstr("Leave unpriced options out, list fewer widths, use another profile, or give costs"));
+  EXPECT_THAT(message, HasSubstr("Leave unpriced options out (leave_out_unpriced), measure fewer widths, use another "
+                                 "profile, or give costs with the sensitivities."));
 }
 
 TEST(Search, LeavesUnpricedOptionsOutWhenAsked) {
   GivenSensitivities given = PartlyMeasured();
   SearchRequest request = Request({"size=0.9x"}, "nvidia-t4");
-  EXPECT_THAT(SearchError(given, request), HasSubstr("'stage1.unit1.conv1': w6a8/given/per_tensor. It knows"));
+  EXPECT_THAT(SearchError(given, request), EndsWith("'stage1.unit1.conv1': w6a8/given/per_tensor"));
   request.leave_out_unpriced = true;
   const Plan plan = Solve(given, request);
   EXPECT_EQ(plan.termination, Termination::kOptimal);

@@ -90,6 +90,15 @@ TEST(Estimate, ScoresAreCurvatureTimesThePerturbationOfEachOption) {
   }
 }
 
+TEST(Estimate, KeepsTheNoteOnTheLoss) {
+  Example example;
+  EXPECT_TRUE(Estimate(example.objective, example.layers, example.options, kTight, {})->notes.empty());
+  example.objective.note = "the network ends in Softmax";
+  const auto table = Estimate(example.objective, example.layers, example.options, kTight, {});
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_EQ(table->notes, std::vector<std::string>{"the network ends in Softmax"});
+}
+
 TEST(Estimate, MeasuresOnlyWhatTheMethodNeeds) {
   const Example example;
   const auto v2 = Estimate(example.objective, example.layers, example.options, {.method = "hawq_v2"}, {});

@@ -61,6 +61,18 @@ TEST(StatusMap, FieldPathBecomesBadRequest) {
   EXPECT_FALSE(DetailOf<google::rpc::BadRequest>(ToRpcStatus(InvalidArgument("not an ONNX file"))).has_value());
 }
 
+TEST(StatusMap, BadRequestNamesFieldsOnly) {
+  const auto field_of = [](const absl::Status& status) {
+    const auto bad = DetailOf<google::rpc::BadRequest>(ToRpcStatus(status));
+    return bad.has_value() ? bad->field_violations(0).field() : "none";
+  };
+  EXPECT_EQ(field_of(InvalidArgument("layers[3] 'conv 2'.options[1].bits: got 9")), "layers[3].options[1].bits");
+  EXPECT_EQ(field_of(AboutField(InvalidArgument("onnx: malformed file at byte 2"), "chunk")), "chunk");
+  EXPECT_EQ(field_of(AboutField(ResourceExhausted("onnx: too much"), "chunk")), "none");
+  EXPECT_EQ(field_of(absl::UnavailableError("watch: the server is shutting down")), "none");
+  EXPECT_EQ(field_of(absl::CancelledError("upload: the client went away")), "none");
+}
+
 TEST(StatusMap, RetryInfoWhereRetryingHelps) {
   for (const auto& status : {absl::ResourceExhaustedError("the queue is full"), absl::UnavailableError("draining")}) {
     const auto retry = DetailOf<google::rpc::RetryInfo>(ToRpcStatus(status));

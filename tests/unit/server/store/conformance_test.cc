@@ -118,9 +118,10 @@ TEST_P(StoreConformance, EmptyPayloadIsKept) {
 TEST_P(StoreConformance, KeyIsUniqueWithinProjectAndCollection) {
   Store& store = Open();
   ASSERT_TRUE(store.CreateResource(MakeResource("a", "first"), kNoRequest).ok());
-  const absl::Status again = store.CreateResource(MakeResource("a", "second"), kNoRequest).status();
-  EXPECT_TRUE(absl::IsAlreadyExists(again));
-  EXPECT_THAT(MessageOf(again), HasSubstr("projects/p/models/a"));
+  const auto again = store.CreateResource(MakeResource("a", "second"), kNoRequest);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->name, "projects/p/models/a");
+  EXPECT_TRUE(again->reused);
   EXPECT_EQ(store.GetResource(MakeResource("a").key)->payload, "first");
   Resource other = MakeResource("a");
   other.key.project = "q";
@@ -193,11 +194,23 @@ TEST_P(StoreConformance, RequestIdsAreApartByProjectAndMethod) {
 
 TEST_P(StoreConformance, RefusedCreationLeavesItsRequestIdFree) {
   Store& store = Open();
-  ASSERT_TRUE(store.CreateResource(MakeResource("a"), kNoRequest).ok());
-  const RequestKey request{.method = "CreateModel", .request_id = "r1", .fingerprint = "f1"};
-  EXPECT_TRUE(absl::IsAlreadyExists(store.CreateResource(MakeResource("a"), request).status()));
+  ASSERT_TRUE(store.CreateJob(MakeJob("a"), kNoRequest).ok());
+  const RequestKey request{.method = "CreateJob", .request_id = "r1", .fingerprint = "f1"};
+  const absl::Status again = store.CreateJob(MakeJob("a"), request).status();
+  EXPECT_TRUE(absl::IsAlreadyExists(again));
+  EXPECT_THAT(MessageOf(again), HasSubstr("projects/p/jobs/a"));
   EXPECT_TRUE(absl::IsNotFound(store.FindRequest("p", request).status()));
-  EXPECT_FALSE(store.CreateResource(MakeResource("b"), request)->reused);
+  EXPECT_FALSE(store.CreateJob(MakeJob("b"), request)->reused);
+}
+
+TEST_P(StoreConformance, ARequestThatFoundItsResourceThereIsNotedToo) {
+  Store& store = Open();
+  ASSERT_TRUE(store.CreateResource(MakeResource("a"), kNoRequest).ok());
+  RequestKey request{.method = "CreateModel", .request_id = "r1", .fingerprint = "f1"};
+  EXPECT_TRUE(store.CreateResource(MakeResource("a"), request)->reused);
+  EXPECT_EQ(*store.FindRequest("p", request), "projects/p/models/a");
+  request.fingerprint = "f2";
+  EXPECT_TRUE(absl::IsAlreadyExists(store.CreateResource(MakeResource("b"), request).status()));
 }
 
 TEST_P(StoreConformance, EmptyRequestIdIsNeverShared) {
