@@ -93,8 +93,8 @@ struct ExponentialLinear {
   float alpha = 1;
   float rate = 1;
   float Value(float x) const { return x < 0 ? scale * alpha * (VectorExp(rate * x) - 1) : scale * x; }
-  float Slope(float x, float /*y*/) const { return x < 0 ? scale * alpha * rate * VectorExp(rate * x) : scale; }
-  float Bend(float x, float /*y*/) const { return x < 0 ? scale * alpha * rate * rate * VectorExp(rate * x) : 0; }
+  float Slope(float x, float y) const { return x < 0 ? rate * (y + scale * alpha) : scale; }
+  float Bend(float x, float y) const { return x < 0 ? rate * rate * (y + scale * alpha) : 0; }
 };
 
 // x where x > alpha, else 0

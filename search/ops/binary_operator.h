@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 
 #include "search/base/status.h"
 #include "search/ops/broadcast.h"
@@ -57,22 +58,32 @@ class BinaryOperator final : public Operator {
     if constexpr (!F::kCurved) return Vjp(primal, y_bar_dot, x_bar_dot);
     const float* a = primal.x[0].data();
     const float* b = primal.x[1].data();
-    const float* da = x_dot[0].empty() ? nullptr : x_dot[0].data();
-    const float* db = x_dot[1].empty() ? nullptr : x_dot[1].data();
+    const float* da = x_dot[0].data();
+    const float* db = x_dot[1].data();
     const float* g = y_bar[0].data();
     const float* dg = y_bar_dot[0].data();
-    if (!x_bar_dot[0].empty()) {
-      SumToA(plan_, size_, x_bar_dot[0], [=](int64_t o, int64_t i, int64_t j) {
-        const float bend = (da ? F::Daa(a[i], b[j]) * da[i] : 0) + (db ? F::Dab(a[i], b[j]) * db[j] : 0);
-        return F::Da(a[i], b[j]) * dg[o] + bend * g[o];
-      });
-    }
-    if (!x_bar_dot[1].empty()) {
-      SumToB(plan_, size_, x_bar_dot[1], [=](int64_t o, int64_t i, int64_t j) {
-        const float bend = (da ? F::Dab(a[i], b[j]) * da[i] : 0) + (db ? F::Dbb(a[i], b[j]) * db[j] : 0);
-        return F::Db(a[i], b[j]) * dg[o] + bend * g[o];
-      });
-    }
+    // Which tangents there are is known at compile time in the loops.
+    const auto with_tangents = [&](auto has_a, auto has_b) {
+      if (!x_bar_dot[0].empty()) {
+        SumToA(plan_, size_, x_bar_dot[0], [=](int64_t o, int64_t i, int64_t j) {
+          float result = F::Da(a[i], b[j]) * dg[o];
+          if constexpr (has_a.value) result += F::Daa(a[i], b[j]) * da[i] * g[o];
+          if constexpr (has_b.value) result += F::Dab(a[i], b[j]) * db[j] * g[o];
+          return result;
+        });
+      }
+      if (!x_bar_dot[1].empty()) {
+        SumToB(plan_, size_, x_bar_dot[1], [=](int64_t o, int64_t i, int64_t j) {
+          float result = F::Db(a[i], b[j]) * dg[o];
+          if constexpr (has_a.value) result += F::Dab(a[i], b[j]) * da[i] * g[o];
+          if constexpr (has_b.value) result += F::Dbb(a[i], b[j]) * db[j] * g[o];
+          return result;
+        });
+      }
+    };
+    if (x_dot[1].empty()) return with_tangents(std::true_type(), std::false_type());
+    if (x_dot[0].empty()) return with_tangents(std::false_type(), std::true_type());
+    with_tangents(std::true_type(), std::true_type());
   }
 
  private:

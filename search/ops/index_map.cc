@@ -82,8 +82,8 @@ void IndexMap::ApplyTransposed(std::span<const float> y, std::span<float> x) con
   if (!repeats_) {
     std::fill(x.begin(), x.end(), 0.0F);
     float* to = x.data();
-    ForEachRun([=, run = run_](int64_t i, int64_t o) { std::copy_n(from + o, run, to + i); });
-    return;
+    if (run_ == 1) return ForEachRun([=](int64_t i, int64_t o) { to[i] = from[o]; });
+    return ForEachRun([=, run = run_](int64_t i, int64_t o) { std::copy_n(from + o, run, to + i); });
   }
   std::vector<double> sums(x.size(), 0.0);
   double* to = sums.data();

@@ -24,14 +24,17 @@ class WhereOperator final : public Operator {
     const float* g = y_bar[0].data();
     std::fill(x_bar[0].begin(), x_bar[0].end(), 0.0F);
     if (!x_bar[1].empty()) {
-      SumToB(first_, size_, x_bar[1], [=](int64_t o, int64_t i, int64_t) { return c[i] != 0 ? g[o] : 0; });
+      SumToB(first_, size_, x_bar[1], [=](int64_t o, int64_t i, int64_t) { return Choose(c[i], g[o], 0); });
     }
     if (!x_bar[2].empty()) {
-      SumToB(second_, size_, x_bar[2], [=](int64_t o, int64_t i, int64_t) { return c[i] != 0 ? 0 : g[o]; });
+      SumToB(second_, size_, x_bar[2], [=](int64_t o, int64_t i, int64_t) { return Choose(c[i], 0, g[o]); });
     }
   }
 
  private:
+  // By value: both are read whatever the condition, so that loops have no branches.
+  static float Choose(float condition, float a, float b) { return condition != 0 ? a : b; }
+
   // An absent operand counts as zero.
   void Select(const float* c, std::span<const float> a, std::span<const float> b, std::span<float> y) const {
     float* out = y.data();
@@ -39,11 +42,11 @@ class WhereOperator final : public Operator {
       std::fill(y.begin(), y.end(), 0.0F);
     } else {
       const float* in = a.data();
-      MapBroadcast(first_, y, [=](int64_t, int64_t i, int64_t j) { return c[i] != 0 ? in[j] : 0; });
+      MapBroadcast(first_, y, [=](int64_t, int64_t i, int64_t j) { return Choose(c[i], in[j], 0); });
     }
     if (b.empty()) return;
     const float* in = b.data();
-    MapBroadcast(second_, y, [=](int64_t o, int64_t i, int64_t j) { return c[i] != 0 ? out[o] : in[j]; });
+    MapBroadcast(second_, y, [=](int64_t o, int64_t i, int64_t j) { return Choose(c[i], out[o], in[j]); });
   }
 
   int64_t size_;
