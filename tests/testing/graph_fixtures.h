@@ -72,6 +72,13 @@ NetworkFixture AttentionNet();
 // 1-D convolutions with dilation, LogSoftmax over channels, mean squared error.
 NetworkFixture SequenceNet();
 
+// A transformer block: LayerNormalization, causal attention, root mean square normalisation by its parts, gated Gelu;
+// opset 20, the last token is classified.
+NetworkFixture TransformerNet();
+// Reflecting Pad, Conv, Group- and InstanceNormalization, Celu, Mish, LRN, DepthToSpace, Mean, Tile, Slice
+// backwards; opset 21, mean squared error.
+NetworkFixture UpscalingNet();
+
 // All of the above.
 std::vector<NetworkFixture> AllNetworks();
 
