@@ -102,7 +102,8 @@ TEST_P(CurvatureOfSmallNetworks, TopEigenvaluesAreThoseOfTheDenseHessian) {
 TEST_P(CurvatureOfSmallNetworks, SameSeedSameBitsOnAnyNumberOfThreadsAndAfterResuming) {
   const auto options = quantization::ListOptions(fixture_.graph.layers, {});
   ASSERT_TRUE(options.ok()) << options.status();
-  const SensitivityOptions settings{.seed = 4, .max_probes = 30, .max_iterations = 30, .all_curvature = true};
+  const SensitivityOptions settings{
+      .seed = 4, .trace_estimator = "hutchinson", .max_probes = 30, .max_iterations = 30, .all_curvature = true};
   const auto estimate = [&](const RunContext& context) {
     return sensitivity::Estimate(fixture_.graph, fixture_.data, *options, settings, context);
   };
