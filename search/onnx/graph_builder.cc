@@ -46,17 +46,61 @@ constexpr int64_t kShapeHasRange = 15;
 
 // Operators of linear cost that are evaluated at import if all their inputs are constants. Products, convolutions and
 // pooling stay in the graph: a small file could make them take hours.
-constexpr auto kCheapOperators = std::to_array<std::string_view>({"Add",         "BatchNormalization",
-                                                                  "Clip",        "Div",
-                                                                  "Erf",         "Exp",
-                                                                  "HardSigmoid", "HardSwish",
-                                                                  "LeakyRelu",   "Log",
-                                                                  "Mul",         "Neg",
-                                                                  "Pad",         "Pow",
-                                                                  "ReduceMean",  "Relu",
-                                                                  "Sigmoid",     "Softmax",
-                                                                  "Softplus",    "Sqrt",
-                                                                  "Sub",         "Tanh"});
+constexpr auto kCheapOperators = std::to_array<std::string_view>({"Abs",
+                                                                  "Add",
+                                                                  "And",
+                                                                  "BatchNormalization",
+                                                                  "Cast",
+                                                                  "Ceil",
+                                                                  "Clip",
+                                                                  "Cos",
+                                                                  "CumSum",
+                                                                  "Div",
+                                                                  "Equal",
+                                                                  "Erf",
+                                                                  "Exp",
+                                                                  "Expand",
+                                                                  "Floor",
+                                                                  "Greater",
+                                                                  "GreaterOrEqual",
+                                                                  "HardSigmoid",
+                                                                  "HardSwish",
+                                                                  "LeakyRelu",
+                                                                  "Less",
+                                                                  "LessOrEqual",
+                                                                  "Log",
+                                                                  "Max",
+                                                                  "Mean",
+                                                                  "Min",
+                                                                  "Mul",
+                                                                  "Neg",
+                                                                  "Not",
+                                                                  "Or",
+                                                                  "Pad",
+                                                                  "Pow",
+                                                                  "Reciprocal",
+                                                                  "ReduceL1",
+                                                                  "ReduceL2",
+                                                                  "ReduceMax",
+                                                                  "ReduceMean",
+                                                                  "ReduceMin",
+                                                                  "ReduceSum",
+                                                                  "ReduceSumSquare",
+                                                                  "Relu",
+                                                                  "Round",
+                                                                  "Sigmoid",
+                                                                  "Sign",
+                                                                  "Sin",
+                                                                  "Softmax",
+                                                                  "Softplus",
+                                                                  "Sqrt",
+                                                                  "Sub",
+                                                                  "Sum",
+                                                                  "Tanh",
+                                                                  "Tile",
+                                                                  "Trilu",
+                                                                  "Where",
+                                                                  "Xor"});
 
 bool IsCheap(std::string_view op_type) { return std::ranges::find(kCheapOperators, op_type) != kCheapOperators.end(); }
 
@@ -269,6 +313,7 @@ class GraphBuilder {
     for (size_t i = 1; i < outputs.size(); ++i) {
       if (outputs[i] != kNoValue && !wiring_.is_read[outputs[i]]) outputs[i] = kNoValue;
     }
+    if (proto_.node(index).op_type() == "Split") return outputs;  // equal parts: as many as outputs
     while (outputs.size() > 1 && outputs.back() == kNoValue) outputs.pop_back();
     return outputs;
   }

@@ -11,9 +11,9 @@
 namespace bitplan::onnx {
 
 // Operator set versions of the default domain ("" or "ai.onnx") that are read. 9: what the oldest exporters in use
-// write; 22: the newest that the operator table was written for (ops::kMaxOpset).
+// write; 23: the newest that the operator table was written for (ops::kMaxOpset).
 inline constexpr int64_t kMinOpset = 9;
-inline constexpr int64_t kMaxOpset = 22;
+inline constexpr int64_t kMaxOpset = 23;
 
 // Reads an ONNX model from bytes that may come from a stranger: pre-scan, parse, check, fold, lay out.
 //

@@ -1,13 +1,15 @@
-// Elementwise functions of two inputs with numpy broadcasting; gradients are summed back over broadcast dimensions.
+// Elementwise functions of two inputs.
+
+#include <cmath>
 
 #include "search/base/status.h"
-#include "search/ops/broadcast.h"
+#include "search/ops/binary_operator.h"
+#include "search/ops/float_operands.h"
 #include "search/ops/make_operators.h"
 
 namespace bitplan::ops {
 namespace {
 
-// First and second partial derivatives of f(a, b). kCurved is false if all second ones vanish.
 struct Add {
   static constexpr bool kCurved = false;
   static float Value(float a, float b) { return a + b; }
@@ -40,79 +42,25 @@ struct Div : Add {
   static float Dbb(float a, float b) { return 2 * a / (b * b * b); }
 };
 
-template <typename F>
-class BinaryOperator final : public Operator {
- public:
-  BinaryOperator(const Shape& out, const Shape& a, const Shape& b)
-      : Operator(out), size_(NumElements(out)), plan_(out, a, b) {}
-
-  void Forward(Reads x, Writes y) const override {
-    const float* a = x[0].data();
-    const float* b = x[1].data();
-    MapBroadcast(plan_, y[0], [=](int64_t, int64_t i, int64_t j) { return F::Value(a[i], b[j]); });
-  }
-
-  void Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const override {
-    const float* a = primal.x[0].data();
-    const float* b = primal.x[1].data();
-    const float* da = x_dot[0].data();
-    const float* db = x_dot[1].data();
-    if (x_dot[1].empty()) {
-      MapBroadcast(plan_, y_dot[0], [=](int64_t, int64_t i, int64_t j) { return F::Da(a[i], b[j]) * da[i]; });
-    } else if (x_dot[0].empty()) {
-      MapBroadcast(plan_, y_dot[0], [=](int64_t, int64_t i, int64_t j) { return F::Db(a[i], b[j]) * db[j]; });
-    } else {
-      MapBroadcast(plan_, y_dot[0], [=](int64_t, int64_t i, int64_t j) {
-        return F::Da(a[i], b[j]) * da[i] + F::Db(a[i], b[j]) * db[j];
-      });
-    }
-  }
-
-  void Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const override {
-    const float* a = primal.x[0].data();
-    const float* b = primal.x[1].data();
-    const float* g = y_bar[0].data();
-    if (!x_bar[0].empty()) {
-      SumToA(plan_, size_, x_bar[0], [=](int64_t o, int64_t i, int64_t j) { return F::Da(a[i], b[j]) * g[o]; });
-    }
-    if (!x_bar[1].empty()) {
-      SumToB(plan_, size_, x_bar[1], [=](int64_t o, int64_t i, int64_t j) { return F::Db(a[i], b[j]) * g[o]; });
-    }
-  }
-
-  void VjpTangent(const Primal& primal, Reads x_dot, Reads y_bar, Reads y_bar_dot, Writes x_bar_dot) const override {
-    if constexpr (!F::kCurved) return Vjp(primal, y_bar_dot, x_bar_dot);
-    const float* a = primal.x[0].data();
-    const float* b = primal.x[1].data();
-    const float* da = x_dot[0].empty() ? nullptr : x_dot[0].data();
-    const float* db = x_dot[1].empty() ? nullptr : x_dot[1].data();
-    const float* g = y_bar[0].data();
-    const float* dg = y_bar_dot[0].data();
-    if (!x_bar_dot[0].empty()) {
-      SumToA(plan_, size_, x_bar_dot[0], [=](int64_t o, int64_t i, int64_t j) {
-        const float bend = (da ? F::Daa(a[i], b[j]) * da[i] : 0) + (db ? F::Dab(a[i], b[j]) * db[j] : 0);
-        return F::Da(a[i], b[j]) * dg[o] + bend * g[o];
-      });
-    }
-    if (!x_bar_dot[1].empty()) {
-      SumToB(plan_, size_, x_bar_dot[1], [=](int64_t o, int64_t i, int64_t j) {
-        const float bend = (da ? F::Dab(a[i], b[j]) * da[i] : 0) + (db ? F::Dbb(a[i], b[j]) * db[j] : 0);
-        return F::Db(a[i], b[j]) * dg[o] + bend * g[o];
-      });
-    }
-  }
-
- private:
-  int64_t size_;
-  BroadcastPlan plan_;
+// a^b. The derivative with respect to b is 0 at a = 0, where a^b does not depend on b > 0, and NaN for a < 0.
+struct Power {
+  static constexpr bool kCurved = true;
+  static float Value(float a, float b) { return std::pow(a, b); }
+  static float Da(float a, float b) { return b == 0 ? 0 : b * std::pow(a, b - 1); }
+  static float Db(float a, float b) { return a == 0 ? 0 : std::pow(a, b) * std::log(a); }
+  static float Daa(float a, float b) { return b == 0 || b == 1 ? 0 : b * (b - 1) * std::pow(a, b - 2); }
+  static float Dab(float a, float b) { return a == 0 ? 0 : std::pow(a, b - 1) * (1 + b * std::log(a)); }
+  static float Dbb(float a, float b) { return Db(a, b) * (a == 0 ? 0 : std::log(a)); }
 };
 
-template <typename F>
-MadeOperator MakeBinary(const OpRequest& request) {
-  BITPLAN_RETURN_IF_ERROR(CheckArity(request, 2, 2));
-  BITPLAN_ASSIGN_OR_RETURN(const Shape out, BroadcastShape(request.shape(0), request.shape(1)));
-  return std::make_unique<BinaryOperator<F>>(out, request.shape(0), request.shape(1));
-}
+// a where a >= 0, else b a
+struct PRelu : Add {
+  static constexpr bool kCurved = true;
+  static float Value(float a, float b) { return a < 0 ? b * a : a; }
+  static float Da(float a, float b) { return a < 0 ? b : 1; }
+  static float Db(float a, float) { return a < 0 ? a : 0; }
+  static float Dab(float a, float) { return a < 0 ? 1 : 0; }
+};
 
 }  // namespace
 
@@ -120,5 +68,27 @@ MadeOperator MakeAdd(const OpRequest& request) { return MakeBinary<Add>(request)
 MadeOperator MakeDiv(const OpRequest& request) { return MakeBinary<Div>(request); }
 MadeOperator MakeMul(const OpRequest& request) { return MakeBinary<Mul>(request); }
 MadeOperator MakeSub(const OpRequest& request) { return MakeBinary<Sub>(request); }
+
+// Pow: a constant exponent with one element makes it a function of one input; an exponent of integers must be constant.
+MadeOperator MakePow(const OpRequest& request) {
+  BITPLAN_RETURN_IF_ERROR(CheckArity(request, 2, 2, 1));
+  const bool one_exponent = request.inputs[1]->is_constant() && NumElements(request.shape(1)) == 1;
+  if (one_exponent && request.rank(1) <= request.rank(0)) {
+    BITPLAN_ASSIGN_OR_RETURN(const float exponent, ConstantScalar(request, 1, "exponent"));
+    return MakeScalarPower(request, exponent);
+  }
+  return MakeWithFloatOperands(request, &MakeBinary<Power>);
+}
+
+// PRelu: the slope broadcasts to x, not the other way round.
+MadeOperator MakePRelu(const OpRequest& request) {
+  BITPLAN_RETURN_IF_ERROR(CheckArity(request, 2, 2));
+  const absl::StatusOr<Shape> out = BroadcastShape(request.shape(0), request.shape(1));
+  if (!out.ok() || *out != request.shape(0)) {
+    return InvalidArgument("slope: shape {} does not broadcast to {}", ToString(request.shape(1)),
+                           ToString(request.shape(0)));
+  }
+  return MakeBinary<PRelu>(request);
+}
 
 }  // namespace bitplan::ops

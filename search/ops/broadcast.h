@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "search/ops/lane_sums.h"
 #include "search/tensor/tensor.h"
 
 namespace bitplan::ops {
@@ -91,7 +92,12 @@ void SumToA(const BroadcastPlan& plan, int64_t num_output, std::span<float> out,
   }
   std::vector<double> sums(out.size(), 0.0);
   plan.ForEachRun([&](int64_t o, int64_t a, int64_t b, int64_t count, auto a_step, auto b_step) {
-    for (int64_t i = 0; i < count; ++i) sums[a + i * a_step] += value(o + i, a + i * a_step, b + i * b_step);
+    const auto term = [&](int64_t i) { return value(o + i, a + i * a_step, b + i * b_step); };
+    if constexpr (decltype(a_step)::value == 0) {
+      sums[a] += LaneSum(count, term);
+    } else {
+      for (int64_t i = 0; i < count; ++i) sums[a + i] += term(i);
+    }
   });
   for (size_t i = 0; i < sums.size(); ++i) result[i] = static_cast<float>(sums[i]);
 }
@@ -108,7 +114,12 @@ void SumToB(const BroadcastPlan& plan, int64_t num_output, std::span<float> out,
   }
   std::vector<double> sums(out.size(), 0.0);
   plan.ForEachRun([&](int64_t o, int64_t a, int64_t b, int64_t count, auto a_step, auto b_step) {
-    for (int64_t i = 0; i < count; ++i) sums[b + i * b_step] += value(o + i, a + i * a_step, b + i * b_step);
+    const auto term = [&](int64_t i) { return value(o + i, a + i * a_step, b + i * b_step); };
+    if constexpr (decltype(b_step)::value == 0) {
+      sums[b] += LaneSum(count, term);
+    } else {
+      for (int64_t i = 0; i < count; ++i) sums[b + i] += term(i);
+    }
   });
   for (size_t i = 0; i < sums.size(); ++i) result[i] = static_cast<float>(sums[i]);
 }

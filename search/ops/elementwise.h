@@ -17,14 +17,17 @@ class ElementwiseOperator final : public Operator {
   ElementwiseOperator(Shape shape, F f) : Operator(std::move(shape)), f_(f) {}
 
   void Forward(Reads x, Writes y) const override {
+    const F f = f_;  // a copy of its own: stores to y could change the member, as far as the compiler knows
     const std::span<const float> in = x[0];
-    for (size_t i = 0; i < in.size(); ++i) y[0][i] = f_.Value(in[i]);
+    float* out = y[0].data();
+    for (size_t i = 0; i < in.size(); ++i) out[i] = f.Value(in[i]);
   }
 
   void Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const override { Scale(primal, x_dot[0], y_dot[0]); }
   void Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const override { Scale(primal, y_bar[0], x_bar[0]); }
 
   void VjpTangent(const Primal& primal, Reads x_dot, Reads y_bar, Reads y_bar_dot, Writes x_bar_dot) const override {
+    const F f = f_;
     const float* x = primal.x[0].data();
     const float* y = primal.y[0].data();
     const float* dx = x_dot[0].data();
@@ -32,15 +35,16 @@ class ElementwiseOperator final : public Operator {
     const float* dg = y_bar_dot[0].data();
     const std::span<float> out = x_bar_dot[0];
     for (size_t i = 0; i < out.size(); ++i) {
-      out[i] = f_.Slope(x[i], y[i]) * dg[i] + f_.Bend(x[i], y[i]) * dx[i] * g[i];
+      out[i] = f.Slope(x[i], y[i]) * dg[i] + f.Bend(x[i], y[i]) * dx[i] * g[i];
     }
   }
 
  private:
   void Scale(const Primal& primal, std::span<const float> in, std::span<float> out) const {
+    const F f = f_;
     const float* x = primal.x[0].data();
     const float* y = primal.y[0].data();
-    for (size_t i = 0; i < out.size(); ++i) out[i] = f_.Slope(x[i], y[i]) * in[i];
+    for (size_t i = 0; i < out.size(); ++i) out[i] = f.Slope(x[i], y[i]) * in[i];
   }
 
   F f_;

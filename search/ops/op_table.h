@@ -11,7 +11,7 @@
 namespace bitplan::ops {
 
 // Newest version of the ONNX operator set that is understood.
-inline constexpr int64_t kMaxOpset = 22;
+inline constexpr int64_t kMaxOpset = 23;
 
 // One supported ONNX operator. The table in op_table.cc is the only list: importer, capability reports and the
 // conformance tests read it. Derivatives, shapes and the layer weight come with the operator that `make` returns.
@@ -21,6 +21,9 @@ struct OpEntry {
   int64_t max_opset = kMaxOpset;
   // Parses attributes, checks shapes. kInvalidArgument: malformed; kUnimplemented: legal ONNX that is not supported.
   absl::StatusOr<std::unique_ptr<Operator>> (*make)(const OpRequest& request) = nullptr;
+  // The result is an integer in ONNX; as a float it would mean something else to operators such as Div. It may be an
+  // output of the graph that the loss does not read; a graph in which something reads it is kUnimplemented.
+  bool integer_result = false;
 };
 
 // All rows, sorted by name.

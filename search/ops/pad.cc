@@ -1,14 +1,16 @@
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "search/base/status.h"
+#include "search/ops/index_map.h"
 #include "search/ops/make_operators.h"
 #include "search/ops/strided_copy.h"
 
 namespace bitplan::ops {
 namespace {
 
-// Mode constant. Negative pads cut off.
+// Mode constant.
 class PadOperator final : public LinearMap {
  public:
   PadOperator(Shape out, StridedRegion region, float value)
@@ -74,6 +76,30 @@ absl::StatusOr<PadAmounts> ParsePads(const OpRequest& request) {
   return amounts;
 }
 
+// The element of a dimension that stands at position i (may be outside) in mode edge, reflect or wrap.
+int64_t PadSource(std::string_view mode, int64_t i, int64_t size) {
+  if (mode == "edge" || size == 1) return std::clamp<int64_t>(i, 0, size - 1);
+  const int64_t period = mode == "wrap" ? size : 2 * (size - 1);
+  const int64_t phase = (i % period + period) % period;
+  return phase < size ? phase : period - phase;
+}
+
+MadeOperator MakeRepeatingPad(const Shape& x, const PadAmounts& pads, std::string_view mode) {
+  constexpr int64_t kMaxList = int64_t{1} << 24;  // the places of a padded dimension are written down
+  const std::vector<int64_t> strides = RowMajorStrides(x);
+  Offsets offsets = WholeTensor(x);
+  for (size_t d = 0; d < x.size(); ++d) {
+    if (pads.begin[d] == 0 && pads.end[d] == 0) continue;
+    if (x[d] + pads.begin[d] + pads.end[d] > kMaxList) {
+      return ResourceExhausted("pads: size {} of {} becomes more than {}", d, ToString(x), kMaxList);
+    }
+    std::vector<int64_t> list;
+    for (int64_t i = -pads.begin[d]; i < x[d] + pads.end[d]; ++i) list.push_back(PadSource(mode, i, x[d]) * strides[d]);
+    offsets[d] = AxisOffsets(std::move(list));
+  }
+  return MakeIndexMapOperator(offsets);
+}
+
 absl::StatusOr<float> PadValue(const OpRequest& request) {
   if (request.opset_version < 11) return FloatAttribute(request.node, "value", 0);
   return request.has_input(2) ? ConstantScalar(request, 2, "constant_value") : 0.0F;
@@ -81,11 +107,15 @@ absl::StatusOr<float> PadValue(const OpRequest& request) {
 
 }  // namespace
 
+// Negative pads cut off, in every mode.
 MadeOperator MakePad(const OpRequest& request) {
   const bool by_input = request.opset_version >= 11;
   BITPLAN_RETURN_IF_ERROR(CheckArity(request, by_input ? 2 : 1, by_input ? 4 : 1, 1));
   BITPLAN_ASSIGN_OR_RETURN(const std::string mode, StringAttribute(request.node, "mode", "constant"));
-  if (mode != "constant") return Unimplemented("mode: '{}' is not supported, want constant", mode);
+  const bool repeats = mode == "edge" || mode == "reflect" || (mode == "wrap" && request.opset_version >= 19);
+  if (!repeats && mode != "constant") {
+    return InvalidArgument("mode: got '{}', want constant, edge, reflect or (from opset 19) wrap", mode);
+  }
   BITPLAN_ASSIGN_OR_RETURN(const PadAmounts pads, ParsePads(request));
   BITPLAN_ASSIGN_OR_RETURN(const float value, PadValue(request));
   const Shape& x = request.shape(0);
@@ -95,6 +125,7 @@ MadeOperator MakePad(const OpRequest& request) {
     if (out[d] < 1) return InvalidArgument("pads: size {} of {} becomes {}", d, ToString(x), out[d]);
   }
   BITPLAN_RETURN_IF_ERROR(CheckShape(out));
+  if (repeats) return MakeRepeatingPad(x, pads, mode);
   StridedRegion region{.sizes = x, .x_strides = RowMajorStrides(x), .y_strides = RowMajorStrides(out)};
   for (size_t d = 0; d < x.size(); ++d) {
     const int64_t first = std::max<int64_t>(0, -pads.begin[d]);  // of x

@@ -2,8 +2,10 @@
 #include <utility>
 
 #include "search/base/status.h"
+#include "search/ops/lane_sums.h"
 #include "search/ops/make_operators.h"
 #include "search/ops/softmax_lanes.h"
+#include "search/ops/vector_math.h"
 
 namespace bitplan::ops {
 namespace {
@@ -13,6 +15,10 @@ struct Lanes : SoftmaxLanes {
   // Calls fn(index) with index(k), k = 0 .. size-1, the element k of one lane, for every lane.
   template <typename Fn>
   void ForEach(Fn fn) const {
+    if (inner == 1) {  // neighbours: loops over a lane vectorise
+      for (int64_t o = 0; o < outer; ++o) fn([base = o * size](int64_t k) { return base + k; });
+      return;
+    }
     for (int64_t o = 0; o < outer; ++o) {
       for (int64_t i = 0; i < inner; ++i) {
         fn([base = o * size * inner + i, stride = inner](int64_t k) { return base + k * stride; });
@@ -21,11 +27,17 @@ struct Lanes : SoftmaxLanes {
   }
 };
 
+template <typename Index>
+float Max(std::span<const float> x, int64_t size, Index index) {
+  float max = x[index(0)];
+  for (int64_t k = 1; k < size; ++k) max = x[index(k)] > max ? x[index(k)] : max;
+  return max;
+}
+
 // max and log sum_k exp(x_k - max) of a lane.
 template <typename Index>
 std::pair<float, double> MaxAndLogSum(std::span<const float> x, int64_t size, Index index) {
-  float max = x[index(0)];
-  for (int64_t k = 1; k < size; ++k) max = x[index(k)] > max ? x[index(k)] : max;
+  const float max = Max(x, size, index);
   double sum = 0;
   for (int64_t k = 0; k < size; ++k) sum += std::exp(static_cast<double>(x[index(k)]) - max);
   return {max, std::log(sum)};
@@ -34,9 +46,7 @@ std::pair<float, double> MaxAndLogSum(std::span<const float> x, int64_t size, In
 // sum_k a(k) b(k) of a lane.
 template <typename Index>
 double Dot(std::span<const float> a, std::span<const float> b, int64_t size, Index index) {
-  double sum = 0;
-  for (int64_t k = 0; k < size; ++k) sum += static_cast<double>(a[index(k)]) * b[index(k)];
-  return sum;
+  return LaneSum(size, [=](int64_t k) { return static_cast<double>(a[index(k)]) * b[index(k)]; });
 }
 
 // y = softmax(x). J = diag(y) - y y' is symmetric.
@@ -46,10 +56,13 @@ class SoftmaxOperator final : public Operator {
 
   void Forward(Reads x, Writes y) const override {
     lanes_.ForEach([&](auto index) {
-      const auto [max, log_sum] = MaxAndLogSum(x[0], lanes_.size, index);
-      for (int64_t k = 0; k < lanes_.size; ++k) {
-        y[0][index(k)] = static_cast<float>(std::exp(static_cast<double>(x[0][index(k)]) - max - log_sum));
-      }
+      const float* in = x[0].data();
+      float* out = y[0].data();
+      const float max = Max(x[0], lanes_.size, index);
+      for (int64_t k = 0; k < lanes_.size; ++k) out[index(k)] = VectorExp(in[index(k)] - max);
+      const double sum = LaneSum(lanes_.size, [=](int64_t k) { return out[index(k)]; });
+      const float factor = static_cast<float>(1 / sum);
+      for (int64_t k = 0; k < lanes_.size; ++k) out[index(k)] *= factor;
     });
   }
 
@@ -66,10 +79,10 @@ class SoftmaxOperator final : public Operator {
     lanes_.ForEach([&](auto index) {
       const double mean_dot = Dot(y, x_dot[0], lanes_.size, index);
       const double mean_bar = Dot(y, y_bar[0], lanes_.size, index);
-      double mean_bar_dot = Dot(y, y_bar_dot[0], lanes_.size, index);
-      for (int64_t k = 0; k < lanes_.size; ++k) {
-        mean_bar_dot += y[index(k)] * (x_dot[0][index(k)] - mean_dot) * y_bar[0][index(k)];
-      }
+      const double mean_bar_dot =
+          Dot(y, y_bar_dot[0], lanes_.size, index) + LaneSum(lanes_.size, [&, dx = x_dot[0], g = y_bar[0]](int64_t k) {
+            return y[index(k)] * (dx[index(k)] - mean_dot) * g[index(k)];
+          });
       for (int64_t k = 0; k < lanes_.size; ++k) {
         const double y_dot = y[index(k)] * (x_dot[0][index(k)] - mean_dot);
         const double result =

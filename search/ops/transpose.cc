@@ -3,29 +3,26 @@
 #include <utility>
 
 #include "search/base/status.h"
+#include "search/ops/index_map.h"
 #include "search/ops/make_operators.h"
 #include "search/ops/strided_copy.h"
 
 namespace bitplan::ops {
 namespace {
 
-// y[i_0, ..] = x with dimension d of y taken from dimension perm[d] of x.
+// y = x with dimension d of y taken from dimension perm[d] of x. The transpose is the inverse permutation: both ways
+// read all over and write in order.
 class TransposeOperator final : public LinearMap {
  public:
-  // Walks y in order; input_strides are those of x along y's dimensions.
-  TransposeOperator(const Shape& out, std::vector<int64_t> input_strides)
-      : LinearMap(out),
-        region_{.sizes = out, .x_strides = std::move(input_strides), .y_strides = RowMajorStrides(out)} {}
+  TransposeOperator(Shape out, const Offsets& from_x, const Offsets& from_y)
+      : LinearMap(std::move(out)), from_x_(from_x), from_y_(from_y) {}
 
  private:
-  void Apply(std::span<const float> x, std::span<float> y) const override {
-    region_.ForEach([&](int64_t i, int64_t o) { y[o] = x[i]; });
-  }
-  void ApplyTransposed(std::span<const float> y, std::span<float> x) const override {
-    region_.ForEach([&](int64_t i, int64_t o) { x[i] = y[o]; });
-  }
+  void Apply(std::span<const float> x, std::span<float> y) const override { from_x_.Apply(x, y); }
+  void ApplyTransposed(std::span<const float> y, std::span<float> x) const override { from_y_.Apply(y, x); }
 
-  StridedRegion region_;
+  IndexMap from_x_;
+  IndexMap from_y_;
 };
 
 }  // namespace
@@ -42,14 +39,17 @@ MadeOperator MakeTranspose(const OpRequest& request) {
   if (sorted != reversed) {
     return InvalidArgument("perm: {} is no permutation of the {} dimensions", ToString(perm), x.size());
   }
-  const std::vector<int64_t> strides = RowMajorStrides(x);
   Shape out;
-  std::vector<int64_t> input_strides;
-  for (const int64_t d : perm) {
-    out.push_back(x[d]);
-    input_strides.push_back(strides[d]);
+  for (const int64_t d : perm) out.push_back(x[d]);
+  const std::vector<int64_t> x_strides = RowMajorStrides(x);
+  const std::vector<int64_t> y_strides = RowMajorStrides(out);
+  Offsets from_x = WholeTensor(out);
+  Offsets from_y = WholeTensor(x);
+  for (size_t d = 0; d < x.size(); ++d) {
+    from_x[d].step = x_strides[perm[d]];
+    from_y[perm[d]].step = y_strides[d];
   }
-  return std::make_unique<TransposeOperator>(out, std::move(input_strides));
+  return std::make_unique<TransposeOperator>(std::move(out), from_x, from_y);
 }
 
 }  // namespace bitplan::ops

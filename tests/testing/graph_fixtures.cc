@@ -53,9 +53,13 @@ ValueId GraphBuilder::Floats(const std::string& name, Shape shape, std::vector<f
 }
 
 ValueId GraphBuilder::Ints(const std::string& name, std::vector<int64_t> data) {
-  const ValueId id = AddValue(name);
   const Shape shape = {static_cast<int64_t>(data.size())};
-  graph_.values[id].constant = IntTensor{.shape = shape, .data = std::move(data)};
+  return Ints(name, shape, std::move(data));
+}
+
+ValueId GraphBuilder::Ints(const std::string& name, Shape shape, std::vector<int64_t> data) {
+  const ValueId id = AddValue(name);
+  graph_.values[id].constant = IntTensor{.shape = std::move(shape), .data = std::move(data)};
   return id;
 }
 
@@ -71,13 +75,19 @@ ValueId GraphBuilder::RandomFloats(const std::string& name, Shape shape, double 
 }
 
 ValueId GraphBuilder::Node(const std::string& op_type, std::vector<ValueId> inputs, Attributes attributes) {
-  const ValueId output = AddValue("");
+  return NodeWithOutputs(op_type, std::move(inputs), std::move(attributes), 1)[0];
+}
+
+std::vector<ValueId> GraphBuilder::NodeWithOutputs(const std::string& op_type, std::vector<ValueId> inputs,
+                                                   Attributes attributes, int num_outputs) {
+  std::vector<ValueId> outputs;
+  for (int i = 0; i < num_outputs; ++i) outputs.push_back(AddValue(""));
   graph_.nodes.push_back({.name = fmt::format("{}_{}", op_type, graph_.nodes.size()),
                           .op_type = op_type,
                           .inputs = std::move(inputs),
-                          .outputs = {output},
+                          .outputs = outputs,
                           .attributes = std::move(attributes)});
-  return output;
+  return outputs;
 }
 
 Graph GraphBuilder::BuildWithoutLayers(ValueId output) {
@@ -194,8 +204,57 @@ NetworkFixture SequenceNet() {
   return {.name = "SequenceNet", .graph = b.Build(y), .data = RandomRegression(4, {3, 12}, {3, 4}, 16)};
 }
 
+NetworkFixture TransformerNet() {
+  GraphBuilder b(20);
+  const ValueId x = b.Input("x", {kDynamic, 4, 6});
+  const auto product = [&](ValueId in, const std::string& name, Shape shape) {
+    return b.Node("MatMul", {in, b.RandomWeight(name, std::move(shape))});
+  };
+  // Pre-norm attention: queries, keys and values from one product, cut apart; a position sees those before it.
+  ValueId y =
+      b.Node("LayerNormalization", {x, b.RandomFloats("norm1.scale", {6}, 1), b.RandomFloats("norm1.bias", {6}, 0.3)});
+  const auto qkv = b.NodeWithOutputs("Split", {product(y, "qkv.weight", {6, 18})}, {{"axis", int64_t{2}}}, 3);
+  y = b.Node("MatMul", {qkv[0], b.Node("Transpose", {qkv[1]}, {{"perm", List{0, 2, 1}}})});
+  const ValueId mask = b.Ints("mask", {1, 4, 4}, {1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1});
+  y = b.Node("Where", {mask, b.Node("Div", {y, b.Floats("scale", {}, {2.4F})}), b.Floats("closed", {}, {-1e4F})});
+  y = b.Node("MatMul", {b.Node("Softmax", {y}), qkv[2]});
+  const ValueId attended = b.Node("Add", {x, product(y, "out.weight", {6, 6})});
+  // Root mean square normalisation by its parts, a gated feed-forward step.
+  y = b.Node("ReduceMean", {b.Node("Pow", {attended, b.Floats("two", {}, {2})}), b.Ints("axes", {-1})});
+  y = b.Node("Sqrt", {b.Node("Add", {y, b.Floats("epsilon", {}, {1e-5F})})});
+  y = b.Node("Mul", {b.Node("Div", {attended, y}), b.RandomFloats("norm2.scale", {6}, 1)});
+  const auto gated = b.NodeWithOutputs("Split", {product(y, "up.weight", {6, 10})},
+                                       {{"axis", int64_t{-1}}, {"num_outputs", int64_t{2}}}, 2);
+  y = b.Node("Mul", {b.Node("Gelu", {gated[0]}, {{"approximate", std::string("tanh")}}), gated[1]});
+  y = b.Node("Add", {attended, product(y, "down.weight", {5, 6})});
+  y = b.Node("Gather", {y, b.Ints("last", Shape{}, List{-1})}, {{"axis", int64_t{1}}});
+  y = b.Node("Gemm", {y, b.RandomWeight("fc.weight", {3, 6})}, {{"transB", int64_t{1}}});
+  return {.name = "TransformerNet", .graph = b.Build(y), .data = RandomClassification(4, {4, 6}, 3, 17)};
+}
+
+NetworkFixture UpscalingNet() {
+  GraphBuilder b(21);
+  const ValueId x = b.Input("x", {kDynamic, 2, 5, 4});
+  ValueId y = b.Node("Pad", {x, b.Ints("pads", {0, 0, 1, 1, 0, 0, 1, 1})}, {{"mode", std::string("reflect")}});
+  y = b.Node("Conv", {y, b.RandomWeight("conv1.weight", {4, 2, 3, 3})});
+  y = b.Node("GroupNormalization", {y, b.RandomFloats("norm1.scale", {4}, 1), b.RandomFloats("norm1.bias", {4}, 0.3)},
+             {{"num_groups", int64_t{2}}});
+  y = b.Node("Celu", {y}, {{"alpha", 0.5F}});
+  y = b.Node("Conv", {y, b.RandomWeight("conv2.weight", {4, 4, 1, 1})});
+  y = b.Node("InstanceNormalization",
+             {y, b.RandomFloats("norm2.scale", {4}, 1), b.RandomFloats("norm2.bias", {4}, 0.3)});
+  y = b.Node("LRN", {b.Node("Mish", {y})}, {{"size", int64_t{3}}, {"alpha", 0.5F}});
+  y = b.Node("DepthToSpace", {y}, {{"blocksize", int64_t{2}}});
+  y = b.Node("Mean", {y, b.Node("Tile", {b.Node("ReduceMean", {y, b.Ints("mean axes", {1, 2, 3})}),
+                                         b.Ints("repeats", {1, 1, 10, 8})})});
+  y = b.Node("Slice",
+             {y, b.Ints("starts", {-1, 0}), b.Ints("ends", {-9, 8}), b.Ints("axes", {2, 3}), b.Ints("steps", {-2, 3})});
+  return {.name = "UpscalingNet", .graph = b.Build(y), .data = RandomRegression(3, {2, 5, 4}, {1, 4, 3}, 18)};
+}
+
 std::vector<NetworkFixture> AllNetworks() {
-  return {TanhMlp(), SmoothConvNet(), KinkedConvNet(), SharedWeightNet(), AttentionNet(), SequenceNet()};
+  return {TanhMlp(),      SmoothConvNet(), KinkedConvNet(),  SharedWeightNet(),
+          AttentionNet(), SequenceNet(),   TransformerNet(), UpscalingNet()};
 }
 
 }  // namespace bitplan::testing

@@ -21,12 +21,17 @@ class GraphBuilder {
   ValueId Input(const std::string& name, Shape shape);
   ValueId Floats(const std::string& name, Shape shape, std::vector<float> data);
   ValueId Ints(const std::string& name, std::vector<int64_t> data);
+  ValueId Ints(const std::string& name, Shape shape, std::vector<int64_t> data);
   // A constant of independent normal numbers with standard deviation 1/sqrt(fan-in) (all sizes but the first).
   ValueId RandomWeight(const std::string& name, Shape shape);
   // A constant of independent normal numbers with the given standard deviation.
   ValueId RandomFloats(const std::string& name, Shape shape, double deviation);
   // Adds a node with one output, which is returned.
   ValueId Node(const std::string& op_type, std::vector<ValueId> inputs, Attributes attributes = {});
+
+  // Adds a node with several outputs.
+  std::vector<ValueId> NodeWithOutputs(const std::string& op_type, std::vector<ValueId> inputs, Attributes attributes,
+                                       int num_outputs);
 
   // The graph with this output and no layers.
   Graph BuildWithoutLayers(ValueId output);
@@ -66,6 +71,13 @@ NetworkFixture SharedWeightNet();
 NetworkFixture AttentionNet();
 // 1-D convolutions with dilation, LogSoftmax over channels, mean squared error.
 NetworkFixture SequenceNet();
+
+// A transformer block: LayerNormalization, causal attention, root mean square normalisation by its parts, gated Gelu;
+// opset 20, the last token is classified.
+NetworkFixture TransformerNet();
+// Reflecting Pad, Conv, Group- and InstanceNormalization, Celu, Mish, LRN, DepthToSpace, Mean, Tile, Slice
+// backwards; opset 21, mean squared error.
+NetworkFixture UpscalingNet();
 
 // All of the above.
 std::vector<NetworkFixture> AllNetworks();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <utility>
 
 #include "search/base/rng.h"
@@ -81,6 +82,34 @@ class CaseList {
     cases_.push_back(std::move(made));
   }
 
+  // The same with the constants in front.
+  void AddBehind(const Constants& constants, const std::string& op_type, const std::string& what, int64_t opset,
+                 const std::vector<InputSpec>& inputs, const Attributes& attributes = {}) {
+    Add(op_type, what, opset, inputs, attributes, constants);
+    std::vector<ValueId>& ids = cases_.back().graph.nodes[0].inputs;
+    std::rotate(ids.begin(), ids.begin() + static_cast<int64_t>(inputs.size()), ids.end());
+  }
+
+  // A node with one differentiable input and several outputs, which are flattened and put one behind the other.
+  void AddManyOutputs(int num_outputs, const std::string& op_type, const std::string& what, int64_t opset,
+                      const InputSpec& input, const Attributes& attributes = {}, const Constants& constants = {}) {
+    GraphBuilder builder(opset, cases_.size());
+    Rng rng(99, cases_.size());
+    OpCase made{.name = op_type + "_" + what};
+    std::vector<ValueId> ids = {builder.Input("x0", input.shape)};
+    made.inputs.push_back(DrawTensor(input.shape, input.draw, rng));
+    if (constants) {
+      for (const ValueId id : constants(builder)) ids.push_back(id);
+    }
+    std::vector<ValueId> flat;
+    const ValueId all = builder.Ints("all", {-1});
+    for (const ValueId id : builder.NodeWithOutputs(op_type, ids, attributes, num_outputs)) {
+      flat.push_back(builder.Node("Reshape", {id, all}));
+    }
+    made.graph = builder.BuildWithoutLayers(builder.Node("Concat", flat, {{"axis", int64_t{0}}}));
+    cases_.push_back(std::move(made));
+  }
+
   std::vector<OpCase> Take() { return std::move(cases_); }
 
  private:
@@ -95,10 +124,22 @@ void AddElementwise(CaseList& list) {
   list.Add("HardSigmoid", "Default", 13, {off_kinks});
   list.Add("HardSigmoid", "Sixth", 13, {off_kinks}, {{"alpha", 1.0F / 6}, {"beta", 0.5F}});
   list.Add("HardSwish", "Plain", 14, {off_kinks});
-  for (const char* smooth : {"Sigmoid", "Tanh", "Softplus", "Exp", "Neg", "Erf", "Identity", "Dropout"}) {
-    list.Add(smooth, "Plain", 13, {{{2, 3, 5}}});
+  for (const char* smooth :
+       {"Sigmoid", "Tanh", "Softplus", "Exp", "Neg", "Erf", "Identity", "Dropout", "Sin", "Cos", "Mish", "Gelu"}) {
+    list.Add(smooth, "Plain", 20, {{{2, 3, 5}}});
   }
-  for (const char* positive : {"Sqrt", "Log"}) list.Add(positive, "Plain", 13, {{{4, 5}, Draw::kPositive}});
+  list.Add("Gelu", "Tanh", 20, {{{3, 17}}}, {{"approximate", std::string("tanh")}});
+  for (const char* kinked :
+       {"Abs", "Ceil", "Celu", "Elu", "Floor", "Round", "Selu", "Sign", "Softsign", "ThresholdedRelu"}) {
+    list.Add(kinked, "Plain", 13, {off_kinks});
+  }
+  list.Add("Celu", "Alpha", 12, {off_kinks}, {{"alpha", 0.7F}});
+  list.Add("Elu", "Alpha", 6, {off_kinks}, {{"alpha", 0.4F}});
+  list.Add("Selu", "Attributes", 6, {off_kinks}, {{"alpha", 1.2F}, {"gamma", 0.8F}});
+  list.Add("ThresholdedRelu", "Alpha", 10, {off_kinks}, {{"alpha", 0.5F}});
+  for (const char* positive : {"Sqrt", "Log", "Reciprocal"}) {
+    list.Add(positive, "Plain", 13, {{{4, 5}, Draw::kPositive}});
+  }
   for (const auto& [what, exponent] : std::vector<std::pair<std::string, float>>{
            {"Square", 2}, {"Cube", 3}, {"Root", 0.5}, {"One", 1}, {"Zero", 0}, {"Inverse", -1}}) {
     list.Add("Pow", what, 13, {{{4, 5}, Draw::kPositive}}, {},
@@ -126,6 +167,60 @@ void AddArithmetic(CaseList& list) {
       list.Add(op, what, 13, {{pair.first, Draw::kNormal}, {pair.second, Draw::kPositive}});
     }
   }
+  for (const auto& [what, pair] : shapes) {
+    list.Add("Pow", what, 13, {{pair.first, Draw::kPositive}, {pair.second, Draw::kPositive}});
+    list.Add("Max", what, 13, {{pair.first}, {pair.second}});
+    list.Add("Min", what, 13, {{pair.first}, {pair.second}});
+    list.Add("Sum", what, 13, {{pair.first}, {pair.second}});
+  }
+  for (const char* op : {"Max", "Min", "Sum", "Mean"}) {
+    list.Add(op, "One", 13, {{{2, 3}}});
+    list.Add(op, "Three", 8, {{{2, 3}}, {{3}}, {{2, 1}}});
+    list.Add(op, "Four", 13, {{{2, 1, 3}}, {{}}, {{2, 2, 1}}, {{1}}});
+  }
+  list.Add("Pow", "ConstantTensor", 13, {{{2, 3}, Draw::kPositive}}, {}, [](GraphBuilder& b) {
+    return std::vector{b.Floats("p", {3}, {2, -1.5, 0})};
+  });
+  list.Add("Pow", "Integers", 13, {{{2, 3}, Draw::kOffKinks}}, {}, [](GraphBuilder& b) {
+    return std::vector{b.Ints("p", {1, 2, 3})};
+  });
+  list.Add("Pow", "WideExponent", 13, {{{3}, Draw::kPositive}}, {}, [](GraphBuilder& b) {
+    return std::vector{b.Floats("p", {1, 1}, {1.5F})};
+  });
+  list.Add("PRelu", "Channel", 13, {{{2, 3, 4}, Draw::kOffKinks}, {{3, 1}}});
+  list.Add("PRelu", "Same", 16, {{{2, 3}, Draw::kOffKinks}, {{2, 3}}});
+  list.Add("PRelu", "Scalar", 9, {{{2, 3}, Draw::kOffKinks}, {{1}}});
+}
+
+void AddLogic(CaseList& list) {
+  const auto mask = [](Shape shape, List values) {
+    return [=](GraphBuilder& b) { return std::vector{b.Ints("mask", shape, values)}; };
+  };
+  for (const char* op : {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}) {
+    list.Add(op, "Floats", 16, {{{2, 3, 4}}, {{3, 1}}});
+    list.AddBehind(mask({3}, {-1, 0, 1}), op, "Integers", 16, {{{2, 3}, Draw::kOffKinks}});
+  }
+  for (const char* op : {"And", "Or", "Xor"}) {
+    list.AddBehind(
+        [](GraphBuilder& b) {
+          return std::vector{b.Ints("a", {4}, {0, 0, 1, 1}), b.Floats("b", {4}, {0, 1, 0, 1})};
+        },
+        op, "Table", 13, {});
+  }
+  list.AddBehind(mask({2, 2}, {0, 1, 1, 0}), "Not", "Constant", 13, {});
+  list.Add("Not", "Computed", 13, {{{2, 2}}});
+  list.AddBehind(mask({2, 3}, {0, 1, 1, 0, 0, 1}), "Where", "Same", 16, {{{2, 3}}, {{2, 3}}});
+  list.AddBehind(mask({3, 1}, {0, 1, 0}), "Where", "BroadcastAll", 16, {{{2, 1, 1}}, {{1, 4}}});
+  list.AddBehind(mask({2, 2}, {1, 0, 0, 1}), "Where", "ScalarSecond", 9, {{{2, 2}}, {{}}});
+  list.AddBehind(
+      [](GraphBuilder& b) {
+        return std::vector{b.Floats("mask", {1, 3}, {1, 0, 1}), b.Ints("fill", {}, {-5})};
+      },
+      "Where", "IntegerFill", 16, {{{2, 3}}});
+  list.Add("Cast", "Float", 13, {{{2, 3}}}, {{"to", int64_t{1}}});
+  list.Add("Cast", "Half", 13, {{{2, 3}}}, {{"to", int64_t{10}}});
+  list.Add("Cast", "Boolean", 13, {{{2, 3}}}, {{"to", int64_t{9}}});
+  list.AddBehind(mask({3}, {-1, 0, 7}), "Cast", "Integers", 13, {}, {{"to", int64_t{11}}});
 }
 
 void AddProducts(CaseList& list) {
@@ -220,6 +315,27 @@ void AddNormalisation(CaseList& list) {
   list.Add("BatchNormalization", "Image", 9, {{{2, 3, 4, 2}}}, {{"epsilon", 1e-3F}}, parameters);
   list.Add("BatchNormalization", "Line", 14, {{{2, 3, 5}}}, {}, parameters);
   list.Add("BatchNormalization", "Features", 15, {{{4, 3}}}, {{"momentum", 0.8F}}, parameters);
+  list.Add("LayerNormalization", "Last", 17, {{{3, 7}}, {{7}}, {{7}}});
+  list.Add("LayerNormalization", "NoBias", 17, {{{2, 3, 5}}, {{5}}}, {{"epsilon", 0.1F}});
+  list.Add("LayerNormalization", "Axis1", 17, {{{2, 3, 5}}, {{3, 5}}, {{3, 5}}}, {{"axis", int64_t{1}}});
+  list.Add("LayerNormalization", "Axis0", 17, {{{2, 9}}, {{2, 9}}, {{9}}}, {{"axis", int64_t{-2}}});
+  list.Add("LayerNormalization", "PartialScale", 17, {{{2, 3, 5}}, {{3, 1}}, {{}}}, {{"axis", int64_t{1}}});
+  list.Add("LayerNormalization", "WideScale", 17, {{{2, 3, 5}}, {{2, 1, 5}}, {{1, 5}}});
+  list.Add("RMSNormalization", "Last", 23, {{{3, 7}}, {{7}}});
+  list.Add("RMSNormalization", "Axis1", 23, {{{2, 3, 5}}, {{3, 5}}}, {{"axis", int64_t{1}}, {"epsilon", 0.05F}});
+  list.Add("InstanceNormalization", "Image", 6, {{{2, 3, 4, 3}}, {{3}}, {{3}}});
+  list.Add("InstanceNormalization", "Line", 13, {{{2, 3, 6}}, {{3}}, {{3}}}, {{"epsilon", 0.01F}});
+  list.Add("InstanceNormalization", "OneChannel", 13, {{{2, 1, 9}}, {{1}}, {{1}}});
+  list.Add("GroupNormalization", "PerGroup18", 18, {{{2, 4, 3, 2}}, {{2}}, {{2}}}, {{"num_groups", int64_t{2}}});
+  list.Add("GroupNormalization", "PerChannel21", 21, {{{2, 4, 5}}, {{4}}, {{4}}}, {{"num_groups", int64_t{2}}});
+  list.Add("GroupNormalization", "OneGroup", 21, {{{2, 3, 4}}, {{3}}, {{3}}}, {{"num_groups", int64_t{1}}});
+  list.Add("LpNormalization", "Default", 13, {{{3, 5}}});
+  list.Add("LpNormalization", "Middle", 13, {{{2, 3, 4}}}, {{"axis", int64_t{1}}, {"p", int64_t{2}}});
+  list.Add("LpNormalization", "Absolute", 13, {{{2, 3, 4}, Draw::kOffKinks}},
+           {{"axis", int64_t{-2}}, {"p", int64_t{1}}});
+  list.Add("LRN", "Odd", 13, {{{2, 5, 2, 2}}}, {{"size", int64_t{3}}, {"alpha", 0.9F}, {"bias", 1.5F}});
+  list.Add("LRN", "Even", 13, {{{1, 6, 3}}}, {{"size", int64_t{4}}, {"alpha", 2.0F}, {"beta", 0.5F}});
+  list.Add("LRN", "WiderThanChannels", 1, {{{2, 2, 3}}}, {{"size", int64_t{9}}, {"alpha", 3.0F}});
   for (const char* op : {"Softmax", "LogSoftmax"}) {
     list.Add(op, "Last13", 13, {{{2, 3, 4}}});
     list.Add(op, "Middle13", 13, {{{2, 3, 4}}}, {{"axis", int64_t{1}}});
@@ -241,6 +357,28 @@ void AddReductions(CaseList& list) {
   list.Add("ReduceMean", "Input18", 18, {{{2, 3, 4}}}, {{"keepdims", int64_t{0}}}, axes({0, -1}));
   list.Add("ReduceMean", "NoAxes18", 18, {{{2, 3, 4}}});
   list.Add("ReduceMean", "Noop18", 18, {{{2, 3, 4}}}, {{"noop_with_empty_axes", int64_t{1}}});
+  for (const char* op : {"ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp", "ReduceLogSum",
+                         "ReduceMax", "ReduceMin"}) {
+    const Draw draw = op == std::string("ReduceLogSum") ? Draw::kPositive : Draw::kOffKinks;
+    list.Add(op, "Attribute11", 11, {{{2, 3, 4}, draw}}, {{"axes", List{1, -1}}});
+    list.Add(op, "Input18", 18, {{{2, 3, 4}, draw}}, {{"keepdims", int64_t{0}}}, axes({1}));
+    list.Add(op, "Outer18", 18, {{{3, 2, 3}, draw}}, {}, axes({0}));
+    list.Add(op, "AllSqueezed", 18, {{{2, 3, 11}, draw}}, {{"keepdims", int64_t{0}}});
+    list.Add(op, "SizeOne", 18, {{{2, 1, 3}, draw}}, {}, axes({1}));
+  }
+  list.Add("ReduceSum", "Input13", 13, {{{2, 3, 4}}}, {}, axes({-1, 0}));
+  for (const char* op : {"ReduceSum", "ReduceMax", "ReduceMin"}) {
+    list.Add(op, "Noop18", 18, {{{2, 3}}}, {{"noop_with_empty_axes", int64_t{1}}});
+  }
+  for (const char* op : {"ArgMax", "ArgMin"}) {
+    list.Add(op, "Default", 13, {{{3, 4}, Draw::kDistinct}});
+    list.Add(op, "Axis", 13, {{{2, 3, 4}, Draw::kDistinct}}, {{"axis", int64_t{-2}}, {"keepdims", int64_t{0}}});
+  }
+  list.Add("CumSum", "First", 14, {{{4, 3}}}, {}, [](GraphBuilder& b) { return std::vector{b.Ints("axis", {0})}; });
+  const auto last = [](GraphBuilder& b) { return std::vector{b.Ints("axis", Shape{}, List{-1})}; };
+  list.Add("CumSum", "Exclusive", 14, {{{2, 5}}}, {{"exclusive", int64_t{1}}}, last);
+  list.Add("CumSum", "Reverse", 11, {{{2, 5}}}, {{"reverse", int64_t{1}}}, last);
+  list.Add("CumSum", "ExclusiveReverse", 14, {{{2, 5}}}, {{"exclusive", int64_t{1}}, {"reverse", int64_t{1}}}, last);
   list.Add("Squeeze", "Attribute", 11, {{{2, 1, 3, 1}}}, {{"axes", List{1}}});
   list.Add("Squeeze", "Input", 13, {{{2, 1, 3, 1}}}, {}, axes({-1, 1}));
   list.Add("Squeeze", "AllOnes", 13, {{{2, 1, 3, 1}}});
@@ -277,6 +415,72 @@ void AddShapes(CaseList& list) {
   list.Add("Constant", "Floats", 13, {}, {{"value", Tensor{.shape = {2}, .data = {1.5F, -2.0F}}}});
 }
 
+void AddPadModes(CaseList& list) {
+  const auto pads = [](List values) {
+    return [values](GraphBuilder& b) { return std::vector{b.Ints("pads", values)}; };
+  };
+  for (const char* mode : {"edge", "reflect", "wrap"}) {
+    const Attributes attributes = {{"mode", std::string(mode)}};
+    list.Add("Pad", std::string("Image_") + mode, 19, {{{2, 2, 3, 4}}}, attributes, pads({0, 0, 1, 2, 0, 0, 2, 1}));
+    list.Add("Pad", std::string("Wide_") + mode, 19, {{{3, 2}}}, attributes, pads({5, 1, 4, 3}));
+    list.Add("Pad", std::string("Cropped_") + mode, 19, {{{4, 5}}}, attributes, pads({-1, 2, 2, -1}));
+    list.Add("Pad", std::string("SizeOne_") + mode, 19, {{{2, 1}}}, attributes, pads({0, 2, 0, 1}));
+  }
+  list.Add("Pad", "ReflectAttributes9", 9, {{{2, 4}}}, {{"mode", std::string("reflect")}, {"pads", List{0, 2, 1, 1}}});
+}
+
+void AddSelection(CaseList& list) {
+  const auto ints = [](std::vector<List> lists) {
+    return [lists](GraphBuilder& b) {
+      std::vector<ValueId> ids;
+      for (const List& values : lists) ids.push_back(b.Ints("ints" + std::to_string(ids.size()), values));
+      return ids;
+    };
+  };
+  list.Add("Slice", "Attributes9", 9, {{{3, 4, 5}}},
+           {{"starts", List{1, -3}}, {"ends", List{9, -1}}, {"axes", List{0, 2}}});
+  list.Add("Slice", "AttributesNoAxes9", 9, {{{3, 4, 5}}}, {{"starts", List{0, 1}}, {"ends", List{2, 3}}});
+  list.Add("Slice", "NoAxes", 13, {{{3, 4}}}, {}, ints({{1, 0}, {3, 2}}));
+  list.Add("Slice", "Steps", 13, {{{3, 7, 5}}}, {}, ints({{0, 1}, {7, 5}, {1, -1}, {3, 2}}));
+  list.Add("Slice", "Backward", 13, {{{3, 7}}}, {}, ints({{-1, 100}, {-100, 0}, {0, 1}, {-1, -3}}));
+  list.Add("Slice", "BackwardToStart", 11, {{{5}}}, {}, ints({{-2}, {std::numeric_limits<int64_t>::min()}, {0}, {-1}}));
+  list.Add("Slice", "LongStep", 13, {{{5, 2}}}, {}, ints({{1}, {std::numeric_limits<int64_t>::max()}, {0}, {1 << 20}}));
+  list.Add("Slice", "Everything", 13, {{{5, 2}}}, {}, ints({{0}, {5}}));
+
+  const auto indices = [](Shape shape, List values) {
+    return [=](GraphBuilder& b) { return std::vector{b.Ints("indices", shape, values)}; };
+  };
+  list.Add("Gather", "Rows", 13, {{{4, 3}}}, {}, indices({3}, {2, 0, -1}));
+  list.Add("Gather", "Repeated", 13, {{{4, 3}}}, {}, indices({2, 3}, {1, 1, 0, -3, 3, 1}));
+  list.Add("Gather", "Columns", 11, {{{2, 4, 3}}}, {{"axis", int64_t{-1}}}, indices({2, 2}, {2, 0, 0, 1}));
+  list.Add("Gather", "Scalar", 13, {{{2, 4, 3}}}, {{"axis", int64_t{1}}}, indices({}, {2}));
+  list.Add("Gather", "Range", 13, {{{2, 4, 3}}}, {{"axis", int64_t{1}}}, indices({2}, {1, 2}));
+
+  list.AddManyOutputs(2, "Split", "Equal", 13, {{2, 6}}, {{"axis", int64_t{1}}});
+  list.AddManyOutputs(3, "Split", "Attribute", 11, {{6, 2}}, {{"split", List{1, 3, 2}}});
+  list.AddManyOutputs(2, "Split", "Input", 13, {{2, 3, 5}}, {{"axis", int64_t{-1}}}, ints({{4, 1}}));
+  list.AddManyOutputs(3, "Split", "Uneven18", 18, {{2, 7}}, {{"axis", int64_t{1}}, {"num_outputs", int64_t{3}}});
+  list.AddManyOutputs(1, "Split", "One", 13, {{2, 3}});
+
+  list.Add("Expand", "Row", 13, {{{3, 1}}}, {}, ints({{2, 1, 4}}));
+  list.Add("Expand", "Smaller", 8, {{{2, 3, 4}}}, {}, ints({{3, 1}}));
+  list.Add("Expand", "Scalar", 13, {{{}}}, {}, ints({{2, 3}}));
+  list.Add("Tile", "Both", 13, {{{2, 3}}}, {}, ints({{2, 3}}));
+  list.Add("Tile", "Middle", 6, {{{2, 3, 2}}}, {}, ints({{1, 2, 1}}));
+  list.Add("Tile", "Once", 13, {{{2, 3}}}, {}, ints({{1, 1}}));
+
+  list.Add("DepthToSpace", "Default", 9, {{{2, 8, 2, 3}}}, {{"blocksize", int64_t{2}}});
+  list.Add("DepthToSpace", "ColumnRowDepth", 13, {{{1, 18, 2, 1}}},
+           {{"blocksize", int64_t{3}}, {"mode", std::string("CRD")}});
+  list.Add("SpaceToDepth", "Plain", 13, {{{2, 3, 4, 6}}}, {{"blocksize", int64_t{2}}});
+
+  list.Add("Trilu", "Upper", 14, {{{2, 3, 4}}});
+  list.Add("Trilu", "LowerShifted", 14, {{{4, 3}}}, {{"upper", int64_t{0}}}, indices({}, {1}));
+  list.Add("Trilu", "UpperBelow", 14, {{{3, 3}}}, {}, indices({}, {-1}));
+  list.Add("Trilu", "BeyondTheCorner", 14, {{{2, 3}}}, {}, indices({}, {7}));
+  list.AddBehind(indices({2, 2}, {1, 1, 1, 1}), "Trilu", "Mask", 14, {}, {{"upper", int64_t{0}}});
+}
+
 }  // namespace
 
 std::vector<OpCase> AllOpCases() {
@@ -289,6 +493,9 @@ std::vector<OpCase> AllOpCases() {
   AddNormalisation(list);
   AddReductions(list);
   AddShapes(list);
+  AddLogic(list);
+  AddPadModes(list);
+  AddSelection(list);
   return list.Take();
 }
 

@@ -10,8 +10,9 @@
 
 namespace bitplan::testing {
 
-// One node with inputs at a point where it is smooth: no value within 0.05 of a kink, maxima apart by more. The graph's
-// inputs are the node's differentiable inputs; all else is constant.
+// A node with inputs at a point where it is smooth: no value within 0.05 of a kink, maxima apart by more. The graph's
+// inputs are the node's differentiable inputs; all else is constant. The node is the graph's first; where it has
+// several outputs, further nodes flatten them and put them one behind the other.
 struct OpCase {
   std::string name;  // "Conv_GroupsDilated"
   Graph graph;

@@ -1,69 +1,26 @@
 #include "tests/testing/reference_network.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <cmath>
 #include <functional>
-#include <iostream>
+#include <numbers>
 #include <numeric>
 
+#include "tests/testing/reference_node.h"
+#include "tests/testing/reference_normalization.h"
+#include "tests/testing/reference_reduction.h"
+#include "tests/testing/reference_selection.h"
 #include "tests/testing/scalar_tape.h"
 
 namespace bitplan::testing {
 namespace {
 
-using Index = std::vector<int64_t>;
-using Ints = std::vector<int64_t>;
-
-[[noreturn]] void Die(const std::string& what) {
-  std::cerr << "reference network: " << what << "\n";
-  std::abort();
-}
-
+// The operation of one node. Every method returns the node's output 0.
 template <typename T>
-struct Array {
-  Shape shape;
-  std::vector<T> data;
-
-  explicit Array(Shape s = {}) : shape(std::move(s)), data(NumElements(shape), T(0.0)) {}
-  T& At(const Index& index) { return data[Offset(index)]; }
-  const T& At(const Index& index) const { return data[Offset(index)]; }
-
- private:
-  int64_t Offset(const Index& index) const {
-    int64_t offset = 0;
-    for (size_t d = 0; d < shape.size(); ++d) offset = offset * shape[d] + index[d];
-    return offset;
-  }
-};
-
-void ForEachIndex(const Shape& shape, const std::function<void(const Index&)>& fn) {
-  Index index(shape.size(), 0);
-  for (int64_t n = 0; n < NumElements(shape); ++n) {
-    fn(index);
-    for (size_t d = shape.size(); d-- > 0;) {
-      if (++index[d] < shape[d]) break;
-      index[d] = 0;
-    }
-  }
-}
-
-// The operation of one node, inputs at hand. Every method returns the node's output 0.
-template <typename T>
-struct NodeRunner {
-  const Graph& graph;
-  const Node& node;
-  const std::vector<Array<T>>& values;
-
-  bool Has(size_t i) const { return i < node.inputs.size() && node.inputs[i] != kNoValue; }
-  const Array<T>& In(size_t i) const { return values[node.inputs[i]]; }
-  Ints IntsIn(size_t i) const { return std::get<IntTensor>(graph.values[node.inputs[i]].constant).data; }
-
-  int64_t Int(const char* name, int64_t fallback) const { return *IntAttribute(node, name, fallback); }
-  double Float(const char* name, double fallback) const {
-    return *FloatAttribute(node, name, static_cast<float>(fallback));
-  }
-  Ints List(const char* name, const Ints& fallback) const { return *IntsAttribute(node, name, fallback); }
-  bool Is(const char* op_type) const { return node.op_type == op_type; }
+struct NodeRunner : NodeInputs<T> {
+  using Base = NodeInputs<T>;
+  using Base::Axes, Base::Axis, Base::Broadcast, Base::Contains, Base::Float, Base::Fold, Base::graph, Base::Has;
+  using Base::In, Base::Int, Base::IntsIn, Base::Is, Base::List, Base::node, Base::Text;
 
   Array<T> Map(const std::function<T(const T&)>& f) const {
     Array<T> y(In(0).shape);
@@ -77,6 +34,13 @@ struct NodeRunner {
     return ValueOf(x) < low ? T(low) : (ValueOf(x) > high ? T(high) : x);
   }
   static T Logistic(const T& x) { return T(1.0) / (T(1.0) + Exp(T(0.0) - x)); }
+
+  static T Magnitude(const T& x) { return ValueOf(x) < 0 ? T(0.0) - x : x; }
+  T Gelu(const T& x) const {
+    if (Text("approximate", "none") == "none") return T(0.5) * x * (T(1.0) + Erf(x / T(std::numbers::sqrt2)));
+    const T inner = T(std::sqrt(2 / std::numbers::pi)) * (x + T(0.044715) * x * x * x);
+    return T(0.5) * x * (T(1.0) + Tanh(inner));
+  }
 
   T Elementwise(const T& x) const {
     if (Is("Relu")) return ValueOf(x) > 0 ? x : T(0.0);
@@ -92,6 +56,26 @@ struct NodeRunner {
     if (Is("Neg")) return T(0.0) - x;
     if (Is("Sqrt")) return Power(x, 0.5);
     if (Is("Identity") || Is("Dropout")) return x;
+    if (Is("Cast")) return Int("to", 0) == 9 ? T(ValueOf(x) != 0 ? 1.0 : 0.0) : x;
+    if (Is("Not")) return T(ValueOf(x) == 0 ? 1.0 : 0.0);
+    if (Is("Abs")) return Magnitude(x);
+    if (Is("Reciprocal")) return T(1.0) / x;
+    if (Is("Sin")) return Sin(x);
+    if (Is("Cos")) return Cos(x);
+    if (Is("Ceil")) return T(std::ceil(ValueOf(x)));
+    if (Is("Floor")) return T(std::floor(ValueOf(x)));
+    if (Is("Round")) return T(std::nearbyint(ValueOf(x)));
+    if (Is("Sign")) return T(ValueOf(x) > 0 ? 1.0 : (ValueOf(x) < 0 ? -1.0 : 0.0));
+    if (Is("Softsign")) return x / (T(1.0) + Magnitude(x));
+    if (Is("ThresholdedRelu")) return ValueOf(x) > Float("alpha", 1) ? x : T(0.0);
+    if (Is("Mish")) return x * Tanh(Log(T(1.0) + Exp(x)));
+    if (Is("Gelu")) return Gelu(x);
+    if (Is("Elu")) return ValueOf(x) > 0 ? x : T(Float("alpha", 1)) * (Exp(x) - T(1.0));
+    if (Is("Celu")) return ValueOf(x) > 0 ? x : T(Float("alpha", 1)) * (Exp(x / T(Float("alpha", 1))) - T(1.0));
+    if (Is("Selu")) {
+      const T scale = T(Float("gamma", 1.0507009873554805));
+      return scale * (ValueOf(x) > 0 ? x : T(Float("alpha", 1.6732632423543772)) * (Exp(x) - T(1.0)));
+    }
     Die("no operator " + node.op_type);
   }
 
@@ -102,37 +86,45 @@ struct NodeRunner {
     return Map([&](const T& x) { return Clamp(x, low, high); });
   }
 
-  Array<T> Pow() const {
-    const double p = ValueOf(In(1).data[0]);
-    return Map([&](const T& x) { return Power(x, p); });
-  }
-
   // ---- broadcasting
 
-  static Shape Broadcast(const Shape& a, const Shape& b) {
-    Shape out(std::max(a.size(), b.size()), 1);
-    for (size_t d = 0; d < out.size(); ++d) {
-      const int64_t size_a = d < a.size() ? a[a.size() - 1 - d] : 1;
-      const int64_t size_b = d < b.size() ? b[b.size() - 1 - d] : 1;
-      out[out.size() - 1 - d] = std::max(size_a, size_b);
-    }
-    return out;
-  }
-  // The index into a tensor of `shape` for an index into a tensor it broadcasts to.
-  static Index Fold(const Index& index, const Shape& shape) {
-    Index folded(index.end() - static_cast<int64_t>(shape.size()), index.end());
-    for (size_t d = 0; d < shape.size(); ++d) folded[d] = shape[d] == 1 ? 0 : folded[d];
-    return folded;
+  T OfTwo(const T& a, const T& b) const {
+    const double u = ValueOf(a);
+    const double v = ValueOf(b);
+    const auto truth = [](bool value) { return T(value ? 1.0 : 0.0); };
+    if (Is("Add")) return a + b;
+    if (Is("Sub")) return a - b;
+    if (Is("Mul")) return a * b;
+    if (Is("Div")) return a / b;
+    if (Is("PRelu")) return u < 0 ? b * a : a;
+    if (Is("Pow")) return graph.values[node.inputs[1]].is_constant() ? Power(a, v) : Exp(b * Log(a));
+    if (Is("And")) return truth(u != 0 && v != 0);
+    if (Is("Or")) return truth(u != 0 || v != 0);
+    if (Is("Xor")) return truth((u != 0) != (v != 0));
+    if (Is("Equal")) return truth(u == v);
+    if (Is("Greater")) return truth(u > v);
+    if (Is("GreaterOrEqual")) return truth(u >= v);
+    if (Is("Less")) return truth(u < v);
+    if (Is("LessOrEqual")) return truth(u <= v);
+    if (Is("Max")) return u < v ? b : a;
+    if (Is("Min")) return u > v ? b : a;
+    return a + b;  // Sum, Mean
   }
 
+  // Two inputs, or more from the left.
   Array<T> Arithmetic() const {
-    Array<T> y(Broadcast(In(0).shape, In(1).shape));
-    ForEachIndex(y.shape, [&](const Index& i) {
-      const T& a = In(0).At(Fold(i, In(0).shape));
-      const T& b = In(1).At(Fold(i, In(1).shape));
-      y.At(i) = Is("Add") ? a + b : Is("Sub") ? a - b : Is("Mul") ? a * b : a / b;
-    });
-    return y;
+    Array<T> result = In(0);
+    for (size_t n = 1; n < node.inputs.size(); ++n) {
+      Array<T> y(Broadcast(result.shape, In(n).shape));
+      ForEachIndex(y.shape, [&](const Index& i) {
+        y.At(i) = OfTwo(result.At(Fold(i, result.shape)), In(n).At(Fold(i, In(n).shape)));
+      });
+      result = std::move(y);
+    }
+    if (Is("Mean")) {
+      for (T& value : result.data) value = value / T(static_cast<double>(node.inputs.size()));
+    }
+    return result;
   }
 
   // ---- products
@@ -333,36 +325,6 @@ struct NodeRunner {
     return y;
   }
 
-  Ints Axes(int64_t input_since, int64_t rank) const {
-    Ints axes = graph.opset_version < input_since ? List("axes", {}) : (Has(1) ? IntsIn(1) : Ints());
-    for (int64_t& axis : axes) axis += axis < 0 ? rank : 0;
-    return axes;
-  }
-  static bool Contains(const Ints& list, int64_t value) { return std::ranges::find(list, value) != list.end(); }
-
-  Array<T> ReduceMean() const {
-    const int64_t rank = static_cast<int64_t>(In(0).shape.size());
-    const Ints axes = Axes(18, rank);
-    const bool all = axes.empty() && Int("noop_with_empty_axes", 0) == 0;
-    Shape kept = In(0).shape;
-    Shape squeezed;
-    for (int64_t d = 0; d < rank; ++d) {
-      if (all || Contains(axes, d)) {
-        kept[d] = 1;
-      } else {
-        squeezed.push_back(kept[d]);
-      }
-    }
-    Array<T> y(kept);
-    const double count = static_cast<double>(In(0).data.size()) / static_cast<double>(y.data.size());
-    ForEachIndex(In(0).shape, [&](const Index& i) {
-      T& sum = y.At(Fold(i, kept));
-      sum = sum + In(0).At(i) / T(count);
-    });
-    if (Int("keepdims", 1) == 0) y.shape = squeezed;
-    return y;
-  }
-
   // ---- shapes
 
   Array<T> WithShape(const Shape& shape) const {
@@ -444,10 +406,25 @@ struct NodeRunner {
     return y;
   }
 
+  // Walks back inside step by step.
+  static int64_t PadSource(const std::string& mode, int64_t i, int64_t size) {
+    while (i < 0 || i >= size) {
+      if (mode == "edge" || size == 1) {
+        i = i < 0 ? 0 : size - 1;
+      } else if (mode == "reflect") {
+        i = i < 0 ? -i : 2 * (size - 1) - i;
+      } else {
+        i += i < 0 ? size : -size;
+      }
+    }
+    return i;
+  }
+
   Array<T> Pad() const {
     const size_t rank = In(0).shape.size();
     const bool by_input = graph.opset_version >= 11;
     const Ints pads = by_input ? IntsIn(1) : List("pads", {});
+    const std::string mode = Text("mode", "constant");
     const double fill = by_input ? (Has(2) ? ValueOf(In(2).data[0]) : 0) : Float("value", 0);
     Ints axes(rank);
     std::iota(axes.begin(), axes.end(), 0);
@@ -467,6 +444,10 @@ struct NodeRunner {
         x[d] -= begin[d];
         inside &= x[d] >= 0 && x[d] < In(0).shape[d];
       }
+      if (mode != "constant") {
+        for (size_t d = 0; d < rank; ++d) x[d] = PadSource(mode, x[d], In(0).shape[d]);
+        inside = true;
+      }
       y.At(o) = inside ? In(0).At(x) : T(fill);
     });
     return y;
@@ -481,8 +462,10 @@ struct NodeRunner {
 
   Array<T> Run() const {
     if (Is("Clip")) return Clip();
-    if (Is("Pow")) return Pow();
-    if (Is("Add") || Is("Sub") || Is("Mul") || Is("Div")) return Arithmetic();
+    for (const char* name : {"Add", "And", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max",
+                             "Mean", "Min", "Mul", "Or", "PRelu", "Pow", "Sub", "Sum", "Xor"}) {
+      if (Is(name)) return Arithmetic();
+    }
     if (Is("Gemm")) return Gemm();
     if (Is("MatMul")) return MatMul();
     if (Is("Conv")) return Conv();
@@ -490,7 +473,6 @@ struct NodeRunner {
     if (Is("GlobalAveragePool") || Is("GlobalMaxPool")) return GlobalPool();
     if (Is("BatchNormalization")) return BatchNormalization();
     if (Is("Softmax") || Is("LogSoftmax")) return Softmax();
-    if (Is("ReduceMean")) return ReduceMean();
     if (Is("Flatten")) return Flatten();
     if (Is("Reshape")) return Reshape();
     if (Is("Squeeze")) return Squeeze();
@@ -500,6 +482,14 @@ struct NodeRunner {
     if (Is("Pad")) return Pad();
     if (Is("Constant")) return Constant();
     return Map([&](const T& x) { return Elementwise(x); });
+  }
+
+  // All outputs of the node.
+  std::vector<Array<T>> RunAll() const {
+    if (auto results = RunReduction<T>(*this)) return *std::move(results);
+    if (auto results = RunNormalization<T>(*this)) return *std::move(results);
+    if (auto results = RunSelection<T>(*this)) return *std::move(results);
+    return {Run()};
   }
 };
 
@@ -518,11 +508,17 @@ Array<T> RunGraph(const Graph& graph, const std::vector<Array<T>>& inputs, const
     if (const auto* tensor = std::get_if<Tensor>(&graph.values[id].constant)) {
       values[id] = FromDoubles<T>(tensor->shape, std::vector<double>(tensor->data.begin(), tensor->data.end()));
     }
+    if (const auto* ints = std::get_if<IntTensor>(&graph.values[id].constant)) {
+      values[id] = FromDoubles<T>(ints->shape, std::vector<double>(ints->data.begin(), ints->data.end()));
+    }
   }
   for (size_t i = 0; i < inputs.size(); ++i) values[graph.inputs[i].value] = inputs[i];
   for (size_t i = 0; i < weights.size(); ++i) values[graph.layer_weights[i].weight] = weights[i];
   for (const Node& node : graph.nodes) {
-    values[node.outputs[0]] = NodeRunner<T>{.graph = graph, .node = node, .values = values}.Run();
+    std::vector<Array<T>> results = NodeRunner<T>{{.graph = graph, .node = node, .values = values}}.RunAll();
+    for (size_t i = 0; i < std::min(node.outputs.size(), results.size()); ++i) {
+      if (node.outputs[i] != kNoValue) values[node.outputs[i]] = std::move(results[i]);
+    }
   }
   return values[graph.outputs[0]];
 }

@@ -119,6 +119,8 @@ inline Variable Erf(const Variable& x) {
   const double slope = 2 * std::numbers::inv_sqrtpi * std::exp(-x.value * x.value);
   return Unary(x, std::erf(x.value), slope, -2 * x.value * slope);
 }
+inline Variable Sin(const Variable& x) { return Unary(x, std::sin(x.value), std::cos(x.value), -std::sin(x.value)); }
+inline Variable Cos(const Variable& x) { return Unary(x, std::cos(x.value), -std::sin(x.value), -std::cos(x.value)); }
 inline Variable Power(const Variable& x, double p) {
   return Unary(x, std::pow(x.value, p), p == 0 ? 0 : p * std::pow(x.value, p - 1),
                p == 0 || p == 1 ? 0 : p * (p - 1) * std::pow(x.value, p - 2));
@@ -127,6 +129,8 @@ inline double Exp(double x) { return std::exp(x); }
 inline double Log(double x) { return std::log(x); }
 inline double Tanh(double x) { return std::tanh(x); }
 inline double Erf(double x) { return std::erf(x); }
+inline double Sin(double x) { return std::sin(x); }
+inline double Cos(double x) { return std::cos(x); }
 inline double Power(double x, double p) { return std::pow(x, p); }
 
 }  // namespace bitplan::testing

@@ -40,7 +40,13 @@ OnnxModel ModelOf(const OpCase& op) {
   model.Weight("pads", IntTensor{.shape = {8}, .data = {0, 0, 1, 2, 0, 0, 3, 4}});
   model.Weight("target", IntTensor{.shape = {3}, .data = {0, -1, 16}});
   model.Weight("axes01", IntTensor{.shape = {2}, .data = {2, 3}}).Weight("axis1", IntTensor{.shape = {1}, .data = {1}});
+  model.Weight("two", {2}, 1).Weight("eight", {8}, 1);
+  model.Weight("scalar1", IntTensor{.shape = {}, .data = {1}}).Weight("axis2", IntTensor{.shape = {1}, .data = {2}});
+  model.Weight("axis3", IntTensor{.shape = {1}, .data = {3}}).Weight("axis7", IntTensor{.shape = {1}, .data = {7}});
+  model.Weight("wide", IntTensor{.shape = {5}, .data = {3, 1, 4, 1, 8}});
+  model.Weight("axes1213", IntTensor{.shape = {4}, .data = {1, 2, 1, 3}});
   model.Add("Conv", {"x", "w"}, {"h"});
+  model.Add("Greater", {"h", "low"}, {"positive"});
   model.Add("Flatten", {"h"}, {"flat"});
   model.Add("GlobalAveragePool", {"h"}, {"pooled"});
   std::vector<std::string> inputs = {op.first_input};
@@ -121,6 +127,72 @@ std::vector<OpCase> OpCases() {
       {"Transpose", {}, {{"perm", Ints{0, 2, 3, 1}}}, {2, 8, 8, 4}},
       {"Unsqueeze", {"axis1"}, {}, {2, 1, 4, 8, 8}},
       {"Unsqueeze", {}, {{"axes", Ints{4}}}, {2, 4, 8, 8, 1}, 11},
+      {"Abs", {}, {}, kSame},
+      {"And", {"low"}, {}, kSame, 13, "positive"},
+      {"Cast", {}, {{"to", int64_t{1}}}, kSame},
+      {"Ceil", {}, {}, kSame},
+      {"Celu", {}, {{"alpha", 0.5F}}, kSame},
+      {"Cos", {}, {}, kSame},
+      {"CumSum", {"scalar1"}, {{"exclusive", int64_t{1}}, {"reverse", int64_t{1}}}, kSame},
+      {"DepthToSpace", {}, {{"blocksize", int64_t{2}}, {"mode", std::string("CRD")}}, {2, 1, 16, 16}},
+      {"Elu", {}, {{"alpha", 0.5F}}, kSame},
+      {"Equal", {"channel"}, {}, kSame},
+      {"Erf", {}, {}, kSame},
+      {"Exp", {}, {}, kSame},
+      {"Expand", {"wide"}, {}, {3, 2, 4, 8, 8}},
+      {"Floor", {}, {}, kSame},
+      {"Gather", {"axes01"}, {{"axis", int64_t{-1}}}, {2, 4, 8, 2}},
+      {"Gelu", {}, {{"approximate", std::string("tanh")}}, kSame, 20},
+      {"Greater", {"channel"}, {}, kSame},
+      {"GreaterOrEqual", {"channel"}, {}, kSame},
+      {"GroupNormalization", {"two", "two"}, {{"num_groups", int64_t{2}}, {"epsilon", 1e-3F}}, kSame, 18},
+      {"GroupNormalization", {"four", "four"}, {{"num_groups", int64_t{2}}}, kSame, 21},
+      {"InstanceNormalization", {"four", "four"}, {{"epsilon", 1e-3F}}, kSame},
+      {"LRN", {}, {{"size", int64_t{3}}, {"alpha", 0.1F}, {"beta", 0.5F}, {"bias", 2.0F}}, kSame},
+      {"LayerNormalization", {"eight", "eight"}, {{"axis", int64_t{-1}}, {"epsilon", 1e-3F}}, kSame, 17},
+      {"Less", {"channel"}, {}, kSame},
+      {"LessOrEqual", {"channel"}, {}, kSame},
+      {"Log", {}, {}, kSame},
+      {"LpNormalization", {}, {{"axis", int64_t{1}}, {"p", int64_t{1}}}, kSame},
+      {"Max", {"channel", "low"}, {}, kSame},
+      {"Mean", {"channel", "low"}, {}, kSame},
+      {"Min", {"channel", "low"}, {}, kSame},
+      {"Mish", {}, {}, kSame, 18},
+      {"Neg", {}, {}, kSame},
+      {"Not", {}, {}, kSame, 13, "positive"},
+      {"Or", {"low"}, {}, kSame, 13, "positive"},
+      {"PRelu", {"slope"}, {}, kSame},
+      {"Pad", {"pads"}, {{"mode", std::string("reflect")}}, {2, 4, 12, 14}},
+      {"Pow", {"channel"}, {}, kSame},
+      {"RMSNormalization", {"eight"}, {{"axis", int64_t{-1}}, {"epsilon", 1e-3F}}, kSame, 23},
+      {"Reciprocal", {}, {}, kSame},
+      {"ReduceL1", {"axes01"}, {}, {2, 4, 1, 1}, 18},
+      {"ReduceL2", {}, {{"axes", Ints{-1}}}, {2, 4, 8, 1}},
+      {"ReduceLogSum", {}, {{"keepdims", int64_t{0}}, {"axes", Ints{0}}}, {4, 8, 8}},
+      {"ReduceLogSumExp", {"axes01"}, {{"keepdims", int64_t{0}}}, {2, 4}, 18},
+      {"ReduceMax", {"axes01"}, {{"keepdims", int64_t{0}}}, {2, 4}, 18},
+      {"ReduceMin", {}, {{"axes", Ints{2, 3}}, {"keepdims", int64_t{0}}}, {2, 4}},
+      {"ReduceSum", {"axes01"}, {{"keepdims", int64_t{0}}}, {2, 4}},
+      {"ReduceSum", {}, {{"axes", Ints{1}}}, {2, 1, 8, 8}, 11},
+      {"ReduceSumSquare", {}, {{"axes", Ints{2, 3}}, {"keepdims", int64_t{0}}}, {2, 4}},
+      {"Round", {}, {}, kSame},
+      {"Selu", {}, {{"alpha", 1.5F}, {"gamma", 1.1F}}, kSame},
+      {"Sign", {}, {}, kSame},
+      {"Sin", {}, {}, kSame},
+      {"Slice", {"axis1", "axis7", "axis3", "axis2"}, {}, {2, 4, 8, 3}},
+      {"Slice", {}, {{"starts", Ints{1, 2}}, {"ends", Ints{3, -1}}, {"axes", Ints{1, 2}}}, {2, 2, 5, 8}, 9},
+      {"Softplus", {}, {}, kSame},
+      {"Softsign", {}, {}, kSame},
+      {"SpaceToDepth", {}, {{"blocksize", int64_t{4}}}, {2, 64, 2, 2}},
+      {"Split", {}, {{"axis", int64_t{2}}, {"split", Ints{8}}}, kSame, 11},
+      {"Split", {}, {{"axis", int64_t{3}}, {"num_outputs", int64_t{1}}}, kSame, 18},
+      {"Sqrt", {}, {}, kSame},
+      {"Sum", {"channel", "low"}, {}, kSame},
+      {"ThresholdedRelu", {}, {{"alpha", 0.5F}}, kSame},
+      {"Tile", {"axes1213"}, {}, {2, 8, 8, 24}},
+      {"Trilu", {"scalar1"}, {{"upper", int64_t{0}}}, kSame, 14},
+      {"Where", {"channel", "h"}, {}, kSame, 16, "positive"},
+      {"Xor", {"low"}, {}, kSame, 13, "positive"},
   };
 }
 
@@ -160,6 +232,19 @@ TEST_P(OperatorAttributes, ArriveUnchangedAndGiveTheShape) {
 
 INSTANTIATE_TEST_SUITE_P(All, OperatorAttributes, ::testing::ValuesIn(OpCases()),
                          [](const auto& info) { return info.param.op_type + "_" + std::to_string(info.index); });
+
+// Equal parts are counted by the outputs, so those that nobody reads must stay.
+TEST(OperatorAttributes, SplitKeepsItsOutputs) {
+  OnnxModel model(13);
+  model.Input("x", {2, 4, 8, 8}).Output("y").Weight("w", {4, 4, 1, 1}, 0.25F);
+  model.Add("Conv", {"x", "w"}, {"h"});
+  model.Add("Split", {"h"}, {"y", "unread", "unread too", "and this"}, {{"axis", int64_t{1}}});
+  const absl::StatusOr<Graph> graph = ParseModel(model.Bytes());
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  const absl::StatusOr<std::vector<Shape>> shapes = ops::InferShapes(*graph, 2);
+  ASSERT_TRUE(shapes.ok()) << shapes.status();
+  EXPECT_EQ((*shapes)[graph->outputs[0]], (Shape{2, 1, 8, 8}));
+}
 
 // The operators that the issue names; others of the table are a gift.
 TEST(OperatorAttributes, CoverWhatIsPromised) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "search/base/status.h"
@@ -59,12 +60,22 @@ auto Floats(Shape shape, std::vector<float> values) {
   return [=](GraphBuilder& b) { return std::vector{b.Floats("floats", shape, values)}; };
 }
 
+// Further inputs of Slice, in the order of the specification.
+auto Bounds(List starts, List ends, List axes = {}, List steps = {}) {
+  return [=](GraphBuilder& b) {
+    std::vector<ValueId> ids = {b.Ints("starts", starts), b.Ints("ends", ends)};
+    if (!axes.empty()) ids.push_back(b.Ints("axes", axes));
+    if (!steps.empty()) ids.push_back(b.Ints("steps", steps));
+    return ids;
+  };
+}
+
 const Shape kImage = {2, 4, 8, 8};
 
 std::vector<Refusal> Refusals() {
   return {
       {"UnknownOp", "Einsum", {{2, 3}}, {}, kUnsupported, "the operator is not supported"},
-      {"OpsetTooOld", "Add", {{2}, {2}}, {}, kUnsupported, "opset 6 is not supported, want 7..22", {}, 6},
+      {"OpsetTooOld", "Add", {{2}, {2}}, {}, kUnsupported, "opset 6 is not supported, want 7..23", {}, 6},
       {"OpsetTooNew", "Relu", {{2}}, {}, kUnsupported, "opset 99 is not supported", {}, 99},
       {"TooFewInputs", "Add", {{2}}, {}, kInvalid, "input 1 is missing"},
       {"TooManyInputs", "Relu", {{2}, {2}}, {}, kInvalid, "inputs: got 2, want at most 1"},
@@ -140,7 +151,104 @@ std::vector<Refusal> Refusals() {
        "training_mode: got 1"},
       {"ClipComputedBound", "Clip", {{2}, {}}, {}, kUnsupported, "min: computed at run time, want a constant"},
       {"ClipBoundShape", "Clip", {{2}}, {}, kInvalid, "min: got shape [2], want one element", Floats({2}, {0, 1})},
-      {"PowComputed", "Pow", {{2}, {2}}, {}, kUnsupported, "exponent: computed at run time"},
+      {"PowHugeInteger", "Pow", {{2}}, {}, kUnsupported, "an integer beyond 2^24 (16777217)", Ints({1, 16777217})},
+      {"PReluSlope", "PRelu", {{3, 1}, {4}}, {}, kInvalid, "slope: shape [4] does not broadcast to [3, 1]"},
+      {"MaxNone", "Max", {}, {}, kInvalid, "input 0 is missing"},
+      {"SumShapes", "Sum", {{2}, {1}, {3}}, {}, kInvalid, "do not broadcast"},
+      {"CeluAlpha", "Celu", {{2}}, {{"alpha", 0.0F}}, kInvalid, "alpha: got 0"},
+      {"GeluMode",
+       "Gelu",
+       {{2}},
+       {{"approximate", std::string("erf")}},
+       kInvalid,
+       "got 'erf', want none or tanh",
+       {},
+       20},
+      {"CastComputed", "Cast", {{2}}, {{"to", int64_t{7}}}, kUnsupported, "to: type 7 at run time"},
+      {"WhereIntegers",
+       "Where",
+       {{2}},
+       {},
+       kUnsupported,
+       "a choice between integers",
+       [](GraphBuilder& b) {
+         return std::vector{b.Ints("a", {1, 2}), b.Ints("b", {3, 4})};
+       },
+       16},
+      {"ArgMaxRead", "ArgMax", {{2, 3}}, {}, kUnsupported, "the network's first output is an integer"},
+      {"CumSumAxis", "CumSum", {{2, 3}}, {}, kInvalid, "axis: got 2, want -2..1", Ints({2}), 14},
+      {"CumSumAxes", "CumSum", {{2, 3}}, {}, kInvalid, "axis: got 2 numbers", Ints({0, 1}), 14},
+      {"ReduceL1Noop",
+       "ReduceL1",
+       {{2, 3}},
+       {{"noop_with_empty_axes", int64_t{1}}},
+       kUnsupported,
+       "its meaning is not settled",
+       {},
+       18},
+      {"LayerNormScale", "LayerNormalization", {{2, 3}, {2}}, {}, kInvalid, "scale: shape [2] does not", {}, 17},
+      {"LayerNormBias", "LayerNormalization", {{2, 3}, {3}, {1, 2, 3}}, {}, kInvalid, "bias: shape [1, 2, 3]", {}, 17},
+      {"LayerNormAxis", "LayerNormalization", {{2, 3}, {3}}, {{"axis", int64_t{2}}}, kInvalid, "axis: got 2", {}, 17},
+      {"InstanceNormMatrix", "InstanceNormalization", {{2, 3}, {3}, {3}}, {}, kInvalid, "want [N, C, D1, ..]"},
+      {"InstanceNormScale",
+       "InstanceNormalization",
+       {kImage, {3}, {4}},
+       {},
+       kInvalid,
+       "inputs[1]: shape [3], want [4]"},
+      {"GroupNormGroups",
+       "GroupNormalization",
+       {kImage, {4}, {4}},
+       {{"num_groups", int64_t{3}}},
+       kInvalid,
+       "num_groups: got 3",
+       {},
+       21},
+      {"GroupNormScale18",
+       "GroupNormalization",
+       {kImage, {4}, {4}},
+       {{"num_groups", int64_t{2}}},
+       kInvalid,
+       "inputs[1]: shape [4], want [2]",
+       {},
+       18},
+      {"LpNormP", "LpNormalization", {{2, 3}}, {{"p", int64_t{3}}}, kInvalid, "p: got 3, want 1 or 2"},
+      {"LrnSize", "LRN", {kImage}, {}, kInvalid, "size: got 0"},
+      {"SliceEmpty", "Slice", {{5}}, {}, kUnsupported, "3..2 of a size of 5 is empty", Bounds({3}, {2})},
+      {"SliceLengths", "Slice", {{5}}, {}, kInvalid, "got 1, 2, 1 and 1 entries", Bounds({3}, {2, 3})},
+      {"SliceStepZero", "Slice", {{5}}, {}, kInvalid, "steps: got 0", Bounds({0}, {2}, {0}, {0})},
+      {"SliceAxisTwice",
+       "Slice",
+       {{5}},
+       {},
+       kInvalid,
+       "axis 0 is listed twice",
+       Bounds({0, 0}, {2, 2}, {0, -1}, {1, 1})},
+      {"SliceComputed", "Slice", {{5}, {1}, {1}}, {}, kUnsupported, "starts: computed at run time"},
+      {"GatherRange", "Gather", {{4, 3}}, {}, kInvalid, "indices: got 4, want -4..3", Ints({0, 4})},
+      {"GatherComputed", "Gather", {{4, 3}, {2}}, {}, kUnsupported, "indices: computed at run time"},
+      {"SplitSum", "Split", {{6}}, {}, kInvalid, "split: [5] does not add up to 6", Ints({5})},
+      {"SplitOverflow", "Split", {{6}}, {}, kInvalid, "does not add up", Ints({int64_t{1} << 62})},
+      {"SplitParts", "Split", {{6}}, {}, kInvalid, "split: got 2 parts, the node has 1 outputs", Ints({2, 4})},
+      {"SplitOutputs", "Split", {{6}}, {{"num_outputs", int64_t{4}}}, kInvalid, "num_outputs: got 4, the node has 1"},
+      {"ExpandShape", "Expand", {{2, 3}}, {}, kInvalid, "do not broadcast", Ints({2, 4})},
+      {"ExpandHuge", "Expand", {{1}}, {}, kTooLarge, "more than", Ints({int64_t{1} << 40, int64_t{1} << 40})},
+      {"TileLength", "Tile", {{2, 3}}, {}, kInvalid, "repeats: got 1 entries, want 2", Ints({2})},
+      {"TileHuge", "Tile", {{2, 3}}, {}, kTooLarge, "more than", Ints({int64_t{1} << 62, int64_t{1} << 62})},
+      {"DepthToSpaceChannels",
+       "DepthToSpace",
+       {kImage},
+       {{"blocksize", int64_t{3}}},
+       kInvalid,
+       "blocksize: 3 does not fit 4 channels"},
+      {"SpaceToDepthSize", "SpaceToDepth", {kImage}, {{"blocksize", int64_t{3}}}, kInvalid, "3 does not divide"},
+      {"DepthToSpaceMode",
+       "DepthToSpace",
+       {kImage},
+       {{"blocksize", int64_t{2}}, {"mode", std::string("RCD")}},
+       kInvalid,
+       "mode: got 'RCD'"},
+      {"TriluVector", "Trilu", {{3}}, {}, kInvalid, "shape [3], want [.., M, N]", {}, 14},
       {"PoolKernelMissing", "MaxPool", {kImage}, {}, kInvalid, "kernel_shape: got 0 entries, want 2"},
       {"PoolAllPadding",
        "MaxPool",
@@ -185,10 +293,17 @@ std::vector<Refusal> Refusals() {
       {"PadMode",
        "Pad",
        {{2, 3}},
-       {{"mode", std::string("reflect")}},
-       kUnsupported,
-       "mode: 'reflect' is not supported",
+       {{"mode", std::string("wrap")}},
+       kInvalid,
+       "mode: got 'wrap', want constant, edge, reflect or (from opset 19) wrap",
        Ints({0, 0, 0, 1})},
+      {"PadHugeMirror",
+       "Pad",
+       {{2, 3}},
+       {{"mode", std::string("reflect")}},
+       kTooLarge,
+       "pads: size 1 of [2, 3] becomes more than",
+       Ints({0, 1 << 28, 0, 0})},
       {"PadLength", "Pad", {{2, 3}}, {}, kInvalid, "pads: got 3 entries, want 4", Ints({0, 0, 1})},
       {"PadNothingLeft", "Pad", {{2, 3}}, {}, kInvalid, "becomes 0", Ints({0, -2, 0, -1})},
       {"PadHuge", "Pad", {{2, 3}}, {}, kTooLarge, "more than", Ints({int64_t{1} << 62, int64_t{1} << 62, 0, 0})},
@@ -210,6 +325,65 @@ TEST(MakeOperator, RefusesSecondOutput) {
   graph.values.push_back({.name = "extra"});
   graph.nodes[0].outputs.push_back(static_cast<ValueId>(graph.values.size()) - 1);
   EXPECT_THAT(MessageOf(InferShapes(graph, 1).status()), HasSubstr("outputs[1]: there is no such output"));
+}
+
+// An integer result may be left lying, but nothing computes on.
+TEST(MakeOperator, LetsNobodyReadIntegers) {
+  GraphBuilder builder;
+  const ValueId x = builder.Input("x", {2, 3});
+  const ValueId place = builder.Node("ArgMax", {x});
+  Graph graph = builder.BuildWithoutLayers(builder.Node("Relu", {x}));
+  EXPECT_TRUE(InferShapes(graph, 1).ok());
+  graph.outputs.push_back(place);
+  EXPECT_TRUE(InferShapes(graph, 1).ok());
+  graph.nodes[1].inputs[0] = place;
+  const absl::Status status = InferShapes(graph, 1).status();
+  EXPECT_EQ(status.code(), kUnsupported);
+  EXPECT_THAT(MessageOf(status), HasSubstr("nodes[0] 'ArgMax_0' (ArgMax): its integers are computed at run time and "
+                                           "read by node 'Relu_1'"));
+}
+
+// LayerNormalization's mean is not computed.
+TEST(MakeOperator, RefusesStatisticsOfLayerNormalization) {
+  GraphBuilder builder(17);
+  const ValueId x = builder.Input("x", {2, 3});
+  const auto outputs = builder.NodeWithOutputs("LayerNormalization", {x, builder.Input("scale", {3})}, {}, 3);
+  const absl::Status status = InferShapes(builder.BuildWithoutLayers(outputs[0]), 1).status();
+  EXPECT_EQ(status.code(), kUnsupported);
+  EXPECT_THAT(MessageOf(status), HasSubstr("outputs[1]: statistics are not computed"));
+}
+
+TEST(Split, WantsEqualPartsThatFit) {
+  for (const auto& [opset, message] :
+       std::vector<std::pair<int64_t, std::string>>{{13, "split: a size of 5 cannot be cut into 3 parts"}, {18, ""}}) {
+    GraphBuilder builder(opset);
+    const auto outputs = builder.NodeWithOutputs("Split", {builder.Input("x", {5})}, {}, 3);
+    EXPECT_THAT(MessageOf(InferShapes(builder.BuildWithoutLayers(outputs[0]), 1).status()), HasSubstr(message));
+  }
+}
+
+// Outputs that nobody reads are not computed, and count as zero in the gradient.
+TEST(Split, LeavesOutWhatNobodyReads) {
+  GraphBuilder builder;
+  const ValueId x = builder.Input("x", {2, 3});
+  const auto outputs = builder.NodeWithOutputs("Split", {x}, {{"axis", int64_t{1}}}, 3);
+  Graph graph = builder.BuildWithoutLayers(outputs[1]);
+  graph.nodes[0].outputs[2] = kNoValue;
+  const auto shapes = InferShapes(graph, 1);
+  ASSERT_TRUE(shapes.ok()) << shapes.status();
+  const auto made = MakeOperator(graph, 0, *shapes);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  const std::vector<std::span<const float>> reads = {values};
+  std::vector<float> middle(2);
+  const std::vector<std::span<float>> writes = {{}, middle, {}};
+  (*made)->Forward(reads, writes);
+  EXPECT_THAT(middle, ::testing::ElementsAre(2, 5));
+  std::vector<float> gradient(6, NAN);
+  const std::vector<std::span<float>> x_bar = {gradient};
+  const std::vector<std::span<const float>> y_bar = {{}, middle, {}};
+  (*made)->Vjp({reads, y_bar}, y_bar, x_bar);
+  EXPECT_THAT(gradient, ::testing::ElementsAre(0, 2, 0, 0, 5, 0));
 }
 
 TEST(FindOp, KnowsRowsOnly) {
