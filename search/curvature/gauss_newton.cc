@@ -9,8 +9,8 @@
 #include "search/base/rng.h"
 #include "search/base/status.h"
 #include "search/curvature/checkpoint.h"
+#include "search/curvature/confidence.h"
 #include "search/curvature/dot.h"
-#include "search/curvature/running_mean.h"
 
 namespace bitplan {
 
@@ -126,8 +126,8 @@ class SampleChooser {
 // All that sampling has to remember.
 struct Sums {
   int64_t num_draws = 0;
-  std::vector<RunningMean> means;  // as a row of Squares
-  std::vector<double> diagonal;    // sums of weighted squares
+  std::vector<Moments> means;    // as a row of Squares
+  std::vector<double> diagonal;  // sums of weighted squares
 };
 
 std::string CheckpointKey(const GaussNewtonOptions& options, std::string_view what, size_t row_size) {
@@ -163,7 +163,7 @@ class Judge {
     GaussNewtonEstimate estimate{.num_draws = sums.num_draws};
     size_t i = 0;
     for (size_t l = 0; l < num_layers_; ++l, ++i) {
-      const RunningMean& mean = sums.means[i];
+      const Moments& mean = sums.means[i];
       estimate.traces.push_back(
           {.trace = mean.mean, .standard_error = ErrorOf(mean, sums.num_draws), .num_probes = sums.num_draws});
     }
@@ -200,8 +200,8 @@ class Judge {
   }
 
  private:
-  double ErrorOf(const RunningMean& mean, int64_t num_draws) const {
-    return exact_ ? 0 : mean.StandardError(num_draws);
+  double ErrorOf(const Moments& mean, int64_t num_draws) const {
+    return exact_ ? 0 : StandardErrorOfMean(mean, num_draws);
   }
   double Share(double value, double error, double largest) const {
     return error > 0 ? error / (options_.relative_error * std::max(value, options_.small_fraction * largest)) : 0;
@@ -252,7 +252,7 @@ absl::StatusOr<GaussNewtonEstimate> Exact(const Objective& objective, const Pert
   const double weight = 1 / static_cast<double>(num_samples);
   Squares squares(objective, perturbations, options.diagonal);
   const std::string key = CheckpointKey(options, "exact", squares.row_size());
-  Sums sums{.means = std::vector<RunningMean>(squares.row_size())};
+  Sums sums{.means = std::vector<Moments>(squares.row_size())};
   if (options.diagonal) sums.diagonal.assign(objective.num_weights(), 0.0);
   Load(context, key, sums);
   while (sums.num_draws < NumColumns(objective)) {
@@ -301,7 +301,7 @@ struct Sampler {
     const auto add = [&](size_t k, std::span<const double> row, std::span<const float> gradient) {
       const double weight = chooser.Weight(factors[k].sample);
       ++sums.num_draws;
-      for (size_t i = 0; i < row.size(); ++i) sums.means[i].Add(weight * row[i], sums.num_draws);
+      for (size_t i = 0; i < row.size(); ++i) AddSample(sums.means[i], weight * row[i], sums.num_draws);
       AddSquares(gradient, weight, sums.diagonal);
     };
     return ForEachRow(objective, factors, options.diagonal, squares, context, add);
@@ -355,7 +355,7 @@ absl::StatusOr<GaussNewtonEstimate> EstimateGaussNewton(const Objective& objecti
                   .squares = Squares(objective, perturbations, options.diagonal)};
   const std::string key = CheckpointKey(options, "sampled", sampler.squares.row_size());
   const Judge judge(perturbations, sampler.squares.num_layers(), /*exact=*/false, options);
-  Sums sums{.means = std::vector<RunningMean>(sampler.squares.row_size())};
+  Sums sums{.means = std::vector<Moments>(sampler.squares.row_size())};
   if (options.diagonal) sums.diagonal.assign(objective.num_weights(), 0.0);
   Load(context, key, sums);
   for (;;) {

@@ -57,7 +57,7 @@ struct GaussNewtonEstimate {
 namespace curvature {
 
 // Perturbations of the layers: [layer] rows of the layer's size, one after the other.
-using Perturbations = std::vector<std::vector<FloatVector>>;
+using Perturbations = std::vector<std::vector<std::vector<float>>>;
 // kInvalidArgument unless there are none, or one list a layer whose rows have the layer's size.
 absl::Status CheckPerturbations(const Objective& objective, const Perturbations& perturbations);
 

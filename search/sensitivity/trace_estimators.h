@@ -17,8 +17,8 @@ namespace bitplan {
 struct TraceOptions {
   uint64_t seed = 0;
   double relative_error = 0.05;  // wanted standard error of each layer's trace, in the estimator's own sense
-  int64_t max_probes = 512;      // most work, in passes over all samples; >= 2
-  std::string checkpoint_key;    // must name the objective; empty: nothing is kept
+  int64_t max_probes = 512;  // most work, in passes over all samples (for each layer where one is done at a time); >= 2
+  std::string checkpoint_key;  // must name the objective; empty: nothing is kept
 };
 
 // One way to the traces of all layers' diagonal blocks.
@@ -37,7 +37,13 @@ namespace sensitivity {
 //   networks
 //                       that are piecewise linear in a layer's weights. Far the cheapest; see curvature/gauss_newton.h
 //   gauss_newton_exact  the same without sampling: as many backward passes a sample as there are outputs
-//   hutchinson          the Hessian's own trace by random probes; needed where negative curvature matters
+//   hessian_split       the Hessian's own trace: the Gauss-Newton trace and Hutchinson's probes, layer by layer, for
+//   what
+//                       is left of the Hessian, which is zero for piecewise linear networks and small for many others
+//   hutchinson          the Hessian's own trace by random probes, of all layers at once or one at a time by what is
+//                       cheaper
+//   hutch_plus_plus     the Hessian's own trace, layer by layer; for blocks with few large eigenvalues
+//   xtrace              likewise
 std::span<const TraceEstimatorEntry> TraceEstimators();
 
 // kNotFound, listing the known names.

@@ -168,7 +168,7 @@ TEST_P(GaussNewtonOnNetworks, ExactValuesEqualTheDenseMatrix) {
   curvature::Perturbations perturbations;
   for (const WeightSlice& slice : objective_->slices()) {
     const std::vector<float> d = Gaussian(slice.size, 7);
-    perturbations.push_back({FloatVector(d.begin(), d.end()), FloatVector(slice.size, 0.01F)});
+    perturbations.push_back({std::vector<float>(d.begin(), d.end()), std::vector<float>(slice.size, 0.01F)});
   }
   const auto estimate =
       curvature::EstimateGaussNewton(*objective_, perturbations, {.sampling = kNever, .diagonal = true}, {});
@@ -228,7 +228,8 @@ TEST_P(GaussNewtonOnNetworks, ResponsesAreTheJacobianTimesThePerturbations) {
 // Sampled values: within five standard errors, and the error met.
 TEST_P(GaussNewtonOnNetworks, SampledValuesAgreeWithExactOnes) {
   curvature::Perturbations perturbations;
-  for (const WeightSlice& slice : objective_->slices()) perturbations.push_back({FloatVector(slice.size, 0.01F)});
+  for (const WeightSlice& slice : objective_->slices())
+    perturbations.push_back({std::vector<float>(slice.size, 0.01F)});
   const auto exact =
       curvature::EstimateGaussNewton(*objective_, perturbations, {.sampling = kNever, .diagonal = true}, {});
   const auto sampled = curvature::EstimateGaussNewton(
@@ -291,7 +292,7 @@ TEST(GaussNewton, SameBitsForAnyNumberOfThreadsAndAfterAResume) {
   const NetworkFixture network = testing::KinkedConvNet();
   const auto objective = MakeObjective(network);
   curvature::Perturbations perturbations;
-  for (const WeightSlice& slice : objective->slices()) perturbations.push_back({FloatVector(slice.size, 0.1F)});
+  for (const WeightSlice& slice : objective->slices()) perturbations.push_back({std::vector<float>(slice.size, 0.1F)});
   GaussNewtonOptions options{
       .seed = 11, .relative_error = 0.02, .max_draws = 640, .sampling = kAlways, .checkpoint_key = "k"};
   const auto one = curvature::EstimateGaussNewton(*objective, perturbations, options, {.num_threads = 1});
@@ -339,7 +340,7 @@ TEST(GaussNewton, IntervalsCover) {
   curvature::Perturbations perturbations;
   for (const WeightSlice& slice : objective->slices()) {
     const std::vector<float> d = Gaussian(slice.size, 17);
-    perturbations.push_back({FloatVector(d.begin(), d.end())});
+    perturbations.push_back({std::vector<float>(d.begin(), d.end())});
   }
   const auto exact = curvature::EstimateGaussNewton(*objective, perturbations, {.sampling = kNever}, {});
   ASSERT_TRUE(exact.ok());
@@ -376,8 +377,8 @@ TEST(GaussNewton, RefusesBadArguments) {
   EXPECT_THAT(message({}, {.max_draws = 3}), HasSubstr("max_draws: got 3"));
   EXPECT_THAT(message({}, {.uniform_share = 0}), HasSubstr("uniform_share: got 0"));
   EXPECT_THAT(message({{}}, {}), HasSubstr("got 1 layers, want 2"));
-  EXPECT_THAT(message({{}, {FloatVector(3)}}, {}), HasSubstr("perturbations[1][0]: got 3 entries"));
-  const curvature::Perturbations unit = {{FloatVector(30, 1.0F)}, {FloatVector(18, 1.0F)}};
+  EXPECT_THAT(message({{}, {std::vector<float>(3)}}, {}), HasSubstr("perturbations[1][0]: got 3 entries"));
+  const curvature::Perturbations unit = {{std::vector<float>(30, 1.0F)}, {std::vector<float>(18, 1.0F)}};
   const auto refused = curvature::MeasureResponses(*objective, unit, {.max_bytes = 100}, {}).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("8 samples x 3 outputs x 2 perturbations take 192 bytes"));

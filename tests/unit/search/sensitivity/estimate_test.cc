@@ -113,7 +113,7 @@ TEST(Estimate, MeasuresOnlyWhatTheMethodNeeds) {
   EXPECT_TRUE(v2->curvature[0].trace);
   EXPECT_FALSE(v2->curvature[0].top_eigenvalue);
   EXPECT_FALSE(v2->network_top_eigenvalue);
-  EXPECT_EQ(example.objective.num_products, v2->curvature[0].trace->num_probes);
+  EXPECT_GE(example.objective.num_products, v2->curvature[0].trace->num_probes);
   const auto v1 = Estimate(example.objective, example.layers, example.options, {.method = "hawq_v1"}, {});
   ASSERT_TRUE(v1.ok()) << v1.status();
   EXPECT_FALSE(v1->curvature[0].trace);
@@ -229,8 +229,11 @@ TEST(Estimate, SaysWhatIsWrong) {
   EXPECT_THAT(message({.method = "given"}), HasSubstr("takes its scores from a document"));
   EXPECT_THAT(message({.max_samples = -1}), HasSubstr("sensitivity.max_samples: got -1"));
   EXPECT_THAT(message({.trace_relative_error = 0}), HasSubstr("sensitivity.trace_relative_error: got 0"));
-  EXPECT_THAT(message({.trace_estimator = "magic"}),
-              HasSubstr("trace_estimator: got 'magic', want one of gauss_newton, gauss_newton_exact, hutchinson"));
+  EXPECT_THAT(
+      message({.trace_estimator = "magic"}),
+      HasSubstr(
+          "trace_estimator: got 'magic', want one of gauss_newton, gauss_newton_exact, hessian_split, hutchinson, "
+          "hutch_plus_plus, xtrace"));
   EXPECT_THAT(message({.label_smoothing = 2}), HasSubstr("sensitivity.label_smoothing: got 2, want 0..1"));
   EXPECT_THAT(message({.max_probes = 1}), HasSubstr("sensitivity.max_probes: got 1, want at least 2"));
   EXPECT_THAT(message({.eigenvalue_tolerance = 1}), HasSubstr("sensitivity.eigenvalue_tolerance: got 1"));
