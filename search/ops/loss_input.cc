@@ -35,7 +35,7 @@ bool IsLinkOf(const SampleLoss& loss, const Graph& graph, const Node& node, cons
 }  // namespace
 
 LossInput FindLossInput(const Graph& graph, const std::vector<Shape>& shapes, const SampleLoss& loss) {
-  const LossInput as_it_is{.value = graph.outputs[0]};
+  LossInput as_it_is{.value = graph.outputs[0]};
   const Node* last = loss.entry().link.empty() ? nullptr : FindLastNode(graph);
   if (last == nullptr || (last->op_type != "Softmax" && last->op_type != "Sigmoid")) return as_it_is;
   const ValueId logits = last->inputs[0];

@@ -456,6 +456,7 @@ absl::Status NetworkObjective::PullBack(std::span<const OutputFactor> factors, P
                                         const RunContext& context) const {
   BITPLAN_RETURN_IF_ERROR(CheckFactors(factors));
   std::vector<bool> wants_gradient;
+  wants_gradient.reserve(slices_.size());
   for (int l = 0; l < static_cast<int>(slices_.size()); ++l) wants_gradient.push_back(visitor.wants_gradient(l));
   std::vector<size_t> begins;  // of runs of one sample
   for (size_t k = 0; k < factors.size(); ++k) {

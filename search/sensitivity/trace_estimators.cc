@@ -65,6 +65,7 @@ absl::StatusOr<std::vector<TraceEstimate>> Hutchinson(const Objective& objective
                                                       const RunContext& context) {
   const HessianOperator whole = HessianOperator::OfNetwork(objective);
   std::vector<HessianOperator> blocks;
+  blocks.reserve(objective.slices().size());
   for (int l = 0; l < std::ssize(objective.slices()); ++l) blocks.push_back(HessianOperator::OfLayer(objective, l));
   BlockedOperator hessian{.whole = &whole, .slices = objective.slices()};
   for (const HessianOperator& block : blocks) hessian.diagonal.push_back(&block);
