@@ -10,7 +10,7 @@
 namespace bitplan::ops {
 namespace {
 
-// y[n, o] = sum_c x[n, c] * w[o, c] + bias[o], a cross-correlation over each group of channels; 1-D and 2-D.
+// y[n, o] = sum_c x[n, c] * w[o, c] + bias[o], a cross-correlation over each group of channels; 1-D to 3-D.
 class ConvOperator final : public BilinearMap {
  public:
   explicit ConvOperator(ConvGeometry geometry)

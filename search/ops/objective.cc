@@ -7,6 +7,7 @@
 
 #include "search/base/parallel.h"
 #include "search/base/status.h"
+#include "search/ops/embedding.h"
 #include "search/ops/executor.h"
 #include "search/ops/infer_shapes.h"
 #include "search/ops/loss_input.h"
@@ -128,6 +129,7 @@ absl::StatusOr<BoundData> BindInputs(const Graph& graph, const Dataset& data) {
     BITPLAN_ASSIGN_OR_RETURN(const Tensor* values, FindInput(graph, i, data));
     const std::string& name = graph.values[graph.inputs[i].value].name;
     BITPLAN_RETURN_IF_ERROR(CheckInput(graph.inputs[i], name, *values, data.num_samples));
+    BITPLAN_RETURN_IF_ERROR(ops::CheckIntegerInput(graph, i, *values));
     bound.inputs.push_back(values);
   }
   return bound;
