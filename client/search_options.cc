@@ -8,10 +8,12 @@
 #include "search/allocation/solver_table.h"
 #include "search/base/status.h"
 #include "search/hardware/shipped_profiles.h"
+#include "search/ops/losses.h"
 #include "search/pipeline/run_search.h"
 #include "search/plan/exporter_table.h"
 #include "search/quantization/quantizer_table.h"
 #include "search/sensitivity/method_table.h"
+#include "search/sensitivity/trace_estimators.h"
 
 namespace bitplan::client {
 namespace {
@@ -115,13 +117,19 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
            ->check(CLI::IsMember({"per_tensor", "per_channel"}))
            ->group(kMeasuringGroup),
        "NAME,..");
-  add("--loss", to.sensitivity.loss, "Loss, or auto: by the targets");
+  std::vector<std::string> losses = {"auto"};
+  for (const std::string& name : NamesOf(ops::LossTable())) losses.push_back(name);
+  add("--loss", to.sensitivity.loss, "Loss, or auto: by the targets")->check(CLI::IsMember(losses));
+  add("--label-smoothing", to.sensitivity.label_smoothing, "Share of each label that is spread over all classes")
+      ->check(CLI::Range(0.0, 1.0));
   add("--samples", to.sensitivity.max_samples, "Only the first N calibration samples; 0: all");
   add("--seed", to.sensitivity.seed, "Seed of every random draw")->check([](const std::string& text) {
     return text.starts_with('-') ? fmt::format("got '{}', want 0 or more", text) : "";
   });
+  add("--trace-estimator", to.sensitivity.trace_estimator, "How traces are estimated")
+      ->check(CLI::IsMember(NamesOf(sensitivity::TraceEstimators())));
   add("--trace-error", to.sensitivity.trace_relative_error, "Wanted relative standard error of each layer's trace");
-  add("--max-probes", to.sensitivity.max_probes, "Most probes for the traces");
+  add("--max-probes", to.sensitivity.max_probes, "Most work for the traces, in passes over all samples");
 }
 
 void AddSolving(CLI::App& app, SearchArguments& to) {

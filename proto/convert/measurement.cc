@@ -149,7 +149,8 @@ constexpr auto kTableFields = std::to_array<FieldName>({{"name", "layer.name"},
                                                         {"weight_bits", "option.weight_bits"},
                                                         {"activation_bits", "option.activation_bits"},
                                                         {"scheme", "option.scheme"}});
-constexpr auto kEstimatorFields = std::to_array<FieldName>({{"trace_relative_error", "estimator.trace_relative_error"},
+constexpr auto kEstimatorFields = std::to_array<FieldName>({{"trace_estimator", "estimator.trace_estimator"},
+                                                            {"trace_relative_error", "estimator.trace_relative_error"},
                                                             {"max_probes", "estimator.max_probes"},
                                                             {"eigenvalue_tolerance", "estimator.eigenvalue_tolerance"},
                                                             {"max_iterations", "estimator.max_iterations"}});
@@ -247,6 +248,8 @@ absl::StatusOr<SensitivityOptions> ToSensitivityOptions(const v1::MeasureConfig&
   SetIfGiven(config.loss(), options.loss);
   options.max_samples = config.max_samples();
   options.seed = config.seed();
+  options.label_smoothing = config.label_smoothing();
+  SetIfGiven(estimator.trace_estimator(), options.trace_estimator);
   SetIfGiven(estimator.trace_relative_error(), options.trace_relative_error);
   SetIfGiven<int64_t>(estimator.max_probes(), options.max_probes);
   SetIfGiven(estimator.eigenvalue_tolerance(), options.eigenvalue_tolerance);
@@ -271,6 +274,8 @@ v1::MeasureConfig FromOptions(const QuantizationOptions& quantization, const Sen
     space->add_granularities(std::string(ToString(granularity)));
   }
   auto* estimator = message.mutable_estimator();
+  message.set_label_smoothing(sensitivity.label_smoothing);
+  estimator->set_trace_estimator(sensitivity.trace_estimator);
   estimator->set_trace_relative_error(sensitivity.trace_relative_error);
   estimator->set_max_probes(sensitivity.max_probes);
   estimator->set_eigenvalue_tolerance(sensitivity.eigenvalue_tolerance);

@@ -12,12 +12,18 @@ void SaveNumbers(const RunContext& context, std::string_view key, std::span<cons
   context.checkpoints->Save(key, std::move(bytes));
 }
 
-std::optional<std::vector<double>> LoadNumbers(const RunContext& context, std::string_view key, size_t count) {
+std::optional<std::vector<double>> LoadNumbers(const RunContext& context, std::string_view key) {
   if (context.checkpoints == nullptr || key.empty()) return std::nullopt;
   const std::optional<std::string> bytes = context.checkpoints->Load(key);
-  if (!bytes || bytes->size() != count * sizeof(double)) return std::nullopt;
-  std::vector<double> numbers(count);
+  if (!bytes || bytes->empty() || bytes->size() % sizeof(double) != 0) return std::nullopt;
+  std::vector<double> numbers(bytes->size() / sizeof(double));
   std::memcpy(numbers.data(), bytes->data(), bytes->size());
+  return numbers;
+}
+
+std::optional<std::vector<double>> LoadNumbers(const RunContext& context, std::string_view key, size_t count) {
+  std::optional<std::vector<double>> numbers = LoadNumbers(context, key);
+  if (numbers && numbers->size() != count) return std::nullopt;
   return numbers;
 }
 

@@ -16,6 +16,9 @@ void SaveNumbers(const RunContext& context, std::string_view key, std::span<cons
 // The numbers saved under `key`, or nullopt if there are none or not exactly `count` of them.
 std::optional<std::vector<double>> LoadNumbers(const RunContext& context, std::string_view key, size_t count);
 
+// The numbers saved under `key`, however many; nullopt if there are none or the bytes are no numbers.
+std::optional<std::vector<double>> LoadNumbers(const RunContext& context, std::string_view key);
+
 }  // namespace bitplan::curvature
 
 #endif  // BITPLAN_SEARCH_CURVATURE_CHECKPOINT_H_

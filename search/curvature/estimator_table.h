@@ -4,28 +4,41 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "search/base/run_context.h"
+#include "search/curvature/eigenvalues.h"
 #include "search/curvature/linear_operator.h"
+#include "search/curvature/spectral_density.h"
 
 namespace bitplan {
 
-// What an estimator is after.
-enum class CurvatureQuantity { kTrace, kTopEigenvalue };
+// What an estimator is after, and what its CurvatureEstimate holds.
+enum class CurvatureQuantity {
+  kTrace,               // value: the trace
+  kTopEigenvalue,       // value: the eigenvalue of largest magnitude
+  kTopEigenvalues,      // the same, and in `eigenvalues` the num_eigenvalues of largest magnitude, largest first
+  kExtremeEigenvalues,  // the same, and in `eigenvalues` the smallest and the largest, in this order
+  kSpectralDensity,     // value: the trace (n times the mean of the density), and the density
+};
 
 struct EstimatorOptions {
   uint64_t seed = 0;
-  double relative_error = 0.1;  // wanted error / |value|, in the estimator's own kind of error
+  // Wanted error / |value|, in the estimator's own kind of error; for a density its integrated standard error.
+  double relative_error = 0.1;
   int64_t max_products = 512;   // with the operator
+  int64_t num_eigenvalues = 3;  // for kTopEigenvalues
 };
 
-// One number about an operator, and how far to trust it.
+// One number about an operator, how far to trust it, and what its quantity has beyond one number (else empty).
 struct CurvatureEstimate {
   double value = 0;
   double error = 0;  // traces: standard error; eigenvalues: residual, a bound for the distance to an eigenvalue
   int64_t num_products = 0;
   bool converged = false;
+  std::vector<EigenvalueBound> eigenvalues;
+  SpectralDensity density;
 
   bool operator==(const CurvatureEstimate&) const = default;
 };

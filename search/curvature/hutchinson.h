@@ -16,11 +16,14 @@ namespace bitplan {
 
 struct ProbeOptions {
   uint64_t seed = 0;  // probe k is Rng(seed, k)
-  // Wanted standard error of block l:  e_l <= relative_error * max(|t_l|, small_block_fraction * max_m |t_m|).
+  // Wanted standard error of block l:
+  //   e_l <= max(relative_error * max(|t_l|, small_block_fraction * max_m |t_m|), absolute_error).
   double relative_error = 0.1;  // > 0
   // Blocks whose trace is below this share of the largest one are held to the error allowed at that share: without it a
   // trace near zero could never meet a relative target. >= 0.
   double small_block_fraction = 0.05;
+  // A standard error that is small enough for any block, in units of the trace: for traces that may be zero. >= 0.
+  double absolute_error = 0;
   // No stop before this many probes: the standard error is itself an estimate and a few lucky probes understate it.
   // >= 2.
   int64_t min_probes = 16;

@@ -16,15 +16,19 @@ struct DatasetInput {
   Tensor values;
 };
 
-// Class of each sample, 0 .. num_classes - 1.
+// Class of each sample, or of each token of each sample, row-major: 0 .. num_classes - 1, or kIgnoredLabel.
 using ClassLabels = std::vector<int64_t>;
+// Marks what does not count in the loss: padding.
+inline constexpr int64_t kIgnoredLabel = -100;
+
+// Class labels (cross-entropy), real targets [N, ...] (squared error, probabilities), or nothing (label-free losses).
+using Targets = std::variant<std::monostate, ClassLabels, Tensor>;
 
 // Calibration data: what the loss and the ranges are measured on. Invariants (checked by ParseNpz): at least one
 // sample, the same number of samples everywhere, every value finite.
 struct Dataset {
   std::vector<DatasetInput> inputs;
-  std::variant<ClassLabels, Tensor>
-      targets;  // class labels (cross-entropy) or real targets [N, ...] (mean squared error)
+  Targets targets;
   int64_t num_samples = 0;
 };
 

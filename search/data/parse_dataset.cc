@@ -29,14 +29,11 @@ absl::StatusOr<Tensor> ToFiniteTensor(const std::string& name, Array array) {
 }
 
 absl::StatusOr<ClassLabels> ToClassLabels(Array array) {
-  const Shape& shape = array.shape;
-  if (shape.size() != 1 && !(shape.size() == 2 && shape[1] == 1)) {
-    return InvalidArgument("dataset: array 'labels': shape {}, want [N] for class labels", ToString(shape));
-  }
   ClassLabels labels = std::get<ClassLabels>(std::move(array.data));
-  const auto bad = std::ranges::find_if(labels, [](int64_t label) { return label < 0; });
+  const auto bad = std::ranges::find_if(labels, [](int64_t label) { return label < 0 && label != kIgnoredLabel; });
   if (bad != labels.end()) {
-    return InvalidArgument("dataset: array 'labels': element {} is {}, want 0 or more", bad - labels.begin(), *bad);
+    return InvalidArgument("dataset: array 'labels': element {} is {}, want 0 or more, or {} for what does not count",
+                           bad - labels.begin(), *bad, kIgnoredLabel);
   }
   return labels;
 }
@@ -86,7 +83,6 @@ absl::StatusOr<Dataset> ParseNpz(std::string_view bytes, const NpzLimits& limits
   }
   if (dataset.inputs.empty())
     return InvalidArgument("dataset: no input array; call it 'images', 'inputs' or by the input's name");
-  if (!targets_name) return InvalidArgument("dataset: neither 'labels' nor 'targets'");
   dataset.num_samples = *num_samples;
   return dataset;
 }

@@ -4,11 +4,41 @@
 #include "search/base/status.h"
 #include "search/ops/broadcast.h"
 #include "search/ops/conv_kernels.h"
+#include "search/ops/gram.h"
 #include "search/ops/make_operators.h"
 #include "search/ops/window.h"
 
 namespace bitplan::ops {
 namespace {
+
+// The inputs that meet kernel position (ki, kj) at each output position of one channel plane; 0 in the padding.
+void GatherShifted(const float* plane, const Window& rows, const Window& columns, int64_t ki, int64_t kj, float* out) {
+  for (int64_t i = 0; i < rows.out; ++i) {
+    const int64_t row = rows.Start(i) + ki * rows.dilation;
+    for (int64_t j = 0; j < columns.out; ++j) {
+      const int64_t column = columns.Start(j) + kj * columns.dilation;
+      const bool inside = row >= 0 && row < rows.in && column >= 0 && column < columns.in;
+      *out++ = inside ? plane[row * columns.in + column] : 0.0F;
+    }
+  }
+}
+
+// The patches of one sample's channels as columns: [channels * kernel, outputs].
+FloatVector GatherPatches(const float* x, int64_t channels, const Windows& windows) {
+  const Window rows = windows.size() > 1 ? windows[0] : Window();
+  const Window& columns = windows.back();
+  FloatVector patches(channels * rows.kernel * columns.kernel * rows.out * columns.out);
+  float* out = patches.data();
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t ki = 0; ki < rows.kernel; ++ki) {
+      for (int64_t kj = 0; kj < columns.kernel; ++kj) {
+        GatherShifted(x + c * rows.in * columns.in, rows, columns, ki, kj, out);
+        out += rows.out * columns.out;
+      }
+    }
+  }
+  return patches;
+}
 
 // y[n, o] = sum_c x[n, c] * w[o, c] + bias[o], a cross-correlation over each group of channels; 1-D to 3-D.
 class ConvOperator final : public BilinearMap {
@@ -27,6 +57,25 @@ class ConvOperator final : public BilinearMap {
     int64_t macs = NumElements(output_shapes()[0]) * (geometry_.in_channels / geometry_.groups);
     for (const Window& window : geometry_.windows) macs *= window.kernel;
     return WeightUse{.input = 1, .kind = LayerKind::kConv, .output_channel_axis = 0, .macs = macs};
+  }
+
+  std::optional<double> WeightGradientSquaredNorm(Reads x, Reads y_bar, int input) const override {
+    const ConvGeometry& g = geometry_;
+    int64_t patch = g.in_channels / g.groups;
+    int64_t plane_in = 1;
+    for (const Window& window : g.windows) {
+      patch *= window.kernel;
+      plane_in *= window.in;
+    }
+    const int64_t outputs = g.out_channels / g.groups;
+    if (input != 1 || g.n != 1 || g.windows.size() > 2 || !GramIsCheaper(plane_, patch, outputs)) return std::nullopt;
+    double sum = 0;
+    for (int64_t group = 0; group < g.groups; ++group) {
+      const int64_t channels = g.in_channels / g.groups;
+      const FloatVector patches = GatherPatches(&x[0][group * channels * plane_in], channels, g.windows);
+      sum += SquaredNormByGram(plane_, patches.data(), patch, &y_bar[0][group * outputs * plane_], outputs, true);
+    }
+    return sum;
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "search/base/status.h"
@@ -82,6 +83,12 @@ class GradientSink {
   std::vector<std::span<float>> spans_;
   std::vector<size_t> to_add_;
 };
+
+double SquaredNorm(std::span<const float> v) {
+  double sum = 0;
+  for (const float entry : v) sum += static_cast<double>(entry) * entry;
+  return sum;
+}
 
 // Gradients but the output's are forgotten.
 void KeepOutputOnly(ValueId output, TensorSet& set) {
@@ -164,17 +171,82 @@ void Forward(const Program& program, const Feed& feed, Primals& primals) {
   }
 }
 
-void Backward(const Program& program, const Activity& active, Primals& primals) {
+void Backward(const Program& program, const Activity& active, const TensorSet& values, TensorSet& gradients) {
   const Graph& graph = *program.graph;
-  KeepOutputOnly(program.output, primals.gradients);
-  GradientSink sink(primals.gradients);
+  KeepOutputOnly(program.output, gradients);
+  GradientSink sink(gradients);
   for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
     const Node& node = graph.nodes[step->node];
     if (!AnyActive(active, node.outputs) || !AnyActive(active, node.inputs)) continue;
-    const auto x = Gather(primals.values, node.inputs);
-    const auto y = Gather(primals.values, node.outputs);
-    step->op->Vjp({x, y}, Gather(primals.gradients, node.outputs), sink.Open(node.inputs, active));
+    const auto x = Gather(values, node.inputs);
+    const auto y = Gather(values, node.outputs);
+    step->op->Vjp({x, y}, Gather(gradients, node.outputs), sink.Open(node.inputs, active));
     sink.Merge();
+  }
+}
+
+LayerReads FindLayerReads(const Program& program) {
+  const Graph& graph = *program.graph;
+  std::map<ValueId, int> layer_of;
+  for (size_t l = 0; l < graph.layer_weights.size(); ++l) layer_of[graph.layer_weights[l].weight] = static_cast<int>(l);
+  std::vector<int> num_readers(graph.layer_weights.size(), 0);
+  LayerReads reads;
+  reads.alone.resize(program.steps.size());
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    const std::vector<ValueId>& inputs = graph.nodes[program.steps[s].node].inputs;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const auto found = layer_of.find(inputs[i]);
+      if (found == layer_of.end()) continue;
+      ++num_readers[found->second];
+      reads.alone[s].push_back({.input = static_cast<int>(i), .layer = found->second});
+    }
+  }
+  for (auto& of_step : reads.alone) {
+    std::erase_if(of_step, [&](const LayerReads::Read& read) { return num_readers[read.layer] > 1; });
+  }
+  for (size_t l = 0; l < num_readers.size(); ++l) {
+    if (num_readers[l] > 1) reads.shared.push_back(static_cast<int>(l));
+  }
+  return reads;
+}
+
+void BackwardByLayer(const Program& program, const Activity& active, const LayerReads& reads, const TensorSet& values,
+                     const std::vector<bool>& wants_gradient, TensorSet& gradients, const VisitLayer& visit) {
+  const Graph& graph = *program.graph;
+  KeepOutputOnly(program.output, gradients);
+  GradientSink sink(gradients);
+  std::vector<FloatVector> scratch;  // by position in LayerReads::alone
+  for (size_t s = program.steps.size(); s-- > 0;) {
+    const Operator& op = *program.steps[s].op;
+    const Node& node = graph.nodes[program.steps[s].node];
+    const auto y_bar = Gather(gradients, node.outputs);
+    if (std::ranges::all_of(y_bar, &std::span<const float>::empty)) continue;
+    const auto x = Gather(values, node.inputs);
+    const auto y = Gather(values, node.outputs);
+    const Writes opened = sink.Open(node.inputs, active);
+    std::vector<std::span<float>> x_bar(opened.begin(), opened.end());
+    std::vector<LayerReads::Read> to_visit;
+    for (const LayerReads::Read& read : reads.alone[s]) {
+      std::optional<double> squared_norm;
+      if (!wants_gradient[read.layer]) squared_norm = op.WeightGradientSquaredNorm(x, y_bar, read.input);
+      if (squared_norm) {
+        visit(read.layer, {}, *squared_norm);
+        continue;
+      }
+      if (scratch.size() <= to_visit.size()) scratch.emplace_back();
+      FloatVector& buffer = scratch[to_visit.size()];
+      if (buffer.size() < x[read.input].size()) buffer = FloatVector(x[read.input].size());
+      x_bar[read.input] = std::span<float>(buffer).first(x[read.input].size());
+      to_visit.push_back(read);
+    }
+    if (std::ranges::all_of(x_bar, &std::span<float>::empty)) continue;
+    op.Vjp({x, y}, y_bar, x_bar);
+    sink.Merge();
+    for (const auto& [input, layer] : to_visit) visit(layer, x_bar[input], SquaredNorm(x_bar[input]));
+  }
+  for (const int layer : reads.shared) {
+    const std::span<const float> gradient = gradients.view(graph.layer_weights[layer].weight);
+    if (!gradient.empty()) visit(layer, gradient, SquaredNorm(gradient));
   }
 }
 

@@ -2,6 +2,7 @@
 #define BITPLAN_SEARCH_OPS_EXECUTOR_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -92,8 +93,29 @@ struct Tangents {
 // Sets primals.values of all values.
 void Forward(const Program& program, const Feed& feed, Primals& primals);
 
-// Sets primals.gradients of all active values from that of the output, which the caller has claimed and filled.
-void Backward(const Program& program, const Activity& active, Primals& primals);
+// Sets the gradients of all active values from that of the output, which the caller has claimed and filled.
+void Backward(const Program& program, const Activity& active, const TensorSet& values, TensorSet& gradients);
+
+// The gradient of one layer weight and its squared norm. `gradient` is empty where only the norm was asked for and was
+// found without it.
+using VisitLayer = std::function<void(int layer, std::span<const float> gradient, double squared_norm)>;
+
+// Where the layer weights of a program are read.
+struct LayerReads {
+  struct Read {
+    int input = 0;
+    int layer = 0;
+  };
+  std::vector<std::vector<Read>> alone;  // by step: layer weights that nobody else reads
+  std::vector<int> shared;               // layers whose weight is read more than once
+};
+LayerReads FindLayerReads(const Program& program);
+
+// As Backward for `active`, the values whose gradients stay (layer weights with one reader must not be among them), but
+// hands out the gradients of layer weights as they come, one at a time, so that one buffer serves all of them. Layers
+// that the output does not depend on are left out. `wants_gradient`: by layer.
+void BackwardByLayer(const Program& program, const Activity& active, const LayerReads& reads, const TensorSet& values,
+                     const std::vector<bool>& wants_gradient, TensorSet& gradients, const VisitLayer& visit);
 
 // Sets tangents.values of all active values. weight_tangents is as Graph::layer_weights; entries of weights that are
 // not active are not read. The output has no tangent if it is not active.

@@ -14,14 +14,6 @@
 namespace bitplan::ops {
 namespace {
 
-// Every element of x, dimension by dimension.
-Offsets WholeTensor(const Shape& x) {
-  const std::vector<int64_t> strides = RowMajorStrides(x);
-  Offsets offsets;
-  for (size_t d = 0; d < x.size(); ++d) offsets.push_back(AllOffsets(x[d], strides[d]));
-  return offsets;
-}
-
 // What Slice takes from each axis it names.
 struct SliceBounds {
   std::vector<int64_t> starts;
@@ -60,9 +52,9 @@ absl::StatusOr<SliceBounds> ReadSliceBounds(const OpRequest& request) {
   return bounds;
 }
 
-// Indices start, start + step, .. before end, of a dimension of `size`. Bounds count from the end where negative and
-// are clamped, so that every list is finite.
-absl::StatusOr<std::vector<int64_t>> SliceIndices(int64_t start, int64_t end, int64_t step, int64_t size) {
+// Indices start, start + step, .. before end, of a dimension of `size`, as offsets of one element each. Bounds count
+// from the end where negative and are clamped.
+absl::StatusOr<AxisOffsets> SliceIndices(int64_t start, int64_t end, int64_t step, int64_t size) {
   if (step == 0) return InvalidArgument("steps: got 0, want another number");
   const auto clamped = [&](int64_t bound, int64_t low, int64_t high) {
     return std::clamp(bound < 0 && bound >= -size ? bound + size : bound, low, high);
@@ -70,11 +62,10 @@ absl::StatusOr<std::vector<int64_t>> SliceIndices(int64_t start, int64_t end, in
   const bool forward = step > 0;
   const int64_t first = clamped(start, 0, forward ? size : size - 1);
   const int64_t last = clamped(end, forward ? 0 : -1, forward ? size : size - 1);
-  const int64_t stride = std::clamp(step, -size - 1, size + 1);  // longer steps take one element as well
-  std::vector<int64_t> indices;
-  for (int64_t i = first; forward ? i < last : i > last; i += stride) indices.push_back(i);
-  if (indices.empty()) return Unimplemented("starts and ends: {}..{} of a size of {} is empty", start, end, size);
-  return indices;
+  const int64_t span = forward ? last - first : first - last;
+  if (span <= 0) return Unimplemented("starts and ends: {}..{} of a size of {} is empty", start, end, size);
+  const int64_t stride = std::clamp(step, -size, size);  // longer steps take one element as well
+  return AxisOffsets((span + std::abs(stride) - 1) / std::abs(stride), stride, first);
 }
 
 }  // namespace
@@ -89,14 +80,15 @@ MadeOperator MakeGather(const OpRequest& request) {
   const Shape& x = request.shape(0);
   Offsets offsets = WholeTensor(x);
   const int64_t stride = RowMajorStrides(x)[axis];
-  offsets[axis].clear();
+  std::vector<int64_t> picked;
   for (const int64_t index : indices) {
     if (index < -x[axis] || index >= x[axis]) {
       return InvalidArgument("indices: got {}, want {}..{}", index, -x[axis], x[axis] - 1);
     }
-    offsets[axis].push_back((index < 0 ? index + x[axis] : index) * stride);
+    picked.push_back((index < 0 ? index + x[axis] : index) * stride);
   }
-  if (indices.empty()) return InvalidArgument("indices: none");
+  if (indices.empty()) return Unimplemented("indices: none, so the result is empty");
+  offsets[axis] = AxisOffsets(std::move(picked));
   Shape out(x.begin(), x.begin() + axis);
   out.insert(out.end(), request.shape(1).begin(), request.shape(1).end());
   out.insert(out.end(), x.begin() + axis + 1, x.end());
@@ -117,7 +109,8 @@ MadeOperator MakeSlice(const OpRequest& request) {
     if (seen[axis]) return InvalidArgument("axes: axis {} is listed twice", axis);
     seen[axis] = true;
     BITPLAN_ASSIGN_OR_RETURN(offsets[axis], SliceIndices(bounds.starts[i], bounds.ends[i], bounds.steps[i], x[axis]));
-    for (int64_t& offset : offsets[axis]) offset *= strides[axis];
+    offsets[axis].first *= strides[axis];
+    offsets[axis].step *= strides[axis];
   }
   return MakeIndexMapOperator(offsets);
 }

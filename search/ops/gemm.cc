@@ -1,6 +1,7 @@
 #include "search/base/status.h"
 #include "search/ops/broadcast.h"
 #include "search/ops/dnnl_support.h"
+#include "search/ops/gram.h"
 #include "search/ops/make_operators.h"
 
 namespace bitplan::ops {
@@ -27,6 +28,11 @@ class GemmOperator final : public BilinearMap {
                      .kind = LayerKind::kGemm,
                      .output_channel_axis = s_.transpose_b ? 0 : 1,
                      .macs = s_.m * s_.n * s_.k};
+  }
+
+  std::optional<double> WeightGradientSquaredNorm(Reads x, Reads y_bar, int input) const override {
+    if (input != 1 || s_.transpose_a || !GramIsCheaper(s_.m, s_.k, s_.n)) return std::nullopt;
+    return s_.alpha * s_.alpha * SquaredNormByGram(s_.m, x[0].data(), s_.k, y_bar[0].data(), s_.n, false);
   }
 
  private:

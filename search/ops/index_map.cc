@@ -3,17 +3,22 @@
 #include <algorithm>
 #include <utility>
 
+#include "search/ops/strided_copy.h"
+
 namespace bitplan::ops {
 namespace {
 
-bool HasDuplicates(std::vector<int64_t> offsets) {
-  std::ranges::sort(offsets);
-  return std::ranges::adjacent_find(offsets) != offsets.end();
+bool Repeats(const AxisOffsets& axis) {
+  if (axis.list.empty()) return axis.step == 0 && axis.size > 1;
+  std::vector<int64_t> sorted = axis.list;
+  std::ranges::sort(sorted);
+  return std::ranges::adjacent_find(sorted) != sorted.end();
 }
 
-bool IsProgression(const std::vector<int64_t>& offsets, int64_t step) {
-  for (size_t i = 1; i < offsets.size(); ++i) {
-    if (offsets[i] - offsets[i - 1] != step) return false;
+bool IsProgression(const AxisOffsets& axis, int64_t step) {
+  if (axis.list.empty()) return axis.step == step || axis.size == 1;
+  for (int64_t i = 1; i < axis.size; ++i) {
+    if (axis.list[i] - axis.list[i - 1] != step) return false;
   }
   return true;
 }
@@ -32,10 +37,10 @@ class IndexMapOperator final : public LinearMap {
 }  // namespace
 
 IndexMap::IndexMap(const Offsets& offsets) : outer_(offsets) {
-  repeats_ = std::ranges::any_of(offsets, &HasDuplicates);
+  repeats_ = std::ranges::any_of(offsets, &Repeats);
   while (!outer_.empty() && IsProgression(outer_.back(), run_)) {
-    base_ += outer_.back().front();
-    run_ *= static_cast<int64_t>(outer_.back().size());
+    base_ += outer_.back().at(0);
+    run_ *= outer_.back().size;
     outer_.pop_back();
   }
 }
@@ -43,23 +48,26 @@ IndexMap::IndexMap(const Offsets& offsets) : outer_(offsets) {
 template <typename Fn>
 void IndexMap::ForEachRun(Fn fn) const {
   if (outer_.empty()) return fn(base_, 0);
-  const std::vector<int64_t>& inner = outer_.back();
+  const AxisOffsets& inner = outer_.back();
   const size_t num_outer = outer_.size() - 1;
-  std::vector<size_t> index(num_outer, 0);
+  std::vector<int64_t> index(num_outer, 0);
   int64_t x = base_;
-  for (size_t d = 0; d < num_outer; ++d) x += outer_[d].front();
+  for (size_t d = 0; d < num_outer; ++d) x += outer_[d].at(0);
   int64_t y = 0;
   while (true) {
-    for (const int64_t offset : inner) {
-      fn(x + offset, y);
-      y += run_;
+    if (inner.list.empty()) {
+      const int64_t start = x + inner.first;
+      for (int64_t i = 0; i < inner.size; ++i) fn(start + i * inner.step, y + i * run_);
+    } else {
+      for (int64_t i = 0; i < inner.size; ++i) fn(x + inner.list[i], y + i * run_);
     }
+    y += inner.size * run_;
     size_t d = num_outer;
     while (d > 0) {
-      const std::vector<int64_t>& offsets = outer_[d - 1];
-      x -= offsets[index[d - 1]];
-      index[d - 1] = index[d - 1] + 1 < offsets.size() ? index[d - 1] + 1 : 0;
-      x += offsets[index[d - 1]];
+      const AxisOffsets& axis = outer_[d - 1];
+      x -= axis.at(index[d - 1]);
+      index[d - 1] = index[d - 1] + 1 < axis.size ? index[d - 1] + 1 : 0;
+      x += axis.at(index[d - 1]);
       if (index[d - 1] != 0) break;
       --d;
     }
@@ -99,13 +107,14 @@ std::unique_ptr<Operator> MakeIndexMapOperator(Shape out, const Offsets& offsets
 
 std::unique_ptr<Operator> MakeIndexMapOperator(const Offsets& offsets) {
   Shape out;
-  for (const std::vector<int64_t>& dimension : offsets) out.push_back(static_cast<int64_t>(dimension.size()));
+  for (const AxisOffsets& axis : offsets) out.push_back(axis.size);
   return MakeIndexMapOperator(std::move(out), offsets);
 }
 
-std::vector<int64_t> AllOffsets(int64_t size, int64_t stride) {
-  std::vector<int64_t> offsets(size);
-  for (int64_t i = 0; i < size; ++i) offsets[i] = i * stride;
+Offsets WholeTensor(const Shape& x) {
+  const std::vector<int64_t> strides = RowMajorStrides(x);
+  Offsets offsets;
+  for (size_t d = 0; d < x.size(); ++d) offsets.emplace_back(x[d], strides[d]);
   return offsets;
 }
 

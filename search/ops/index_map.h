@@ -4,16 +4,35 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "search/ops/operator.h"
 
 namespace bitplan::ops {
 
-// By dimension of y, the offset in x that each index adds.
-using Offsets = std::vector<std::vector<int64_t>>;
+// The offsets in x that the indices of one dimension of y add: first, first + step, .. or those of a list. Progressions
+// take no memory, however long they are.
+struct AxisOffsets {
+  int64_t size = 1;
+  int64_t first = 0;
+  int64_t step = 0;
+  std::vector<int64_t> list;  // of `size` entries; empty: the progression
 
-// Rearranges, repeats and leaves out elements:  y[i_0, i_1, ..] = x[offsets[0][i_0] + offsets[1][i_1] + ..].
+  explicit AxisOffsets(std::vector<int64_t> offsets)
+      : size(static_cast<int64_t>(offsets.size())), list(std::move(offsets)) {}
+  AxisOffsets(int64_t size, int64_t step, int64_t first = 0) : size(size), first(first), step(step) {}
+
+  int64_t at(int64_t i) const { return list.empty() ? first + i * step : list[i]; }
+};
+
+// By dimension of y.
+using Offsets = std::vector<AxisOffsets>;
+
+// Every element of x in its place.
+Offsets WholeTensor(const Shape& x);
+
+// Rearranges, repeats and leaves out elements:  y[i_0, i_1, ..] = x[offsets[0].at(i_0) + offsets[1].at(i_1) + ..].
 // Slice, Gather, Tile, Expand and the like are such maps. Runs of neighbours are copied at once.
 class IndexMap {
  public:
@@ -38,9 +57,6 @@ class IndexMap {
 // The operator of an IndexMap with the sizes of `offsets`, or the same elements in another shape.
 std::unique_ptr<Operator> MakeIndexMapOperator(Shape out, const Offsets& offsets);
 std::unique_ptr<Operator> MakeIndexMapOperator(const Offsets& offsets);
-
-// Offsets of a dimension that is left as it is: 0, stride, 2 stride, ..
-std::vector<int64_t> AllOffsets(int64_t size, int64_t stride);
 
 }  // namespace bitplan::ops
 

@@ -24,27 +24,32 @@ const Node* FindLastNode(const Graph& graph) {
   return nullptr;
 }
 
-// Whether the Softmax runs over all that it has of each sample, and the reshapes behind it left the samples alone.
-bool RunsOverClasses(const Graph& graph, const Node& softmax, const Shape& in, const Shape& out) {
-  const absl::StatusOr<SoftmaxLanes> lanes = FindSoftmaxLanes(softmax, graph.opset_version, in);
-  return lanes.ok() && lanes->axis > 0 && lanes->outer == in[0] && lanes->inner == 1 && !out.empty() && out[0] == in[0];
+// Whether the node makes the loss's probabilities of the loss's logits.
+bool IsLinkOf(const SampleLoss& loss, const Graph& graph, const Node& node, const Shape& in) {
+  if (node.op_type != loss.entry().link) return false;
+  if (node.op_type == "Sigmoid") return true;
+  const absl::StatusOr<SoftmaxLanes> lanes = FindSoftmaxLanes(node, graph.opset_version, in);
+  return lanes.ok() && lanes->axis > 0 && lanes->size == loss.width() && lanes->inner == loss.entry_stride();
 }
 
 }  // namespace
 
-LossInput FindLossInput(const Graph& graph, const std::vector<Shape>& shapes, const LossEntry& loss) {
+LossInput FindLossInput(const Graph& graph, const std::vector<Shape>& shapes, const SampleLoss& loss) {
   const LossInput as_it_is{.value = graph.outputs[0]};
-  const Node* last = loss.takes_logits ? FindLastNode(graph) : nullptr;
+  const Node* last = loss.entry().link.empty() ? nullptr : FindLastNode(graph);
   if (last == nullptr || (last->op_type != "Softmax" && last->op_type != "Sigmoid")) return as_it_is;
   const ValueId logits = last->inputs[0];
-  if (last->op_type == "Softmax" && RunsOverClasses(graph, *last, shapes[logits], shapes[graph.outputs[0]])) {
+  const Shape& in = shapes[logits];
+  const Shape& out = shapes[graph.outputs[0]];
+  if (!in.empty() && !out.empty() && in[0] == out[0] && IsLinkOf(loss, graph, *last, in)) {
     return {.value = logits,
-            .note = fmt::format("the network ends in Softmax ('{}'); {} is taken on its input", last->name, loss.name)};
+            .note = fmt::format("the network ends in {} ('{}'); {} is taken on its input", last->op_type, last->name,
+                                loss.name())};
   }
   return {.value = graph.outputs[0],
           .note = fmt::format("the network ends in {} ('{}'), whose values are no logits; {} takes them as logits all "
                               "the same, which is hardly the loss it was trained with",
-                              last->op_type, last->name, loss.name)};
+                              last->op_type, last->name, loss.name())};
 }
 
 }  // namespace bitplan::ops

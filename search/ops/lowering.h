@@ -42,26 +42,6 @@ class NodeWriter {
   int64_t opset_version_;
 };
 
-// Writes into a graph whose input shapes are fixed.
-class GraphWriter final : public NodeWriter {
- public:
-  // Both must outlive the writer; shapes[id] is kept up to date for all values.
-  GraphWriter(Graph& graph, std::vector<Shape>& shapes)
-      : NodeWriter(graph.opset_version), graph_(graph), shapes_(shapes) {}
-
-  Shape shape(ValueId id) const override { return shapes_[id]; }
-  const Value& value(ValueId id) const override { return graph_.values[id]; }
-  ValueId AddConstant(std::variant<Tensor, IntTensor> constant) override;
-  absl::StatusOr<ValueId> AddNode(const std::string& op_type, std::vector<ValueId> inputs,
-                                  Attributes attributes) override;
-
- private:
-  ValueId AddValue(Shape shape);
-
-  Graph& graph_;
-  std::vector<Shape>& shapes_;
-};
-
 // Writes nodes in place of `node` and returns the values that stand for its outputs, in their order; kNoValue for those
 // that nobody reads. Errors as MakeOperator's, without the node's name.
 using LowerFunction = absl::StatusOr<std::vector<ValueId>> (*)(const Node& node, NodeWriter& writer);
@@ -71,8 +51,8 @@ absl::StatusOr<std::vector<ValueId>> LowerGru(const Node& node, NodeWriter& writ
 absl::StatusOr<std::vector<ValueId>> LowerLstm(const Node& node, NodeWriter& writer);
 absl::StatusOr<std::vector<ValueId>> LowerRnn(const Node& node, NodeWriter& writer);
 
-// The graph with all such nodes replaced; `batch` samples stand in for kDynamic. For graphs made by hand.
-absl::StatusOr<Graph> LowerAll(Graph graph, int64_t batch);
+// The graph with all such nodes replaced: what the importer does, for graphs made by hand.
+absl::StatusOr<Graph> LowerAll(Graph graph);
 
 }  // namespace bitplan::ops
 

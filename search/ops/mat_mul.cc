@@ -1,6 +1,7 @@
 #include "search/base/status.h"
 #include "search/ops/broadcast.h"
 #include "search/ops/dnnl_support.h"
+#include "search/ops/gram.h"
 #include "search/ops/make_operators.h"
 #include "search/ops/mat_mul_kind.h"
 
@@ -32,6 +33,11 @@ class MatMulOperator final : public BilinearMap {
   }
 
   std::optional<WeightUse> weight_use() const override { return weight_use_; }
+
+  std::optional<double> WeightGradientSquaredNorm(Reads x, Reads y_bar, int input) const override {
+    if (input != 1 || NumElements(s_.b_batch) != 1 || !GramIsCheaper(s_.m, s_.k, s_.n)) return std::nullopt;
+    return SquaredNormByGram(s_.m, x[0].data(), s_.k, y_bar[0].data(), s_.n, false);
+  }
 
  private:
   void Product(In a, In b, In /*bias*/, Out y, bool accumulate) const override {

@@ -6,23 +6,25 @@
 #include <utility>
 
 #include "search/base/parallel.h"
+#include "search/base/rng.h"
 #include "search/base/status.h"
-#include "search/ops/embedding.h"
+#include "search/ops/bind_inputs.h"
 #include "search/ops/executor.h"
 #include "search/ops/infer_shapes.h"
 #include "search/ops/loss_input.h"
-#include "search/ops/losses.h"
+#include "search/ops/runner.h"
+#include "search/ops/sample_loss.h"
 
 namespace bitplan {
 namespace {
 
 using ops::Activity;
-using ops::LossBatch;
-using ops::LossEntry;
-using ops::LossInput;
 using ops::Primals;
 using ops::Program;
+using ops::Runner;
+using ops::SampleLoss;
 using ops::Tangents;
+using ops::Workspace;
 
 // Tensors that a Hessian product keeps for every value: value, tangent, gradient, gradient tangent.
 constexpr int64_t kTensorsPerValue = 4;
@@ -31,156 +33,11 @@ constexpr int64_t kMaxShardBytes = int64_t{1} << 30;
 // Below this no run is tried: one batch alone would not fit.
 constexpr int64_t kMaxBatchBytes = int64_t{16} << 30;
 
-// Buffers of one run at a time.
-struct Workspace {
-  explicit Workspace(const Program& program) : primals(program), tangents(program) {}
-
-  Primals primals;
-  Tangents tangents;
-};
-
-// A program and the workspaces that wait for its next run, so that buffers are allocated once a thread.
-class Runner {
- public:
-  explicit Runner(Program program);
-
-  const Program& program() const { return program_; }
-  const Shape& output_shape() const { return program_.shapes[program_.output]; }
-  // Of layer i, or of all layers together.
-  const Activity& active(std::optional<int> layer) const { return layer ? active_layers_[*layer] : active_; }
-  // Of all layers together, the weights themselves left out: all gradients that Hessian products read.
-  const Activity& active_inside() const { return active_inside_; }
-  // What cached primals of one shard take.
-  int64_t num_primal_bytes() const { return 2 * program_.num_elements() * static_cast<int64_t>(sizeof(float)); }
-
-  std::unique_ptr<Workspace> Take() {
-    const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return std::make_unique<Workspace>(program_);
-    std::unique_ptr<Workspace> workspace = std::move(idle_.back());
-    idle_.pop_back();
-    return workspace;
-  }
-  void Return(std::unique_ptr<Workspace> workspace) {
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(workspace));
-  }
-
- private:
-  Program program_;
-  std::vector<Activity> active_layers_;
-  Activity active_;
-  Activity active_inside_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Workspace>> idle_;
-};
-
-Runner::Runner(Program program) : program_(std::move(program)) {
-  std::vector<ValueId> weights;
-  for (const LayerWeight& layer : program_.graph->layer_weights) {
-    weights.push_back(layer.weight);
-    active_layers_.push_back(ops::FindActive(program_, {&weights.back(), 1}));
-  }
-  active_ = ops::FindActive(program_, weights);
-  active_inside_ = active_;
-  for (const ValueId weight : weights) active_inside_[weight] = false;
-}
-
 // Samples begin .. begin + count - 1.
 struct Shard {
   int64_t begin = 0;
   int64_t count = 0;
 };
-
-// The data as the graph reads it.
-struct BoundData {
-  std::vector<const Tensor*> inputs;  // as Graph::inputs
-  int64_t num_samples = 0;            // used
-};
-
-bool FeedsOnlyInput(std::string_view name) { return name == "images" || name == "inputs"; }
-
-absl::StatusOr<const Tensor*> FindInput(const Graph& graph, size_t index, const Dataset& data) {
-  const std::string& wanted = graph.values[graph.inputs[index].value].name;
-  std::string names;
-  for (const DatasetInput& input : data.inputs) {
-    if (input.name == wanted) return &input.values;
-    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", input.name);
-  }
-  for (const DatasetInput& input : data.inputs) {
-    if (graph.inputs.size() == 1 && FeedsOnlyInput(input.name)) return &input.values;
-  }
-  return InvalidArgument("dataset.inputs: no array for network input '{}'; the dataset has {}", wanted,
-                         names.empty() ? "none" : names);
-}
-
-absl::Status CheckInput(const GraphInput& input, const std::string& name, const Tensor& values, int64_t num_samples) {
-  if (input.shape.empty()) return InvalidArgument("input '{}': a scalar, want a first dimension of samples", name);
-  Shape wanted = input.shape;
-  wanted[0] = num_samples;
-  if (values.shape == wanted) return absl::OkStatus();
-  return InvalidArgument("dataset.inputs['{}'].shape: got {}, want {}", name, ToString(values.shape), ToString(wanted));
-}
-
-absl::StatusOr<BoundData> BindInputs(const Graph& graph, const Dataset& data) {
-  if (graph.inputs.empty()) return InvalidArgument("the network has no input");
-  if (data.num_samples < 1) return InvalidArgument("dataset: no samples");
-  BoundData bound{.num_samples = data.num_samples};
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    BITPLAN_ASSIGN_OR_RETURN(const Tensor* values, FindInput(graph, i, data));
-    const std::string& name = graph.values[graph.inputs[i].value].name;
-    BITPLAN_RETURN_IF_ERROR(CheckInput(graph.inputs[i], name, *values, data.num_samples));
-    BITPLAN_RETURN_IF_ERROR(ops::CheckIntegerInput(graph, i, *values));
-    bound.inputs.push_back(values);
-  }
-  return bound;
-}
-
-absl::StatusOr<const LossEntry*> ChooseLoss(const std::string& name, const Dataset& data) {
-  const bool has_labels = std::holds_alternative<ClassLabels>(data.targets);
-  if (name == "auto") return ops::FindLoss(has_labels ? "cross_entropy" : "mean_squared_error");
-  BITPLAN_ASSIGN_OR_RETURN(const LossEntry* loss, ops::FindLoss(name));
-  if (loss->takes_labels == has_labels) return loss;
-  return InvalidArgument("loss: {} needs {}, but the dataset has {}", name,
-                         loss->takes_labels ? "class labels" : "real targets",
-                         has_labels ? "class labels" : "real targets");
-}
-
-absl::Status CheckLabels(const ClassLabels& labels, int64_t num_samples, int64_t num_classes) {
-  if (static_cast<int64_t>(labels.size()) < num_samples) {
-    return InvalidArgument("dataset.labels: got {}, want {}", labels.size(), num_samples);
-  }
-  for (int64_t n = 0; n < num_samples; ++n) {
-    if (labels[n] < 0 || labels[n] >= num_classes) {
-      return InvalidArgument("dataset.labels[{}]: got {}, want 0..{}", n, labels[n], num_classes - 1);
-    }
-  }
-  return absl::OkStatus();
-}
-
-// `output` is the shape of the network's output for `batch` samples.
-absl::Status CheckTargets(const Dataset& data, int64_t num_samples, const Shape& output, int64_t batch) {
-  if (output.empty() || output[0] != batch) {
-    return InvalidArgument("network output: shape {} for {} samples, want a first dimension of samples",
-                           ToString(output), batch);
-  }
-  const int64_t width = NumElements(output) / batch;
-  if (const auto* labels = std::get_if<ClassLabels>(&data.targets)) {
-    if (output.size() < 2 || output[1] != width) {
-      return InvalidArgument("network output: shape {}, want [N, classes] for class labels", ToString(output));
-    }
-    return CheckLabels(*labels, num_samples, width);
-  }
-  const Tensor& targets = std::get<Tensor>(data.targets);
-  Shape wanted = output;
-  wanted[0] = data.num_samples;
-  if (targets.shape.empty() || targets.shape[0] != data.num_samples ||
-      NumElements(targets.shape) != NumElements(wanted)) {
-    const bool may_be_labels = NumElements(targets.shape) == data.num_samples;
-    return InvalidArgument("dataset.targets.shape: got {}, want {}{}", ToString(targets.shape), ToString(wanted),
-                           may_be_labels ? "; class labels are 'labels' of an integer type" : "");
-  }
-  return absl::OkStatus();
-}
 
 // Samples of one shard: as asked for, fewer where memory says so, the graph's own number where that is fixed.
 absl::StatusOr<int64_t> ChooseBatch(const Graph& graph, int64_t num_samples, int64_t samples_per_shard) {
@@ -210,8 +67,8 @@ void AddTo(std::span<double> sum, const std::vector<float>& partial) {
 
 class NetworkObjective final : public Objective {
  public:
-  NetworkObjective(const Graph& graph, const Dataset& data, BoundData bound, const LossEntry& loss)
-      : graph_(graph), data_(data), bound_(std::move(bound)), loss_(loss), loss_name_(loss.name) {
+  NetworkObjective(const Graph& graph, std::vector<const Tensor*> inputs, int64_t num_samples)
+      : graph_(graph), inputs_(std::move(inputs)), num_samples_(num_samples) {
     for (const LayerWeight& layer : graph.layer_weights) {
       const FloatVector& weight = std::get<Tensor>(graph.values[layer.weight].constant).data;
       slices_.push_back({.offset = static_cast<int64_t>(weights_.size()), .size = static_cast<int64_t>(weight.size())});
@@ -219,24 +76,27 @@ class NetworkObjective final : public Objective {
     }
   }
 
-  // Makes the programs for full shards and for the rest.
-  absl::Status Compile(int64_t batch, int64_t max_cache_bytes);
-  // Of the network's output for a full shard; the loss may read another value of as many elements.
-  const Shape& network_output_shape() const { return network_output_shape_; }
-  // kInvalidArgument if the first shard's loss is not finite at the network's own weights.
-  absl::Status CheckFirstShard() const;
+  // Binds the loss and makes the programs for full shards and for the rest. kInvalidArgument if the dataset does not
+  // fit the loss, or the first shard's loss is not finite at the network's own weights.
+  absl::Status Compile(int64_t batch, const ops::LossOptions& options, const Dataset& data);
+  // Makes places for what Hessian products need again and again; after Compile.
+  void MakeCache(int64_t max_bytes);
 
   int64_t num_weights() const override { return static_cast<int64_t>(weights_.size()); }
-  int64_t num_samples() const override { return bound_.num_samples; }
-  const std::string& loss_name() const override { return loss_name_; }
+  int64_t num_samples() const override { return num_samples_; }
+  const std::string& loss_name() const override { return loss_->name(); }
   const std::string& loss_note() const override { return loss_input_.note; }
   const std::vector<WeightSlice>& slices() const override { return slices_; }
   std::span<const float> weights() const override { return weights_; }
 
   absl::StatusOr<double> Loss(std::span<const float> weights, const RunContext& context) const override;
   absl::StatusOr<LossAndGradient> Gradient(std::span<const float> weights, const RunContext& context) const override;
-  absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
-                                    const RunContext& context) const override;
+  absl::Status VectorProduct(CurvatureMatrix matrix, std::span<const float> v, std::optional<int> layer,
+                             std::span<double> out, const RunContext& context) const override;
+  int64_t num_outputs() const override { return NumElements(full_->output_shape()) / batch_; }
+  absl::StatusOr<std::vector<double>> OutputCurvatureTraces(const RunContext& context) const override;
+  absl::Status PullBack(std::span<const OutputFactor> factors, PullBackVisitor& visitor,
+                        const RunContext& context) const override;
   absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const override;
 
  private:
@@ -254,7 +114,6 @@ class NetworkObjective final : public Objective {
   Runner& runner(const Shard& shard) const { return shard.count == batch_ ? *full_ : *rest_; }
 
   ops::Feed FeedOf(const Shard& shard, std::span<const float> weights) const;
-  LossBatch LossBatchOf(const Shard& shard, std::span<const float> outputs) const;
   std::span<const float> SliceOf(std::span<const float> weights, int layer) const {
     return weights.subspan(slices_[layer].offset, slices_[layer].size);
   }
@@ -274,25 +133,39 @@ class NetworkObjective final : public Objective {
   absl::Status SumOverShards(const RunContext& context, const ShardWork& work,
                              const std::function<void(const Partial&)>& add) const;
 
-  // Errors of HessianVectorProduct's arguments.
+  // Errors of VectorProduct's arguments.
   absl::Status CheckProduct(size_t v_size, std::optional<int> layer, size_t out_size) const;
   // The tensors of all layer weights, or of one, as a flat vector; zero where there is none.
   std::vector<float> Flatten(const ops::TensorSet& tensors, std::optional<int> layer) const;
 
   double sample_weight() const { return 1.0 / static_cast<double>(num_samples()); }
 
+  absl::Status CheckFactors(std::span<const OutputFactor> factors) const;
+  // The program that takes as few samples as the graph allows.
+  absl::StatusOr<Runner*> SmallestRunner() const;
+  // The factor as a vector over the sample's outputs.
+  std::vector<float> OutputVector(const OutputFactor& factor, std::span<const float> outputs) const;
+  // Pulls back factors of one sample; the first is number first_k.
+  absl::Status PullBackSample(std::span<const OutputFactor> factors, int64_t first_k, PullBackVisitor& visitor,
+                              const std::vector<bool>& wants_gradient) const;
+
   const Graph& graph_;
-  const Dataset& data_;
-  BoundData bound_;
-  const LossEntry& loss_;
-  std::string loss_name_;
-  LossInput loss_input_;        // set by Compile
-  Shape network_output_shape_;  // set by Compile
+  std::vector<const Tensor*> inputs_;  // as Graph::inputs
+  int64_t num_samples_ = 0;            // used
+  std::optional<SampleLoss> loss_;     // set by Compile
+  ops::LossInput loss_input_;          // set by Compile
   std::vector<WeightSlice> slices_;
   FloatVector weights_;
   int64_t batch_ = 1;
   std::unique_ptr<Runner> full_;
   std::unique_ptr<Runner> rest_;  // null if shards come out even
+
+  struct Smallest {
+    std::once_flag once;
+    absl::Status status;
+    std::unique_ptr<Runner> runner;
+  };
+  mutable Smallest smallest_;
 
   // Primals of the first shards at the network's own weights: every Hessian product needs them again.
   struct CachedPrimals {
@@ -303,49 +176,46 @@ class NetworkObjective final : public Objective {
   std::vector<std::unique_ptr<CachedPrimals>> cache_;  // by shard; as many as max_cache_bytes allows
 };
 
-absl::Status NetworkObjective::Compile(int64_t batch, int64_t max_cache_bytes) {
+absl::Status NetworkObjective::Compile(int64_t batch, const ops::LossOptions& options, const Dataset& data) {
   batch_ = batch;
   if (graph_.outputs.empty()) return InvalidArgument("the network has no output");
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, ops::InferShapes(graph_, batch));
-  loss_input_ = ops::FindLossInput(graph_, shapes, loss_);
-  network_output_shape_ = shapes[graph_.outputs[0]];
+  BITPLAN_ASSIGN_OR_RETURN(SampleLoss loss,
+                           SampleLoss::Create(options, data, num_samples_, shapes[graph_.outputs[0]], batch));
+  loss_input_ = ops::FindLossInput(graph_, shapes, loss);
+  if (loss.label_free() && options.loss == "auto") {
+    loss_input_.note += fmt::format("{}the dataset has neither labels nor targets; the loss is {}",
+                                    loss_input_.note.empty() ? "" : "; ", loss.name());
+  }
   BITPLAN_ASSIGN_OR_RETURN(Program full, Program::Compile(graph_, batch, loss_input_.value));
   full_ = std::make_unique<Runner>(std::move(full));
   if (const int64_t rest_samples = num_samples() % batch; rest_samples > 0) {
     BITPLAN_ASSIGN_OR_RETURN(Program rest, Program::Compile(graph_, rest_samples, loss_input_.value));
     rest_ = std::make_unique<Runner>(std::move(rest));
   }
-  const int64_t num_cached = std::min<int64_t>(num_shards(), max_cache_bytes / full_->num_primal_bytes());
-  for (int64_t i = 0; i < num_cached; ++i) cache_.push_back(std::make_unique<CachedPrimals>());
-  return absl::OkStatus();
-}
-
-absl::Status NetworkObjective::CheckFirstShard() const {
+  if (loss.label_free()) {
+    BITPLAN_ASSIGN_OR_RETURN(const Tensor outputs, Outputs({}, RunContext()));
+    loss.SetOwnOutputs(outputs.data);
+  }
+  loss_ = std::move(loss);
   const Shard first = shard(0);
   Primals primals(runner(first).program());
   return RunForward(first, weights_, primals).status();
 }
 
+void NetworkObjective::MakeCache(int64_t max_bytes) {
+  const int64_t num_cached = std::min<int64_t>(num_shards(), max_bytes / full_->num_primal_bytes());
+  for (int64_t i = 0; i < num_cached; ++i) cache_.push_back(std::make_unique<CachedPrimals>());
+}
+
 ops::Feed NetworkObjective::FeedOf(const Shard& shard, std::span<const float> weights) const {
   ops::Feed feed;
-  for (const Tensor* values : bound_.inputs) {
+  for (const Tensor* values : inputs_) {
     const int64_t size = static_cast<int64_t>(values->data.size()) / values->shape[0];
     feed.inputs.push_back(std::span<const float>(values->data).subspan(shard.begin * size, shard.count * size));
   }
   for (int i = 0; i < static_cast<int>(slices_.size()); ++i) feed.weights.push_back(SliceOf(weights, i));
   return feed;
-}
-
-LossBatch NetworkObjective::LossBatchOf(const Shard& shard, std::span<const float> outputs) const {
-  const int64_t width = static_cast<int64_t>(outputs.size()) / shard.count;
-  LossBatch batch{.outputs = outputs, .num_samples = shard.count, .width = width};
-  if (const auto* labels = std::get_if<ClassLabels>(&data_.targets)) {
-    batch.labels = std::span<const int64_t>(*labels).subspan(shard.begin, shard.count);
-  } else {
-    const FloatVector& targets = std::get<Tensor>(data_.targets).data;
-    batch.targets = std::span<const float>(targets).subspan(shard.begin * width, shard.count * width);
-  }
-  return batch;
 }
 
 std::vector<float> NetworkObjective::Flatten(const ops::TensorSet& tensors, std::optional<int> layer) const {
@@ -375,7 +245,7 @@ absl::StatusOr<double> NetworkObjective::RunForward(const Shard& shard, std::spa
                                                     Primals& primals) const {
   const Program& program = runner(shard).program();
   ops::Forward(program, FeedOf(shard, weights), primals);
-  const double loss = loss_.value(LossBatchOf(shard, primals.values.view(program.output)));
+  const double loss = loss_->Value(shard.begin, primals.values.view(program.output));
   BITPLAN_RETURN_IF_ERROR(CheckFinite(loss, primals, shard));
   return loss;
 }
@@ -383,9 +253,9 @@ absl::StatusOr<double> NetworkObjective::RunForward(const Shard& shard, std::spa
 absl::Status NetworkObjective::RunPrimals(const Shard& shard, Primals& primals) const {
   BITPLAN_RETURN_IF_ERROR(RunForward(shard, weights_, primals).status());
   const Program& program = runner(shard).program();
-  const LossBatch batch = LossBatchOf(shard, primals.values.view(program.output));
-  loss_.gradient(batch, sample_weight(), primals.gradients.Claim(program.output));
-  ops::Backward(program, runner(shard).active_inside(), primals);
+  loss_->Gradient(shard.begin, primals.values.view(program.output), sample_weight(),
+                  primals.gradients.Claim(program.output));
+  ops::Backward(program, runner(shard).active_inside(), primals.values, primals.gradients);
   return absl::OkStatus();
 }
 
@@ -443,8 +313,8 @@ absl::StatusOr<LossAndGradient> NetworkObjective::Gradient(std::span<const float
     BITPLAN_ASSIGN_OR_RETURN(partial.loss, RunForward(shard, at, primals));
     const Runner& run = runner(shard);
     const ValueId output = run.program().output;
-    loss_.gradient(LossBatchOf(shard, primals.values.view(output)), sample_weight(), primals.gradients.Claim(output));
-    ops::Backward(run.program(), run.active(std::nullopt), primals);
+    loss_->Gradient(shard.begin, primals.values.view(output), sample_weight(), primals.gradients.Claim(output));
+    ops::Backward(run.program(), run.active(std::nullopt), primals.values, primals.gradients);
     partial.vector = Flatten(primals.gradients, std::nullopt);
     return absl::OkStatus();
   };
@@ -468,8 +338,8 @@ absl::Status NetworkObjective::CheckProduct(size_t v_size, std::optional<int> la
   return InvalidArgument("v and out: got {} and {} entries, want {}", v_size, out_size, wanted);
 }
 
-absl::Status NetworkObjective::HessianVectorProduct(std::span<const float> v, std::optional<int> layer,
-                                                    std::span<double> out, const RunContext& context) const {
+absl::Status NetworkObjective::VectorProduct(CurvatureMatrix matrix, std::span<const float> v, std::optional<int> layer,
+                                             std::span<double> out, const RunContext& context) const {
   BITPLAN_RETURN_IF_ERROR(CheckProduct(v.size(), layer, out.size()));
   std::vector<std::span<const float>> directions(slices_.size());
   for (int i = 0; i < static_cast<int>(slices_.size()); ++i) {
@@ -483,14 +353,119 @@ absl::Status NetworkObjective::HessianVectorProduct(std::span<const float> v, st
     if (!run.active(layer)[output]) return absl::OkStatus();  // the loss does not depend on the layer
     Tangents& tangents = workspace.tangents;
     ops::ForwardTangent(run.program(), run.active(layer), directions, *primals, tangents);
-    loss_.curvature(LossBatchOf(shard, primals->values.view(output)), tangents.values.view(output), sample_weight(),
-                    tangents.gradients.Claim(output));
-    ops::BackwardTangent(run.program(), run.active(layer), *primals, tangents);
+    const std::span<float> z_bar_dot = tangents.gradients.Claim(output);
+    if (matrix == CurvatureMatrix::kRemainder) {
+      std::ranges::fill(z_bar_dot, 0.0F);
+    } else {
+      loss_->Curvature(shard.begin, primals->values.view(output), tangents.values.view(output), sample_weight(),
+                       z_bar_dot);
+    }
+    if (matrix == CurvatureMatrix::kGaussNewton) {
+      ops::Backward(run.program(), run.active(layer), primals->values, tangents.gradients);
+    } else {
+      ops::BackwardTangent(run.program(), run.active(layer), *primals, tangents);
+    }
     partial.vector = Flatten(tangents.gradients, layer);
     return absl::OkStatus();
   };
   std::ranges::fill(out, 0.0);
   return SumOverShards(context, work, [&](const Partial& partial) { AddTo(out, partial.vector); });
+}
+
+absl::StatusOr<std::vector<double>> NetworkObjective::OutputCurvatureTraces(const RunContext& context) const {
+  BITPLAN_ASSIGN_OR_RETURN(const Tensor outputs, Outputs({}, context));
+  std::vector<double> traces(num_samples());
+  loss_->CurvatureTrace(0, outputs.data, traces);
+  return traces;
+}
+
+absl::Status NetworkObjective::CheckFactors(std::span<const OutputFactor> factors) const {
+  for (size_t k = 0; k < factors.size(); ++k) {
+    const auto& [sample, kind, index, seed] = factors[k];
+    if (sample < 0 || sample >= num_samples()) {
+      return InvalidArgument("factors[{}].sample: got {}, want 0..{}", k, sample, num_samples() - 1);
+    }
+    if (kind != OutputFactor::Kind::kLossSigns && index >= static_cast<uint64_t>(num_outputs())) {
+      return InvalidArgument("factors[{}].index: got {}, want 0..{}", k, index, num_outputs() - 1);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Runner*> NetworkObjective::SmallestRunner() const {
+  std::call_once(smallest_.once, [&] {
+    const auto compile = [&]() -> absl::StatusOr<std::unique_ptr<Runner>> {
+      BITPLAN_ASSIGN_OR_RETURN(const int64_t fixed, ops::FixedBatch(graph_));
+      BITPLAN_ASSIGN_OR_RETURN(Program program,
+                               Program::Compile(graph_, std::max<int64_t>(fixed, 1), loss_input_.value));
+      return std::make_unique<Runner>(std::move(program));
+    };
+    absl::StatusOr<std::unique_ptr<Runner>> compiled = compile();
+    smallest_.status = compiled.status();
+    if (compiled.ok()) smallest_.runner = *std::move(compiled);
+  });
+  BITPLAN_RETURN_IF_ERROR(smallest_.status);
+  return smallest_.runner.get();
+}
+
+std::vector<float> NetworkObjective::OutputVector(const OutputFactor& factor, std::span<const float> outputs) const {
+  std::vector<float> r(outputs.size(), 0.0F);
+  if (factor.kind == OutputFactor::Kind::kLossSigns) {
+    Rng(factor.seed, factor.index).FillRademacher(r);
+  } else {
+    r[factor.index] = 1;
+  }
+  if (factor.kind == OutputFactor::Kind::kOutputColumn) return r;
+  std::vector<float> s(outputs.size());
+  loss_->Factor(factor.sample, outputs, r, s);
+  return s;
+}
+
+absl::Status NetworkObjective::PullBackSample(std::span<const OutputFactor> factors, int64_t first_k,
+                                              PullBackVisitor& visitor, const std::vector<bool>& wants_gradient) const {
+  BITPLAN_ASSIGN_OR_RETURN(Runner * run, SmallestRunner());
+  const Program& program = run->program();
+  const int64_t batch = run->output_shape()[0];
+  const int64_t row = factors[0].sample % batch;  // of the sample among those the graph takes together
+  const Shard samples{.begin = factors[0].sample - row, .count = batch};
+  std::unique_ptr<Workspace> workspace = run->Take();
+  Primals& primals = workspace->primals;
+  ops::Forward(program, FeedOf(samples, weights_), primals);
+  const std::span<const float> outputs =
+      primals.values.view(program.output).subspan(row * num_outputs(), num_outputs());
+  if (!std::ranges::all_of(outputs, [](float z) { return std::isfinite(z); })) {
+    return InvalidArgument("{}: the output is not finite for samples {}..{}",
+                           ops::FirstNonFinite(program, primals).value_or("output"), samples.begin,
+                           samples.begin + samples.count - 1);
+  }
+  for (size_t i = 0; i < factors.size(); ++i) {
+    const std::vector<float> s = OutputVector(factors[i], outputs);
+    const std::span<float> z_bar = primals.gradients.Claim(program.output);
+    std::ranges::fill(z_bar, 0.0F);
+    std::ranges::copy(s, z_bar.begin() + row * num_outputs());
+    ops::BackwardByLayer(program, run->active_by_layer(), run->layer_reads(), primals.values, wants_gradient,
+                         primals.gradients, [&](int layer, std::span<const float> gradient, double squared_norm) {
+                           visitor.Visit(first_k + static_cast<int64_t>(i), layer, gradient, squared_norm);
+                         });
+  }
+  run->Return(std::move(workspace));
+  return absl::OkStatus();
+}
+
+absl::Status NetworkObjective::PullBack(std::span<const OutputFactor> factors, PullBackVisitor& visitor,
+                                        const RunContext& context) const {
+  BITPLAN_RETURN_IF_ERROR(CheckFactors(factors));
+  std::vector<bool> wants_gradient;
+  for (int l = 0; l < static_cast<int>(slices_.size()); ++l) wants_gradient.push_back(visitor.wants_gradient(l));
+  std::vector<size_t> begins;  // of runs of one sample
+  for (size_t k = 0; k < factors.size(); ++k) {
+    if (k == 0 || factors[k].sample != factors[k - 1].sample) begins.push_back(k);
+  }
+  begins.push_back(factors.size());
+  return ParallelShards(context, static_cast<int>(begins.size()) - 1, [&](int i) {
+    return PullBackSample(factors.subspan(begins[i], begins[i + 1] - begins[i]), static_cast<int64_t>(begins[i]),
+                          visitor, wants_gradient);
+  });
 }
 
 absl::StatusOr<Tensor> NetworkObjective::Outputs(std::span<const float> weights, const RunContext& context) const {
@@ -515,17 +490,16 @@ absl::StatusOr<Tensor> NetworkObjective::Outputs(std::span<const float> weights,
 
 absl::StatusOr<std::unique_ptr<Objective>> Objective::Create(const Graph& graph, const Dataset& data,
                                                              const ObjectiveOptions& options) {
-  BITPLAN_ASSIGN_OR_RETURN(BoundData bound, BindInputs(graph, data));
+  BITPLAN_ASSIGN_OR_RETURN(std::vector<const Tensor*> inputs, ops::BindInputs(graph, data));
   if (options.max_cache_bytes < 0) return InvalidArgument("max_cache_bytes: got {}", options.max_cache_bytes);
   if (options.max_samples < 0) return InvalidArgument("max_samples: got {}, want at least 0", options.max_samples);
-  if (options.max_samples > 0) bound.num_samples = std::min(bound.num_samples, options.max_samples);
-  BITPLAN_ASSIGN_OR_RETURN(const LossEntry* loss, ChooseLoss(options.loss, data));
-  BITPLAN_ASSIGN_OR_RETURN(const int64_t batch, ChooseBatch(graph, bound.num_samples, options.samples_per_shard));
-  const int64_t num_samples = bound.num_samples;
-  auto objective = std::make_unique<NetworkObjective>(graph, data, std::move(bound), *loss);
-  BITPLAN_RETURN_IF_ERROR(objective->Compile(batch, options.max_cache_bytes));
-  BITPLAN_RETURN_IF_ERROR(CheckTargets(data, num_samples, objective->network_output_shape(), batch));
-  BITPLAN_RETURN_IF_ERROR(objective->CheckFirstShard());
+  const int64_t num_samples =
+      options.max_samples > 0 ? std::min(data.num_samples, options.max_samples) : data.num_samples;
+  BITPLAN_ASSIGN_OR_RETURN(const int64_t batch, ChooseBatch(graph, num_samples, options.samples_per_shard));
+  auto objective = std::make_unique<NetworkObjective>(graph, std::move(inputs), num_samples);
+  BITPLAN_RETURN_IF_ERROR(
+      objective->Compile(batch, {.loss = options.loss, .label_smoothing = options.label_smoothing}, data));
+  objective->MakeCache(options.max_cache_bytes);
   return objective;
 }
 

@@ -22,8 +22,11 @@ struct WeightSlice {
 };
 
 struct ObjectiveOptions {
-  // A name of the loss table, or auto: cross_entropy for class labels, mean_squared_error else.
+  // A name of the loss table, or auto: cross_entropy for class labels, mean_squared_error for real targets,
+  // label_free_cross_entropy where the dataset has neither.
   std::string loss = "auto";
+  // Share of each label that is spread over all classes; cross_entropy only, 0..1.
+  double label_smoothing = 0;
   // Only the first max_samples of the dataset; 0: all of them.
   int64_t max_samples = 0;
   // Work unit of one thread; part of the result's bits, not of its meaning. Lowered where one shard would need more
@@ -32,6 +35,40 @@ struct ObjectiveOptions {
   // Memory for values and gradients kept between Hessian products; no result bit depends on it.
   int64_t max_cache_bytes = int64_t{512} << 20;
 };
+
+// A vector s to pull back from the outputs z_n of one sample: the gradient of s'z_n by the layer weights is to be
+// taken. F_n = d2l/dz2 is the loss's curvature in the outputs and S_n S_n' = F_n.
+struct OutputFactor {
+  enum class Kind {
+    kLossSigns,     // s = S_n r, r independent signs: Rng(seed, index).FillRademacher
+    kLossColumn,    // s = column `index` of S_n
+    kOutputColumn,  // s = e_index
+  };
+  int64_t sample = 0;
+  Kind kind = Kind::kLossSigns;
+  uint64_t index = 0;
+  uint64_t seed = 0;
+};
+
+// Takes what Objective::PullBack finds.
+class PullBackVisitor {
+ public:
+  virtual ~PullBackVisitor() = default;
+  // Whether Visit reads the layer's gradient; else its squared norm is enough, which may be cheaper.
+  virtual bool wants_gradient(int layer) const = 0;
+  // J_nl' s for factor k = (n, s): the gradient by the weights of one layer, valid during the call; empty unless
+  // wanted. Layers that the outputs do not depend on are not visited. Calls for different k may come at the same time
+  // from several threads.
+  virtual void Visit(int64_t k, int layer, std::span<const float> gradient, double squared_norm) = 0;
+};
+
+// Curvature matrices of the loss over the weights.
+//   kHessian      H = d2L/dw2
+//   kGaussNewton  G = (1/N) sum_n J_n' F_n J_n (Schraudolph 2002): J_n the outputs' derivative by the weights, F_n =
+//                 d2l/dz2 of sample n. Positive semidefinite.
+//   kRemainder    H - G: what bends in the network itself. Its diagonal block is zero for a layer in whose weights the
+//                 outputs are piecewise linear.
+enum class CurvatureMatrix { kHessian, kGaussNewton, kRemainder };
 
 struct LossAndGradient {
   double loss = 0;
@@ -43,7 +80,8 @@ struct LossAndGradient {
 //   L(w) = (1/N) sum_n loss(f(x_n; w), y_n),     w = all layer weights, flattened in layer order, each row-major as
 //   stored.
 //
-// f is the network's first output; cross-entropy reads the input of a Softmax that the network ends in (loss_note).
+// f is the network's first output; a cross-entropy reads the input of the Softmax or Sigmoid that the network ends in
+// (loss_note).
 //
 // Other parameters (biases, normalisation) are constants. Evaluation mode: Dropout is the identity, BatchNormalization
 // uses its running statistics. Storage and products are float; losses, gradients and products over samples are added in
@@ -77,16 +115,32 @@ class Objective {
   // L and dL/dw at the given weights (empty: the graph's own).
   virtual absl::StatusOr<LossAndGradient> Gradient(std::span<const float> weights, const RunContext& context) const = 0;
 
-  // The exact product with the Hessian of L at the graph's weights by forward-over-reverse differentiation
-  // (Pearlmutter 1994, the R-operator): one pass forward with tangents, one pass back with tangents.
-  //   whole network (layer empty): v and out have num_weights() entries, out = H v
-  //   one layer's diagonal block:  v and out have slices()[*layer].size entries, out = H_ll v; work outside the paths
+  // The exact product with a curvature matrix M at the graph's weights by forward-over-reverse differentiation
+  // (Pearlmutter 1994, the R-operator): one pass forward with tangents, one pass back, with tangents but for G.
+  //   whole network (layer empty): v and out have num_weights() entries, out = M v
+  //   one layer's diagonal block:  v and out have slices()[*layer].size entries, out = M_ll v; work outside the paths
   //                                through that layer is skipped
   // Cost: about 2 gradients for the whole network. Values and gradients that do not depend on v are kept from the first
   //       product on (max_cache_bytes); a shard that has no room recomputes them, about 0.7 gradients more.
   // Errors: kInvalidArgument (sizes, layer, non-finite loss), kCancelled, kDeadlineExceeded.
-  virtual absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
-                                            const RunContext& context) const = 0;
+  virtual absl::Status VectorProduct(CurvatureMatrix matrix, std::span<const float> v, std::optional<int> layer,
+                                     std::span<double> out, const RunContext& context) const = 0;
+  absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
+                                    const RunContext& context) const {
+    return VectorProduct(CurvatureMatrix::kHessian, v, layer, out, context);
+  }
+
+  // Entries of z_n.
+  virtual int64_t num_outputs() const = 0;
+
+  // tr F_n of every sample: how much the loss can curve in its outputs; 0 where the prediction is certain.
+  virtual absl::StatusOr<std::vector<double>> OutputCurvatureTraces(const RunContext& context) const = 0;
+
+  // Pulls every factor back at the graph's weights. A forward pass for each run of factors of the same sample, a
+  // backward pass for each factor; one layer's gradient is in memory at a time. Errors: kInvalidArgument (a factor out
+  // of range, non-finite outputs), kCancelled, kDeadlineExceeded.
+  virtual absl::Status PullBack(std::span<const OutputFactor> factors, PullBackVisitor& visitor,
+                                const RunContext& context) const = 0;
 
   // f(x_n; w) of all samples, [N, ...].
   virtual absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const = 0;

@@ -33,6 +33,7 @@ constexpr auto kOpTable = std::to_array<OpEntry>({
     {.name = "DepthToSpace", .make = &MakeDepthToSpace},
     {.name = "Div", .min_opset = 7, .make = &MakeDiv},
     {.name = "Dropout", .min_opset = 7, .make = &MakeDropout},
+    {.name = "Einsum", .min_opset = 12, .lower = &LowerEinsum},
     {.name = "Elu", .min_opset = 6, .make = &MakeElu},
     {.name = "Equal", .min_opset = 7, .make = &MakeEqual, .integers = Integers::kRead},
     {.name = "Erf", .min_opset = 9, .make = &MakeErf},

@@ -11,6 +11,10 @@ void Operator::VjpTangent(const Primal& primal, Reads /*x_dot*/, Reads /*y_bar*/
   Vjp(primal, y_bar_dot, x_bar_dot);
 }
 
+std::optional<double> Operator::WeightGradientSquaredNorm(Reads /*x*/, Reads /*y_bar*/, int /*input*/) const {
+  return std::nullopt;
+}
+
 void BilinearMap::Forward(Reads x, Writes y) const {
   Product(x[0], x[1], x.size() > 2 ? x[2] : In(), y[0], /*accumulate=*/false);
 }

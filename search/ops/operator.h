@@ -61,6 +61,9 @@ class Operator {
 
   virtual std::optional<WeightUse> weight_use() const { return std::nullopt; }
 
+  // ||J_input' y_bar||^2 of a weight without forming that gradient, where that is less work; nullopt where it is not.
+  virtual std::optional<double> WeightGradientSquaredNorm(Reads x, Reads y_bar, int input) const;
+
   // Builds what is costly to build (kernels, tables); MakeOperator calls it, shape inference does not. kUnimplemented
   // if the kernel library refuses.
   virtual absl::Status Prepare() { return absl::OkStatus(); }

@@ -85,12 +85,17 @@ int64_t PadSource(std::string_view mode, int64_t i, int64_t size) {
 }
 
 MadeOperator MakeRepeatingPad(const Shape& x, const PadAmounts& pads, std::string_view mode) {
+  constexpr int64_t kMaxList = int64_t{1} << 24;  // the places of a padded dimension are written down
   const std::vector<int64_t> strides = RowMajorStrides(x);
-  Offsets offsets(x.size());
+  Offsets offsets = WholeTensor(x);
   for (size_t d = 0; d < x.size(); ++d) {
-    for (int64_t i = -pads.begin[d]; i < x[d] + pads.end[d]; ++i) {
-      offsets[d].push_back(PadSource(mode, i, x[d]) * strides[d]);
+    if (pads.begin[d] == 0 && pads.end[d] == 0) continue;
+    if (x[d] + pads.begin[d] + pads.end[d] > kMaxList) {
+      return ResourceExhausted("pads: size {} of {} becomes more than {}", d, ToString(x), kMaxList);
     }
+    std::vector<int64_t> list;
+    for (int64_t i = -pads.begin[d]; i < x[d] + pads.end[d]; ++i) list.push_back(PadSource(mode, i, x[d]) * strides[d]);
+    offsets[d] = AxisOffsets(std::move(list));
   }
   return MakeIndexMapOperator(offsets);
 }

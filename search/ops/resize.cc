@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -94,9 +95,67 @@ Taps CubicTaps(const Settings& settings, const Axis& axis, float position) {
   return taps;
 }
 
+// What the operators of this file are made of. Tables are as long as the output is wide, so Prepare builds them.
+struct Sampling {
+  Settings settings;
+  std::vector<Axis> axes;
+  Shape x;
+};
+
+class NearestOperator final : public LinearMap {
+ public:
+  NearestOperator(Shape out, Sampling sampling) : LinearMap(std::move(out)), sampling_(std::move(sampling)) {}
+
+  absl::Status Prepare() override {
+    const std::vector<int64_t> strides = RowMajorStrides(sampling_.x);
+    Offsets offsets = WholeTensor(sampling_.x);
+    for (size_t d = 0; d < strides.size(); ++d) {
+      const Axis& axis = sampling_.axes[d];
+      if (!axis.changes()) continue;
+      std::vector<int64_t> picked(axis.out);
+      for (int64_t o = 0; o < axis.out; ++o) {
+        const int64_t index = Nearest(sampling_.settings.nearest, Position(sampling_.settings, axis, o));
+        picked[o] = std::clamp<int64_t>(index, 0, axis.in - 1) * strides[d];
+      }
+      offsets[d] = AxisOffsets(std::move(picked));
+    }
+    map_.emplace(offsets);
+    return absl::OkStatus();
+  }
+
+ private:
+  void Apply(std::span<const float> x, std::span<float> y) const override { map_->Apply(x, y); }
+  void ApplyTransposed(std::span<const float> y, std::span<float> x) const override { map_->ApplyTransposed(y, x); }
+
+  Sampling sampling_;
+  std::optional<IndexMap> map_;
+};
+
 // Interpolation along axes of a tensor, one after the other.
 class InterpolateOperator final : public LinearMap {
  public:
+  InterpolateOperator(Shape out, Sampling sampling) : LinearMap(std::move(out)), sampling_(std::move(sampling)) {}
+
+  absl::Status Prepare() override {
+    Shape x = sampling_.x;
+    for (size_t d = 0; d < x.size(); ++d) {
+      const Axis& axis = sampling_.axes[d];
+      if (!axis.changes()) continue;
+      const auto at = x.begin() + static_cast<int64_t>(d);
+      Step step{
+          .outer = NumElements(Shape(x.begin(), at)), .in = axis.in, .inner = NumElements(Shape(at + 1, x.end()))};
+      for (int64_t o = 0; o < axis.out; ++o) {
+        const float position = Position(sampling_.settings, axis, o);
+        step.taps.push_back(sampling_.settings.mode == "cubic" ? CubicTaps(sampling_.settings, axis, position)
+                                                               : LinearTaps(axis, position));
+      }
+      x[d] = axis.out;
+      steps_.push_back(std::move(step));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
   // A tensor of [outer, in, inner] becomes [outer, taps.size(), inner].
   struct Step {
     int64_t outer = 1;
@@ -108,9 +167,6 @@ class InterpolateOperator final : public LinearMap {
     int64_t in_size() const { return outer * in * inner; }
   };
 
-  InterpolateOperator(Shape out, std::vector<Step> steps) : LinearMap(std::move(out)), steps_(std::move(steps)) {}
-
- private:
   void Apply(std::span<const float> x, std::span<float> y) const override {
     FloatVector from(x.begin(), x.end());
     for (const Step& step : steps_) {
@@ -147,46 +203,18 @@ class InterpolateOperator final : public LinearMap {
     }
   }
 
+  Sampling sampling_;
   std::vector<Step> steps_;
 };
-
-MadeOperator MakeNearest(const Settings& settings, const std::vector<Axis>& axes, const std::vector<int64_t>& strides) {
-  Offsets offsets;
-  for (size_t d = 0; d < axes.size(); ++d) {
-    offsets.push_back(AllOffsets(axes[d].out, strides[d]));
-    for (int64_t o = 0; axes[d].changes() && o < axes[d].out; ++o) {
-      const int64_t index = Nearest(settings.nearest, Position(settings, axes[d], o));
-      offsets[d][o] = std::clamp<int64_t>(index, 0, axes[d].in - 1) * strides[d];
-    }
-  }
-  return MakeIndexMapOperator(offsets);
-}
-
-MadeOperator MakeInterpolate(const Settings& settings, const std::vector<Axis>& axes, Shape x) {
-  std::vector<InterpolateOperator::Step> steps;
-  for (size_t d = 0; d < axes.size(); ++d) {
-    if (!axes[d].changes()) continue;
-    InterpolateOperator::Step step{.outer = NumElements(Shape(x.begin(), x.begin() + d)),
-                                   .in = axes[d].in,
-                                   .inner = NumElements(Shape(x.begin() + d + 1, x.end()))};
-    for (int64_t o = 0; o < axes[d].out; ++o) {
-      const float position = Position(settings, axes[d], o);
-      step.taps.push_back(settings.mode == "cubic" ? CubicTaps(settings, axes[d], position)
-                                                   : LinearTaps(axes[d], position));
-    }
-    x[d] = axes[d].out;
-    steps.push_back(std::move(step));
-  }
-  return std::make_unique<InterpolateOperator>(std::move(x), std::move(steps));
-}
 
 MadeOperator Make(const Settings& settings, const std::vector<Axis>& axes, const Shape& x) {
   Shape out;
   for (const Axis& axis : axes) out.push_back(axis.out);
   BITPLAN_RETURN_IF_ERROR(CheckShape(out));
-  if (settings.mode == "nearest") return MakeNearest(settings, axes, RowMajorStrides(x));
+  Sampling sampling{.settings = settings, .axes = axes, .x = x};
+  if (settings.mode == "nearest") return std::make_unique<NearestOperator>(std::move(out), std::move(sampling));
   if (settings.mode == "linear" || settings.mode == "bilinear" || settings.mode == "cubic") {
-    return MakeInterpolate(settings, axes, x);
+    return std::make_unique<InterpolateOperator>(std::move(out), std::move(sampling));
   }
   return InvalidArgument("mode: got '{}', want nearest, linear or cubic", settings.mode);
 }

@@ -53,7 +53,8 @@ class SplitOperator final : public Operator {
 absl::StatusOr<std::vector<int64_t>> EqualParts(const OpRequest& request, int64_t size) {
   const auto num_outputs = static_cast<int64_t>(request.node.outputs.size());
   BITPLAN_ASSIGN_OR_RETURN(const int64_t count, IntAttribute(request.node, "num_outputs", num_outputs));
-  if (count < 1 || count > size) return InvalidArgument("num_outputs: got {}, want 1..{}", count, size);
+  if (count != num_outputs) return InvalidArgument("num_outputs: got {}, the node has {}", count, num_outputs);
+  if (count > size) return InvalidArgument("split: a size of {} cannot be cut into {} parts", size, count);
   const int64_t part = (size + count - 1) / count;
   std::vector<int64_t> parts(count, part);
   parts.back() = size - part * (count - 1);
@@ -73,6 +74,9 @@ absl::StatusOr<std::vector<int64_t>> SplitSizes(const OpRequest& request, int64_
     BITPLAN_ASSIGN_OR_RETURN(parts, ConstantInts(request, 1, "split"));
   }
   if (parts.empty()) return EqualParts(request, size);
+  if (parts.size() != request.node.outputs.size()) {
+    return InvalidArgument("split: got {} parts, the node has {} outputs", parts.size(), request.node.outputs.size());
+  }
   int64_t rest = size;
   for (const int64_t part : parts) {
     if (part < 1 || part > rest) return InvalidArgument("split: {} does not add up to {}", ToString(parts), size);

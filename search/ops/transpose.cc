@@ -43,11 +43,11 @@ MadeOperator MakeTranspose(const OpRequest& request) {
   for (const int64_t d : perm) out.push_back(x[d]);
   const std::vector<int64_t> x_strides = RowMajorStrides(x);
   const std::vector<int64_t> y_strides = RowMajorStrides(out);
-  Offsets from_x(x.size());
-  Offsets from_y(x.size());
+  Offsets from_x = WholeTensor(out);
+  Offsets from_y = WholeTensor(x);
   for (size_t d = 0; d < x.size(); ++d) {
-    from_x[d] = AllOffsets(out[d], x_strides[perm[d]]);
-    from_y[perm[d]] = AllOffsets(out[d], y_strides[d]);
+    from_x[d].step = x_strides[perm[d]];
+    from_y[perm[d]].step = y_strides[d];
   }
   return std::make_unique<TransposeOperator>(std::move(out), from_x, from_y);
 }

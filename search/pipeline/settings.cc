@@ -22,12 +22,14 @@ Json ToJson(const QuantizationOptions& options) {
 }
 
 Json ToJson(const SensitivityOptions& options) {
-  const auto& [method, loss, max_samples, seed, trace_relative_error, max_probes, eigenvalue_tolerance, max_iterations,
-               all_curvature] = options;
+  const auto& [method, loss, label_smoothing, max_samples, seed, trace_estimator, trace_relative_error, max_probes,
+               eigenvalue_tolerance, max_iterations, all_curvature] = options;
   return {{"method", method},
           {"loss", loss},
+          {"label_smoothing", label_smoothing},
           {"max_samples", max_samples},
           {"seed", seed},
+          {"trace_estimator", trace_estimator},
           {"trace_relative_error", trace_relative_error},
           {"max_probes", max_probes},
           {"eigenvalue_tolerance", eigenvalue_tolerance},

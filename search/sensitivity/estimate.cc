@@ -16,6 +16,7 @@
 #include "search/curvature/hessian.h"
 #include "search/quantization/quantizer.h"
 #include "search/sensitivity/method_table.h"
+#include "search/sensitivity/trace_estimators.h"
 
 namespace bitplan {
 
@@ -25,6 +26,10 @@ absl::Status Validate(const SensitivityOptions& options) {
     return InvalidArgument("sensitivity.method: '{}' takes its scores from a document, there is nothing to estimate",
                            options.method);
   }
+  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
+    return InvalidArgument("sensitivity.label_smoothing: got {}, want 0..1", options.label_smoothing);
+  }
+  BITPLAN_RETURN_IF_ERROR(sensitivity::FindTraceEstimator(options.trace_estimator).status());
   if (!(options.trace_relative_error > 0) || !std::isfinite(options.trace_relative_error)) {
     return InvalidArgument("sensitivity.trace_relative_error: got {}, want above 0", options.trace_relative_error);
   }
@@ -73,9 +78,12 @@ std::string_view BytesOf(std::span<const T> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
 }
 
-// Names everything a Hessian-vector product depends on. Loss and gradient stand in for graph and data: networks or
-// datasets that agree in all these bits but differ in curvature do not happen by accident.
-std::string CheckpointPrefix(const Objective& objective, const LossAndGradient& at_weights) {
+// Names everything a Hessian-vector product depends on. Outputs, loss and gradient stand in for graph and data:
+// networks or datasets that agree in all these bits but differ in curvature do not happen by accident. (Loss and
+// gradient alone say nothing of a label-free loss: both are zero.)
+absl::StatusOr<std::string> CheckpointPrefix(const Objective& objective, const LossAndGradient& at_weights,
+                                             const RunContext& context) {
+  BITPLAN_ASSIGN_OR_RETURN(const Tensor outputs, objective.Outputs({}, context));
   Sha256 digest;
   const std::vector<int64_t> sizes = {objective.num_samples(), objective.num_weights(),
                                       static_cast<int64_t>(objective.slices().size())};
@@ -85,6 +93,7 @@ std::string CheckpointPrefix(const Objective& objective, const LossAndGradient& 
   digest.Update(BytesOf(objective.weights()));
   digest.Update(BytesOf(std::span(&at_weights.loss, 1)));
   digest.Update(BytesOf(std::span(at_weights.gradient)));
+  digest.Update(BytesOf(std::span(outputs.data)));
   return "hessian/" + digest.FinishHex();
 }
 
@@ -123,14 +132,13 @@ absl::StatusOr<std::vector<std::vector<double>>> MeasurePerturbations(const Obje
 absl::Status MeasureTraces(const Objective& objective, const SensitivityOptions& options,
                            const std::string& checkpoint_prefix, std::vector<LayerCurvature>& curvature,
                            const RunContext& context) {
-  const ProbeOptions probes{.seed = options.seed,
-                            .relative_error = options.trace_relative_error,
-                            .min_probes = std::min(ProbeOptions{}.min_probes, options.max_probes),
-                            .max_probes = options.max_probes,
-                            .checkpoint_key = checkpoint_prefix};
-  BITPLAN_ASSIGN_OR_RETURN(
-      const std::vector<TraceEstimate> traces,
-      curvature::HutchinsonBlockTraces(HessianOperator::OfNetwork(objective), objective.slices(), probes, context));
+  BITPLAN_ASSIGN_OR_RETURN(const TraceEstimatorEntry estimator, FindTraceEstimator(options.trace_estimator));
+  const TraceOptions trace_options{.seed = options.seed,
+                                   .relative_error = options.trace_relative_error,
+                                   .max_probes = options.max_probes,
+                                   .checkpoint_key = checkpoint_prefix};
+  BITPLAN_ASSIGN_OR_RETURN(const std::vector<TraceEstimate> traces,
+                           estimator.estimate(objective, trace_options, context));
   for (size_t l = 0; l < traces.size(); ++l) curvature[l].trace = traces[l];
   return absl::OkStatus();
 }
@@ -188,8 +196,11 @@ absl::StatusOr<EigenvalueEstimate> MeasureNetworkEigenvalue(const Objective& obj
 absl::StatusOr<SensitivityTable> Estimate(const Graph& graph, const Dataset& data, const OptionTable& option_table,
                                           const SensitivityOptions& options, const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(Validate(options));
-  BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<Objective> objective,
-                           Objective::Create(graph, data, {.loss = options.loss, .max_samples = options.max_samples}));
+  BITPLAN_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Objective> objective,
+      Objective::Create(
+          graph, data,
+          {.loss = options.loss, .label_smoothing = options.label_smoothing, .max_samples = options.max_samples}));
   return Estimate(*objective, graph.layers, option_table, options, context);
 }
 
@@ -208,7 +219,7 @@ absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const Laye
   BITPLAN_ASSIGN_OR_RETURN(table.perturbation_sq, MeasurePerturbations(objective, layers, option_table, context));
   BITPLAN_ASSIGN_OR_RETURN(const LossAndGradient at_weights, objective.Gradient({}, context));
   table.base_loss = at_weights.loss;
-  const std::string prefix = CheckpointPrefix(objective, at_weights);
+  BITPLAN_ASSIGN_OR_RETURN(const std::string prefix, CheckpointPrefix(objective, at_weights, context));
   if (method.needs_traces || options.all_curvature) {
     BITPLAN_RETURN_IF_ERROR(MeasureTraces(objective, options, prefix, table.curvature, context));
   }

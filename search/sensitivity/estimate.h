@@ -16,15 +16,17 @@
 namespace bitplan {
 
 struct SensitivityOptions {
-  std::string method = "hawq_v2";      // a name of the method table
-  std::string loss = "auto";           // a name of the loss table, or auto
-  int64_t max_samples = 0;             // only the first so many calibration samples; 0: all
-  uint64_t seed = 0;                   // of probes and start vectors
-  double trace_relative_error = 0.1;   // wanted relative standard error of each layer's trace, see ProbeOptions
-  int64_t max_probes = 512;            // for the traces, all layers share a probe
-  double eigenvalue_tolerance = 0.01;  // relative residual, see PowerIterationOptions
-  int64_t max_iterations = 100;        // for each eigenvalue
-  bool all_curvature = false;          // also what the method does not need: traces, block and network eigenvalues
+  std::string method = "hawq_v2";  // a name of the method table
+  std::string loss = "auto";       // a name of the loss table, or auto
+  double label_smoothing = 0;      // share of each label that is spread over all classes; cross_entropy only, 0..1
+  int64_t max_samples = 0;         // only the first so many calibration samples; 0: all
+  uint64_t seed = 0;               // of probes and start vectors
+  std::string trace_estimator = "gauss_newton";  // a name of TraceEstimators()
+  double trace_relative_error = 0.05;            // wanted relative standard error of each layer's trace
+  int64_t max_probes = 512;                      // most work for the traces, in passes over all samples
+  double eigenvalue_tolerance = 0.01;            // relative residual, see PowerIterationOptions
+  int64_t max_iterations = 100;                  // for each eigenvalue
+  bool all_curvature = false;  // also what the method does not need: traces, block and network eigenvalues
 };
 absl::Status Validate(const SensitivityOptions& options);
 
@@ -32,8 +34,7 @@ namespace sensitivity {
 
 // Scores every option of every layer by options.method; measures the curvature the method needs on the way.
 //
-// Cost:        traces: up to max_probes products with the whole Hessian; eigenvalues: up to max_iterations products
-//              with each layer's block.
+// Cost:        traces: that of the estimator; eigenvalues: up to max_iterations products with each layer's block.
 // Errors:      kInvalidArgument (options, data that does not fit, non-finite weights or curvature, tables that
 // disagree),
 //              kNotFound (method, scheme), kUnimplemented (ops, losses), kCancelled, kDeadlineExceeded.

@@ -9,6 +9,7 @@
 #include "search/plan/exporter_table.h"
 #include "search/quantization/quantizer_table.h"
 #include "search/sensitivity/method_table.h"
+#include "search/sensitivity/trace_estimators.h"
 #include "server/service/services.h"
 
 namespace bitplan::service {
@@ -42,6 +43,9 @@ void AddVocabulary(v1::Capabilities& message) {
   for (const Resource resource : kResources) Add(ToString(resource), BaseUnit(resource), message.mutable_resources());
   for (const auto& entry : allocation::Solvers()) Add(entry.name, entry.promise, message.mutable_solvers());
   for (const auto& entry : ops::LossTable()) Add(entry.name, entry.definition, message.mutable_losses());
+  for (const auto& entry : sensitivity::TraceEstimators()) {
+    Add(entry.name, fmt::format("{} ({})", entry.summary, entry.source), message.mutable_trace_estimators());
+  }
   for (const auto& entry : plan::Exporters()) Add(entry.name, entry.summary, message.mutable_export_formats());
   for (const auto& entry : ops::OpTable()) {
     Add(entry.name, fmt::format("opset {}..{}", entry.min_opset, entry.max_opset), message.mutable_operators());

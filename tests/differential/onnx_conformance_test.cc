@@ -146,7 +146,7 @@ absl::StatusOr<Program> Lowered(Program program, const NodeTest& test) {
   };
   if (std::ranges::none_of(program.graph.nodes, is_lowered)) return program;
   for (const auto& output : test.model.graph().output()) program.graph.outputs.push_back(program.Id(output.name()));
-  BITPLAN_ASSIGN_OR_RETURN(program.graph, ops::LowerAll(std::move(program.graph), 1));
+  BITPLAN_ASSIGN_OR_RETURN(program.graph, ops::LowerAll(std::move(program.graph)));
   for (size_t i = 0; i < program.graph.outputs.size(); ++i) {
     program.ids[test.model.graph().output(static_cast<int>(i)).name()] = program.graph.outputs[i];
   }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <memory>
@@ -10,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "search/curvature/gauss_newton.h"
 #include "search/curvature/hessian.h"
 #include "search/curvature/hutchinson.h"
 #include "search/curvature/power_iteration.h"
@@ -18,6 +21,7 @@
 #include "search/quantization/options.h"
 #include "search/quantization/quantizer.h"
 #include "search/sensitivity/estimate.h"
+#include "search/sensitivity/trace_estimators.h"
 #include "tests/testing/golden_file.h"
 
 namespace bitplan {
@@ -119,9 +123,120 @@ TEST_P(Fmnist, TopEigenvaluesAgreeWithinTheResidual) {
   EXPECT_NEAR(top->value, expected, top->residual + 1e-4 * expected);
 }
 
+// The perturbations that the golden values belong to: [layer][bits 2, 3, 4, 8].
+constexpr auto kGoldenBits = std::to_array({2, 3, 4, 8});
+curvature::Perturbations GoldenPerturbations(const Graph& graph) {
+  curvature::Perturbations perturbations;
+  for (size_t l = 0; l < graph.layers.layers.size(); ++l) {
+    const Tensor& weight = std::get<Tensor>(graph.values[graph.layer_weights[l].weight].constant);
+    auto& of_layer = perturbations.emplace_back();
+    for (const int bits : kGoldenBits) {
+      const Option option{.weight_bits = bits, .granularity = Granularity::kPerChannel};
+      of_layer.push_back(quantization::Perturb(weight, graph.layers.layers[l].output_channel_axis, option)->delta);
+    }
+  }
+  return perturbations;
+}
+
+TEST_P(Fmnist, FirstAndSecondOrderTermsAreThoseOfPyTorch) {
+  const TrainedNetwork network = Load(std::string(GetParam()));
+  const auto objective = Objective::Create(network.graph, network.data, {});
+  ASSERT_TRUE(objective.ok()) << objective.status();
+  const auto gradient = (*objective)->Gradient({}, {.num_threads = 2});
+  ASSERT_TRUE(gradient.ok()) << gradient.status();
+  const curvature::Perturbations perturbations = GoldenPerturbations(network.graph);
+  for (size_t i = 0; i < network.index_of.size(); ++i) {
+    const Json& golden = network.golden["layers"][i];
+    if (!golden.contains("quant")) continue;
+    const int l = network.index_of[i];
+    const auto [offset, size] = (*objective)->slices()[l];
+    for (size_t o = 0; o < kGoldenBits.size(); ++o) {
+      const Json& expected = golden["quant"][std::to_string(kGoldenBits[o])];
+      const std::vector<float>& d = perturbations[l][o];
+      std::vector<double> product(size);
+      ASSERT_TRUE((*objective)->HessianVectorProduct(d, l, product, {.num_threads = 2}).ok());
+      double first = 0;
+      double second = 0;
+      double norms = 0;
+      for (int64_t k = 0; k < size; ++k) {
+        first += gradient->gradient[offset + k] * d[k];
+        second += product[k] * d[k];
+        norms += std::abs(product[k] * d[k]);
+      }
+      EXPECT_NEAR(first, expected["grad_dot_delta"].get<double>(), 1e-3 * std::abs(first) + 1e-6) << golden["name"];
+      EXPECT_NEAR(second / 2, expected["half_dHd"].get<double>(), 1e-4 * norms) << golden["name"] << kGoldenBits[o];
+    }
+  }
+}
+
+// The Hessian's own traces, however they are split.
+TEST_P(Fmnist, SplitTracesAgreeWithinFourStandardErrors) {
+  const TrainedNetwork network = Load(std::string(GetParam()));
+  const auto objective = Objective::Create(network.graph, network.data, {});
+  ASSERT_TRUE(objective.ok()) << objective.status();
+  const auto traces =
+      sensitivity::FindTraceEstimator("hessian_split")
+          ->estimate(**objective, {.seed = 3, .relative_error = 0.05, .max_probes = 64}, {.num_threads = 2});
+  ASSERT_TRUE(traces.ok()) << traces.status();
+  for (size_t i = 0; i < network.index_of.size(); ++i) {
+    const Json& golden = network.golden["layers"][i];
+    if (!golden.contains("hessian_trace")) continue;
+    const TraceEstimate& trace = (*traces)[network.index_of[i]];
+    const double expected = golden["hessian_trace"];
+    const double error = std::hypot(trace.standard_error, golden["hessian_trace_stderr"].get<double>());
+    EXPECT_NEAR(trace.trace, expected, 4 * error + 1e-4 * expected) << golden["name"];
+    EXPECT_TRUE(trace.converged) << golden["name"];
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Networks, Fmnist,
                          ::testing::Values("fmnist_resnet8", "fmnist_mobilenet", "fmnist_mobilenet_bn", "fmnist_vit"),
                          [](const auto& info) { return std::string(info.param); });
+
+// Piecewise linear: the Gauss-Newton blocks are those of the Hessian, traces and forms alike.
+TEST(FmnistResnet8, ExactGaussNewtonIsTheHessian) {
+  const TrainedNetwork network = Load("fmnist_resnet8");
+  const auto objective = Objective::Create(network.graph, network.data, {});
+  ASSERT_TRUE(objective.ok()) << objective.status();
+  const auto exact =
+      curvature::EstimateGaussNewton(**objective, GoldenPerturbations(network.graph),
+                                     {.sampling = GaussNewtonOptions::Sampling::kNever}, {.num_threads = 2});
+  ASSERT_TRUE(exact.ok()) << exact.status();
+  for (size_t i = 0; i < network.index_of.size(); ++i) {
+    const Json& golden = network.golden["layers"][i];
+    if (!golden.contains("hessian_trace")) continue;
+    const int l = network.index_of[i];
+    const double trace = golden["hessian_trace"];
+    EXPECT_NEAR(exact->traces[l].trace, trace, 1e-4 * trace) << golden["name"];
+    for (size_t o = 0; o < kGoldenBits.size(); ++o) {
+      const double half = golden["quant"][std::to_string(kGoldenBits[o])]["half_dHd"];
+      EXPECT_NEAR(exact->forms[l][o].value / 2, half, 1e-3 * half) << golden["name"] << kGoldenBits[o];
+    }
+  }
+}
+
+// d'Gd does not depend on how batch normalization is folded, though traces do: scaling a channel by s scales its
+// perturbation by s and its gradient by 1 / s.
+TEST(FmnistMobilenet, FormsAreTheSameWithBatchNormalizationFoldedOrKept) {
+  const auto estimate = [](const std::string& name) {
+    const TrainedNetwork network = Load(name);
+    const auto objective = Objective::Create(network.graph, network.data, {.max_samples = 32});
+    return curvature::EstimateGaussNewton(**objective, GoldenPerturbations(network.graph),
+                                          {.sampling = GaussNewtonOptions::Sampling::kNever}, {.num_threads = 2});
+  };
+  const auto folded = estimate("fmnist_mobilenet");
+  const auto kept = estimate("fmnist_mobilenet_bn");
+  ASSERT_TRUE(folded.ok() && kept.ok());
+  double largest = 0;
+  for (size_t l = 0; l < folded->traces.size(); ++l) {
+    for (size_t o = 0; o < kGoldenBits.size(); ++o) {
+      EXPECT_NEAR(kept->forms[l][o].value, folded->forms[l][o].value, 1e-4 * folded->forms[l][o].value)
+          << l << " " << o;
+    }
+    largest = std::max(largest, std::abs(kept->traces[l].trace / folded->traces[l].trace - 1));
+  }
+  EXPECT_GT(largest, 0.3);
+}
 
 TEST(FmnistResnet8, SameSeedSameBitsOnOneTwoAndFourThreads) {
   const TrainedNetwork network = Load("fmnist_resnet8");

@@ -829,6 +829,7 @@ TEST(System, TellsVersionAndVocabulary) {
   EXPECT_THAT(names(capabilities.methods()), ::testing::IsSupersetOf({"hawq_v1", "hawq_v2", "given"}));
   EXPECT_THAT(names(capabilities.schemes()), ::testing::IsSupersetOf({"symmetric", "affine"}));
   EXPECT_THAT(names(capabilities.operators()), ::testing::IsSupersetOf({"Conv", "Gemm", "Relu"}));
+  EXPECT_THAT(names(capabilities.trace_estimators()), ::testing::IsSupersetOf({"gauss_newton", "hutchinson"}));
   EXPECT_THAT(names(capabilities.losses()), ::testing::IsSupersetOf({"cross_entropy", "mean_squared_error"}));
   EXPECT_THAT(names(capabilities.export_formats()), ::testing::IsSupersetOf({"json", "csv"}));
   EXPECT_EQ(capabilities.limits().max_page_size(), 1000);

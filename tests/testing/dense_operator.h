@@ -3,6 +3,7 @@
 
 #include <Eigen/Dense>
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -57,6 +58,39 @@ inline Eigen::MatrixXd RandomDecaying(int n, double decay, uint64_t seed) {
   const Eigen::MatrixXd matrix = basis * eigenvalues.asDiagonal() * basis.transpose();
   return (matrix + matrix.transpose()) / 2;
 }
+
+// Symmetric with the given eigenvalues in a random basis.
+inline Eigen::MatrixXd WithSpectrum(const Eigen::VectorXd& eigenvalues, uint64_t seed) {
+  const auto n = static_cast<int>(eigenvalues.size());
+  const Eigen::MatrixXd basis = Eigen::HouseholderQR<Eigen::MatrixXd>(RandomSymmetric(n, seed)).householderQ();
+  const Eigen::MatrixXd matrix = basis * eigenvalues.asDiagonal() * basis.transpose();
+  return (matrix + matrix.transpose()) / 2;
+}
+
+// diag(d) + u u' with d_i in [-1, 1] and u_i of order 1/sqrt(n), for dimensions at which a dense matrix is too large.
+class DiagonalPlusRankOne final : public LinearOperator {
+ public:
+  DiagonalPlusRankOne(int64_t n, uint64_t seed) : diagonal_(n), u_(n) {
+    Rng rng(seed, 0);
+    for (int64_t i = 0; i < n; ++i) {
+      diagonal_[i] = 2 * rng.NextUniform() - 1;
+      u_[i] = 2 * rng.NextGaussian() / std::sqrt(static_cast<double>(n));
+    }
+  }
+
+  int64_t dimension() const override { return diagonal_.size(); }
+  absl::Status Apply(std::span<const float> v, std::span<double> out, const RunContext& /*context*/) const override {
+    const Eigen::VectorXd x = Eigen::Map<const Eigen::VectorXf>(v.data(), std::ssize(v)).cast<double>();
+    Eigen::Map<Eigen::VectorXd>(out.data(), std::ssize(out)) = diagonal_.cwiseProduct(x) + u_ * u_.dot(x);
+    return absl::OkStatus();
+  }
+
+  double trace() const { return diagonal_.sum() + u_.squaredNorm(); }
+
+ private:
+  Eigen::VectorXd diagonal_;
+  Eigen::VectorXd u_;
+};
 
 }  // namespace bitplan::testing
 

@@ -7,6 +7,7 @@
 
 #include "search/base/check.h"
 #include "search/ops/find_layers.h"
+#include "search/ops/lowering.h"
 
 namespace bitplan::testing {
 namespace {
@@ -43,6 +44,12 @@ ValueId GraphBuilder::AddValue(const std::string& name) {
 ValueId GraphBuilder::Input(const std::string& name, Shape shape) {
   const ValueId id = AddValue(name);
   graph_.inputs.push_back({.value = id, .shape = std::move(shape)});
+  return id;
+}
+
+ValueId GraphBuilder::IntegerInput(const std::string& name, Shape shape) {
+  const ValueId id = Input(name, std::move(shape));
+  graph_.values[id].integer = true;
   return id;
 }
 
@@ -204,8 +211,108 @@ NetworkFixture SequenceNet() {
   return {.name = "SequenceNet", .graph = b.Build(y), .data = RandomRegression(4, {3, 12}, {3, 4}, 16)};
 }
 
+NetworkFixture TransformerNet() {
+  GraphBuilder b(20);
+  const ValueId x = b.Input("x", {kDynamic, 4, 6});
+  const auto product = [&](ValueId in, const std::string& name, Shape shape) {
+    return b.Node("MatMul", {in, b.RandomWeight(name, std::move(shape))});
+  };
+  // Pre-norm attention: queries, keys and values from one product, cut apart; a position sees those before it.
+  ValueId y =
+      b.Node("LayerNormalization", {x, b.RandomFloats("norm1.scale", {6}, 1), b.RandomFloats("norm1.bias", {6}, 0.3)});
+  const auto qkv = b.NodeWithOutputs("Split", {product(y, "qkv.weight", {6, 18})}, {{"axis", int64_t{2}}}, 3);
+  y = b.Node("MatMul", {qkv[0], b.Node("Transpose", {qkv[1]}, {{"perm", List{0, 2, 1}}})});
+  const ValueId mask = b.Ints("mask", {1, 4, 4}, {1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1});
+  y = b.Node("Where", {mask, b.Node("Div", {y, b.Floats("scale", {}, {2.4F})}), b.Floats("closed", {}, {-1e4F})});
+  y = b.Node("MatMul", {b.Node("Softmax", {y}), qkv[2]});
+  const ValueId attended = b.Node("Add", {x, product(y, "out.weight", {6, 6})});
+  // Root mean square normalisation by its parts, a gated feed-forward step.
+  y = b.Node("ReduceMean", {b.Node("Pow", {attended, b.Floats("two", {}, {2})}), b.Ints("axes", {-1})});
+  y = b.Node("Sqrt", {b.Node("Add", {y, b.Floats("epsilon", {}, {1e-5F})})});
+  y = b.Node("Mul", {b.Node("Div", {attended, y}), b.RandomFloats("norm2.scale", {6}, 1)});
+  const auto gated = b.NodeWithOutputs("Split", {product(y, "up.weight", {6, 10})},
+                                       {{"axis", int64_t{-1}}, {"num_outputs", int64_t{2}}}, 2);
+  y = b.Node("Mul", {b.Node("Gelu", {gated[0]}, {{"approximate", std::string("tanh")}}), gated[1]});
+  y = b.Node("Add", {attended, product(y, "down.weight", {5, 6})});
+  y = b.Node("Gather", {y, b.Ints("last", Shape{}, List{-1})}, {{"axis", int64_t{1}}});
+  y = b.Node("Gemm", {y, b.RandomWeight("fc.weight", {3, 6})}, {{"transB", int64_t{1}}});
+  return {.name = "TransformerNet", .graph = b.Build(y), .data = RandomClassification(4, {4, 6}, 3, 17)};
+}
+
+NetworkFixture UpscalingNet() {
+  GraphBuilder b(21);
+  const ValueId x = b.Input("x", {kDynamic, 2, 5, 4});
+  ValueId y = b.Node("Pad", {x, b.Ints("pads", {0, 0, 1, 1, 0, 0, 1, 1})}, {{"mode", std::string("reflect")}});
+  y = b.Node("Conv", {y, b.RandomWeight("conv1.weight", {4, 2, 3, 3})});
+  y = b.Node("GroupNormalization", {y, b.RandomFloats("norm1.scale", {4}, 1), b.RandomFloats("norm1.bias", {4}, 0.3)},
+             {{"num_groups", int64_t{2}}});
+  y = b.Node("Celu", {y}, {{"alpha", 0.5F}});
+  y = b.Node("Conv", {y, b.RandomWeight("conv2.weight", {4, 4, 1, 1})});
+  y = b.Node("InstanceNormalization",
+             {y, b.RandomFloats("norm2.scale", {4}, 1), b.RandomFloats("norm2.bias", {4}, 0.3)});
+  y = b.Node("LRN", {b.Node("Mish", {y})}, {{"size", int64_t{3}}, {"alpha", 0.5F}});
+  y = b.Node("DepthToSpace", {y}, {{"blocksize", int64_t{2}}});
+  y = b.Node("Mean", {y, b.Node("Tile", {b.Node("ReduceMean", {y, b.Ints("mean axes", {1, 2, 3})}),
+                                         b.Ints("repeats", {1, 1, 10, 8})})});
+  y = b.Node("Slice",
+             {y, b.Ints("starts", {-1, 0}), b.Ints("ends", {-9, 8}), b.Ints("axes", {2, 3}), b.Ints("steps", {-2, 3})});
+  return {.name = "UpscalingNet", .graph = b.Build(y), .data = RandomRegression(3, {2, 5, 4}, {1, 4, 3}, 18)};
+}
+
+// Operators that other nodes stand for, replaced; with layers.
+Graph Lowered(const Graph& graph) {
+  Graph lowered = ops::LowerAll(graph).value();
+  BITPLAN_CHECK(ops::FindLayers(lowered).ok());
+  BITPLAN_CHECK(CheckInvariants(lowered).ok());
+  return lowered;
+}
+
+NetworkFixture RecurrentNet() {
+  GraphBuilder b(14);
+  const ValueId x = b.Input("x", {kDynamic, 4, 3});
+  const ValueId by_time = b.Node("Transpose", {x}, {{"perm", List{1, 0, 2}}});
+  ValueId y = b.Node("LSTM",
+                     {by_time, b.RandomFloats("lstm.w", {2, 8, 3}, 0.5), b.RandomFloats("lstm.r", {2, 8, 2}, 0.5),
+                      b.RandomFloats("lstm.b", {2, 16}, 0.3)},
+                     {{"hidden_size", int64_t{2}}, {"direction", std::string("bidirectional")}});
+  y = b.Node("Reshape", {b.Node("Transpose", {y}, {{"perm", List{0, 2, 1, 3}}}), b.Ints("joined", {4, -1, 4})});
+  y = b.Node("GRU",
+             {y, b.RandomFloats("gru.w", {1, 6, 4}, 0.5), b.RandomFloats("gru.r", {1, 6, 2}, 0.5),
+              b.RandomFloats("gru.b", {1, 12}, 0.3)},
+             {{"hidden_size", int64_t{2}}, {"direction", std::string("reverse")}});
+  y = b.Node("Squeeze", {y, b.Ints("direction", {1})});
+  const auto last =
+      b.NodeWithOutputs("RNN", {y, b.RandomFloats("rnn.w", {1, 3, 2}, 0.5), b.RandomFloats("rnn.r", {1, 3, 3}, 0.5)},
+                        {{"hidden_size", int64_t{3}}}, 2);
+  y = b.Node("Squeeze", {last[1], b.Ints("direction", {0})});
+  return {.name = "RecurrentNet",
+          .graph = Lowered(b.BuildWithoutLayers(y)),
+          .data = RandomClassification(4, {4, 3}, 3, 19)};
+}
+
+NetworkFixture TokenNet() {
+  GraphBuilder b;
+  const ValueId ids = b.IntegerInput("ids", {kDynamic, 4});
+  ValueId y = b.Node("Gather", {b.RandomFloats("tokens.weight", {7, 5}, 1), ids});
+  y = b.Node("Add", {y, b.RandomFloats("positions", {4, 5}, 0.5)});
+  y = b.Node("Einsum", {y, b.RandomFloats("heads.weight", {5, 2, 3}, 0.5)},
+             {{"equation", std::string("btd,dhk->bhtk")}});
+  const ValueId scores = b.Node("Einsum", {y, y}, {{"equation", std::string("bhik,bhjk->bhij")}});
+  y = b.Node("Einsum", {b.Node("Softmax", {scores}), y}, {{"equation", std::string("bhij,bhjk->bihk")}});
+  y = b.Node("Tanh", {b.Node("ReduceMean", {y}, {{"axes", List{1}}, {"keepdims", int64_t{0}}})});
+  y = b.Node("ConvTranspose", {y, b.RandomWeight("up.weight", {2, 2, 2})}, {{"strides", List{2}}});
+  y = b.Node("Resize", {y, kNoValue, b.Floats("scales", {3}, {1, 1, 0.5F})}, {{"mode", std::string("linear")}});
+  y = b.Node("Gemm", {b.Node("Flatten", {y}), b.RandomWeight("fc.weight", {6, 3})});
+  NetworkFixture net{
+      .name = "TokenNet", .graph = Lowered(b.BuildWithoutLayers(y)), .data = RandomClassification(5, {4}, 3, 20)};
+  Rng rng(21, 0);
+  for (float& id : net.data.inputs[0].values.data) id = static_cast<float>(rng.NextBelow(7));
+  return net;
+}
+
 std::vector<NetworkFixture> AllNetworks() {
-  return {TanhMlp(), SmoothConvNet(), KinkedConvNet(), SharedWeightNet(), AttentionNet(), SequenceNet()};
+  return {TanhMlp(),     SmoothConvNet(),  KinkedConvNet(), SharedWeightNet(), AttentionNet(),
+          SequenceNet(), TransformerNet(), UpscalingNet(),  RecurrentNet(),    TokenNet()};
 }
 
 }  // namespace bitplan::testing

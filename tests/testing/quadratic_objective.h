@@ -2,6 +2,7 @@
 #define BITPLAN_TESTS_TESTING_QUADRATIC_OBJECTIVE_H_
 
 #include <Eigen/Dense>
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <optional>
@@ -42,16 +43,27 @@ class QuadraticObjective final : public Objective {
     const Eigen::VectorXd gradient = matrix_ * w;
     return LossAndGradient{.loss = *Loss(weights, context), .gradient = {gradient.begin(), gradient.end()}};
   }
-  absl::Status HessianVectorProduct(std::span<const float> v, std::optional<int> layer, std::span<double> out,
-                                    const RunContext& /*context*/) const override {
+  // All of the curvature is the outputs' in a quadratic form: G is A, too.
+  absl::Status VectorProduct(CurvatureMatrix matrix, std::span<const float> v, std::optional<int> layer,
+                             std::span<double> out, const RunContext& /*context*/) const override {
+    std::ranges::fill(out, 0.0);
+    if (matrix == CurvatureMatrix::kRemainder) return absl::OkStatus();
     ++num_products;
     const WeightSlice slice = layer ? slices_[*layer] : WeightSlice{.offset = 0, .size = num_weights()};
     const Eigen::VectorXd product = matrix_.block(slice.offset, slice.offset, slice.size, slice.size) * ToVector(v);
     std::copy(product.begin(), product.end(), out.begin());
     return absl::OkStatus();
   }
-  absl::StatusOr<Tensor> Outputs(std::span<const float> /*weights*/, const RunContext& /*context*/) const override {
+  int64_t num_outputs() const override { return 1; }
+  absl::StatusOr<std::vector<double>> OutputCurvatureTraces(const RunContext& /*context*/) const override {
     return absl::UnimplementedError("a quadratic form has no outputs");
+  }
+  absl::Status PullBack(std::span<const OutputFactor> /*factors*/, PullBackVisitor& /*visitor*/,
+                        const RunContext& /*context*/) const override {
+    return absl::UnimplementedError("a quadratic form has no outputs");
+  }
+  absl::StatusOr<Tensor> Outputs(std::span<const float> /*weights*/, const RunContext& /*context*/) const override {
+    return Tensor{.shape = {1, 1}, .data = {static_cast<float>(*Loss({}, {}))}};
   }
 
   mutable std::atomic<int64_t> num_products = 0;

@@ -102,8 +102,10 @@ TEST(ConvertMeasureConfig, RoundTrip) {
       .weight_bits = {8, 3}, .activation_bits = 4, .schemes = {"affine"}, .granularities = {Granularity::kPerTensor}};
   const SensitivityOptions sensitivity{.method = "hawq_v1",
                                        .loss = "mean_squared_error",
+                                       .label_smoothing = 0.125,
                                        .max_samples = 12,
                                        .seed = std::numeric_limits<uint64_t>::max(),
+                                       .trace_estimator = "hutchinson",
                                        .trace_relative_error = 0.25,
                                        .max_probes = 99,
                                        .eigenvalue_tolerance = 0.5,

@@ -200,7 +200,6 @@ TEST(ParseNpz, RefusesDataThatDoesNotFitTogether) {
   const Array images = FilledArray({4, 2}, 1);
   const Array labels = CountingLabels(4, 3);
   ExpectInvalid(ParseNpz(MakeNpzOf({{"labels", labels}})), "no input array");
-  ExpectInvalid(ParseNpz(MakeNpzOf({{"images", images}})), "neither 'labels' nor 'targets'");
   ExpectInvalid(ParseNpz(MakeNpzOf({{"images", images}, {"labels", labels}, {"targets", labels}})),
                 "both 'labels' and 'targets'");
   ExpectInvalid(ParseNpz(MakeNpzOf({{"images", images}, {"labels", CountingLabels(5, 3)}})),
@@ -221,8 +220,19 @@ TEST(ParseNpz, RefusesBadValues) {
   Array labels = CountingLabels(4, 3);
   std::get<std::vector<int64_t>>(labels.data)[2] = -1;
   ExpectInvalid(ParseNpz(MakeNpzOf({{"x", FilledArray({4}, 1)}, {"labels", labels}})), "element 2 is -1");
+}
+
+TEST(ParseNpz, TakesLabelsOfTokensWithPaddingAndNoLabelsAtAll) {
+  Array labels = CountingLabels(4, 3);
+  std::get<std::vector<int64_t>>(labels.data)[2] = kIgnoredLabel;
   labels.shape = {2, 2};
-  ExpectInvalid(ParseNpz(MakeNpzOf({{"x", FilledArray({2}, 1)}, {"labels", labels}})), "want [N]");
+  const auto tokens = ParseNpz(MakeNpzOf({{"x", FilledArray({2}, 1)}, {"labels", labels}}));
+  ASSERT_TRUE(tokens.ok()) << tokens.status();
+  EXPECT_THAT(std::get<ClassLabels>(tokens->targets), ElementsAre(0, 1, -100, 0));
+  EXPECT_EQ(tokens->num_samples, 2);
+  const auto none = ParseNpz(MakeNpzOf({{"x", FilledArray({2}, 1)}}));
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(none->targets));
 }
 
 }  // namespace

@@ -245,11 +245,15 @@ TEST(ObjectiveCreate, RefusesOptionsOutOfRange) {
   ExpectInvalid(Refused(net.graph, net.data, {.max_cache_bytes = -1}), "max_cache_bytes: got -1");
 }
 
-TEST(ObjectiveCreate, ClassLabelsWantOneRowOfLogitsASample) {
+TEST(ObjectiveCreate, ClassLabelsWantARowOfLogitsEach) {
   testing::GraphBuilder b;
   const ValueId x = b.Input("x", {kDynamic, 2, 4});
   const Graph rank_three = b.Build(b.Node("MatMul", {x, b.RandomWeight("w", {4, 3})}));
-  ExpectInvalid(Refused(rank_three, testing::RandomClassification(4, {2, 4}, 3, 1)), "want [N, classes]");
+  ExpectInvalid(Refused(rank_three, testing::RandomClassification(4, {2, 4}, 3, 1)),
+                "dataset.labels: got 4, want 8 for the network's output [4, 2, 3]");
+  Dataset tokens = testing::RandomClassification(4, {2, 4}, 3, 1);
+  tokens.targets = ClassLabels{0, 1, 2, 0, -100, 1, 2, 0};
+  EXPECT_TRUE(Refused(rank_three, tokens).ok());
 }
 
 TEST(ObjectiveCreate, OutputMustKeepTheSamplesApart) {

@@ -74,7 +74,7 @@ const Shape kImage = {2, 4, 8, 8};
 
 std::vector<Refusal> Refusals() {
   return {
-      {"UnknownOp", "Einsum", {{2, 3}}, {}, kUnsupported, "the operator is not supported"},
+      {"UnknownOp", "Hardmax", {{2, 3}}, {}, kUnsupported, "the operator is not supported"},
       {"OpsetTooOld", "Add", {{2}, {2}}, {}, kUnsupported, "opset 6 is not supported, want 7..23", {}, 6},
       {"OpsetTooNew", "Relu", {{2}}, {}, kUnsupported, "opset 99 is not supported", {}, 99},
       {"TooFewInputs", "Add", {{2}}, {}, kInvalid, "input 1 is missing"},
@@ -232,9 +232,10 @@ std::vector<Refusal> Refusals() {
       {"SliceComputed", "Slice", {{5}, {1}, {1}}, {}, kUnsupported, "starts: computed at run time"},
       {"GatherRange", "Gather", {{4, 3}}, {}, kInvalid, "indices: got 4, want -4..3", Ints({0, 4})},
       {"GatherComputed", "Gather", {{4, 3}, {2}}, {}, kUnsupported, "indices: computed at run time"},
-      {"SplitSum", "Split", {{6}}, {}, kInvalid, "split: [2, 3] does not add up to 6", Ints({2, 3})},
-      {"SplitOverflow", "Split", {{6}}, {}, kInvalid, "does not add up", Ints({int64_t{1} << 62, int64_t{1} << 62})},
-      {"SplitUneven", "Split", {{6}}, {{"num_outputs", int64_t{4}}}, kInvalid, "cannot be cut into 4 parts"},
+      {"SplitSum", "Split", {{6}}, {}, kInvalid, "split: [5] does not add up to 6", Ints({5})},
+      {"SplitOverflow", "Split", {{6}}, {}, kInvalid, "does not add up", Ints({int64_t{1} << 62})},
+      {"SplitParts", "Split", {{6}}, {}, kInvalid, "split: got 2 parts, the node has 1 outputs", Ints({2, 4})},
+      {"SplitOutputs", "Split", {{6}}, {{"num_outputs", int64_t{4}}}, kInvalid, "num_outputs: got 4, the node has 1"},
       {"ExpandShape", "Expand", {{2, 3}}, {}, kInvalid, "do not broadcast", Ints({2, 4})},
       {"ExpandHuge", "Expand", {{1}}, {}, kTooLarge, "more than", Ints({int64_t{1} << 40, int64_t{1} << 40})},
       {"TileLength", "Tile", {{2, 3}}, {}, kInvalid, "repeats: got 1 entries, want 2", Ints({2})},
@@ -301,6 +302,13 @@ std::vector<Refusal> Refusals() {
        kInvalid,
        "mode: got 'wrap', want constant, edge, reflect or (from opset 19) wrap",
        Ints({0, 0, 0, 1})},
+      {"PadHugeMirror",
+       "Pad",
+       {{2, 3}},
+       {{"mode", std::string("reflect")}},
+       kTooLarge,
+       "pads: size 1 of [2, 3] becomes more than",
+       Ints({0, 1 << 28, 0, 0})},
       {"PadLength", "Pad", {{2, 3}}, {}, kInvalid, "pads: got 3 entries, want 4", Ints({0, 0, 1})},
       {"PadNothingLeft", "Pad", {{2, 3}}, {}, kInvalid, "becomes 0", Ints({0, -2, 0, -1})},
       {"PadHuge", "Pad", {{2, 3}}, {}, kTooLarge, "more than", Ints({int64_t{1} << 62, int64_t{1} << 62, 0, 0})},
@@ -356,6 +364,15 @@ TEST(MakeOperator, RefusesStatisticsOfLayerNormalization) {
   const absl::Status status = InferShapes(builder.BuildWithoutLayers(outputs[0]), 1).status();
   EXPECT_EQ(status.code(), kUnsupported);
   EXPECT_THAT(MessageOf(status), HasSubstr("outputs[1]: statistics are not computed"));
+}
+
+TEST(Split, WantsEqualPartsThatFit) {
+  for (const auto& [opset, message] :
+       std::vector<std::pair<int64_t, std::string>>{{13, "split: a size of 5 cannot be cut into 3 parts"}, {18, ""}}) {
+    GraphBuilder builder(opset);
+    const auto outputs = builder.NodeWithOutputs("Split", {builder.Input("x", {5})}, {}, 3);
+    EXPECT_THAT(MessageOf(InferShapes(builder.BuildWithoutLayers(outputs[0]), 1).status()), HasSubstr(message));
+  }
 }
 
 // Outputs that nobody reads are not computed, and count as zero in the gradient.

@@ -126,8 +126,10 @@ TEST(MeasurementDigest, DependsOnEveryIngredient) {
   for (const auto& options : quantizations) digests.insert(MeasurementDigest(a, a, options, {}));
   const std::vector<SensitivityOptions> sensitivities = {{.method = "hawq_v1"},
                                                          {.loss = "cross_entropy"},
+                                                         {.label_smoothing = 0.1},
                                                          {.max_samples = 1},
                                                          {.seed = 1},
+                                                         {.trace_estimator = "hutchinson"},
                                                          {.trace_relative_error = 0.2},
                                                          {.max_probes = 3},
                                                          {.eigenvalue_tolerance = 0.02},

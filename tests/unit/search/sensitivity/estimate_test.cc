@@ -45,9 +45,15 @@ struct Example {
   }
 };
 
+// A quadratic form has no outputs to pull factors back from.
+const SensitivityOptions kHutchinson{.trace_estimator = "hutchinson", .trace_relative_error = 0.1};
+
 // All of it, tightly: a few thousand products of a 38 x 38 matrix.
-const SensitivityOptions kTight{
-    .trace_relative_error = 0.02, .max_probes = 20'000, .eigenvalue_tolerance = 1e-3, .max_iterations = 2000};
+const SensitivityOptions kTight{.trace_estimator = "hutchinson",
+                                .trace_relative_error = 0.02,
+                                .max_probes = 20'000,
+                                .eigenvalue_tolerance = 1e-3,
+                                .max_iterations = 2000};
 
 TEST(Estimate, MeasuresCurvatureOfEveryLayer) {
   const Example example;
@@ -101,12 +107,13 @@ TEST(Estimate, KeepsTheNoteOnTheLoss) {
 
 TEST(Estimate, MeasuresOnlyWhatTheMethodNeeds) {
   const Example example;
-  const auto v2 = Estimate(example.objective, example.layers, example.options, {.method = "hawq_v2"}, {});
+  const auto v2 = Estimate(example.objective, example.layers, example.options,
+                           {.method = "hawq_v2", .trace_estimator = "hutchinson", .trace_relative_error = 0.1}, {});
   ASSERT_TRUE(v2.ok()) << v2.status();
   EXPECT_TRUE(v2->curvature[0].trace);
   EXPECT_FALSE(v2->curvature[0].top_eigenvalue);
   EXPECT_FALSE(v2->network_top_eigenvalue);
-  EXPECT_EQ(example.objective.num_products, v2->curvature[0].trace->num_probes);
+  EXPECT_GE(example.objective.num_products, v2->curvature[0].trace->num_probes);
   const auto v1 = Estimate(example.objective, example.layers, example.options, {.method = "hawq_v1"}, {});
   ASSERT_TRUE(v1.ok()) << v1.status();
   EXPECT_FALSE(v1->curvature[0].trace);
@@ -132,7 +139,7 @@ TEST(Estimate, LayersHaveStartVectorsOfTheirOwnAndAllDependOnTheSeed) {
 
 TEST(Estimate, SameSeedSameBitsOnAnyNumberOfThreads) {
   const Example example;
-  const SensitivityOptions options{.seed = 3, .all_curvature = true};
+  const SensitivityOptions options{.seed = 3, .trace_estimator = "hutchinson", .all_curvature = true};
   const auto one = Estimate(example.objective, example.layers, example.options, options, {.num_threads = 1});
   for (const int threads : {2, 4}) {
     EXPECT_EQ(*one, *Estimate(example.objective, example.layers, example.options, options, {.num_threads = threads}));
@@ -141,7 +148,7 @@ TEST(Estimate, SameSeedSameBitsOnAnyNumberOfThreads) {
 
 TEST(Estimate, ResumesWithTheSameBitsAndWithoutRepeatingWork) {
   const Example example;
-  const SensitivityOptions options{.seed = 3, .all_curvature = true};
+  const SensitivityOptions options{.seed = 3, .trace_estimator = "hutchinson", .all_curvature = true};
   const auto whole = Estimate(example.objective, example.layers, example.options, options, {});
   ASSERT_TRUE(whole.ok()) << whole.status();
   const int64_t products = example.objective.num_products;
@@ -172,17 +179,17 @@ TEST(Estimate, CheckpointsOfAnotherNetworkAreNotUsed) {
   MemoryCheckpoints checkpoints;
   const RunContext context{.checkpoints = &checkpoints};
   const Example example;
-  ASSERT_TRUE(Estimate(example.objective, example.layers, example.options, {}, context).ok());
+  ASSERT_TRUE(Estimate(example.objective, example.layers, example.options, kHutchinson, context).ok());
   // The same weights on other data: another loss.
   const QuadraticObjective other(2 * example.hessian, example.weights, {12, 6, 20});
-  EXPECT_EQ(*Estimate(other, example.layers, example.options, {}, context),
-            *Estimate(other, example.layers, example.options, {}, {}));
+  EXPECT_EQ(*Estimate(other, example.layers, example.options, kHutchinson, context),
+            *Estimate(other, example.layers, example.options, kHutchinson, {}));
   // A fine-tuned network: other weights.
   std::vector<float> moved = example.weights;
   moved[3] += 1e-3F;
   const QuadraticObjective tuned(example.hessian, moved, {12, 6, 20});
   const int64_t before = tuned.num_products;
-  ASSERT_TRUE(Estimate(tuned, example.layers, example.options, {}, context).ok());
+  ASSERT_TRUE(Estimate(tuned, example.layers, example.options, kHutchinson, context).ok());
   EXPECT_GT(tuned.num_products, before);
 }
 
@@ -191,7 +198,9 @@ TEST(Estimate, ReportsStagesLayersAndErrors) {
   std::vector<Progress> reports;
   RunContext context;
   context.progress = [&](const Progress& report) { reports.push_back(report); };
-  ASSERT_TRUE(Estimate(example.objective, example.layers, example.options, {.all_curvature = true}, context).ok());
+  ASSERT_TRUE(Estimate(example.objective, example.layers, example.options,
+                       {.trace_estimator = "hutchinson", .all_curvature = true}, context)
+                  .ok());
   std::vector<std::string> stages;
   double fraction = 0;
   std::set<std::string> names;
@@ -220,6 +229,12 @@ TEST(Estimate, SaysWhatIsWrong) {
   EXPECT_THAT(message({.method = "given"}), HasSubstr("takes its scores from a document"));
   EXPECT_THAT(message({.max_samples = -1}), HasSubstr("sensitivity.max_samples: got -1"));
   EXPECT_THAT(message({.trace_relative_error = 0}), HasSubstr("sensitivity.trace_relative_error: got 0"));
+  EXPECT_THAT(
+      message({.trace_estimator = "magic"}),
+      HasSubstr(
+          "trace_estimator: got 'magic', want one of gauss_newton, gauss_newton_exact, hessian_split, hutchinson, "
+          "hutch_plus_plus, xtrace"));
+  EXPECT_THAT(message({.label_smoothing = 2}), HasSubstr("sensitivity.label_smoothing: got 2, want 0..1"));
   EXPECT_THAT(message({.max_probes = 1}), HasSubstr("sensitivity.max_probes: got 1, want at least 2"));
   EXPECT_THAT(message({.eigenvalue_tolerance = 1}), HasSubstr("sensitivity.eigenvalue_tolerance: got 1"));
   EXPECT_THAT(message({.max_iterations = 0}), HasSubstr("sensitivity.max_iterations: got 0"));
@@ -251,8 +266,8 @@ TEST(Estimate, RefusesTablesThatDisagreeAndBadWeights) {
 
 TEST(Estimate, FewProbesAreLegalAndSayThatTheyDidNotConverge) {
   const Example example;
-  const auto table =
-      Estimate(example.objective, example.layers, example.options, {.trace_relative_error = 1e-6, .max_probes = 3}, {});
+  const auto table = Estimate(example.objective, example.layers, example.options,
+                              {.trace_estimator = "hutchinson", .trace_relative_error = 1e-6, .max_probes = 3}, {});
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_EQ(table->curvature[0].trace->num_probes, 3);
   EXPECT_FALSE(table->curvature[0].trace->converged);

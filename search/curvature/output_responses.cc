@@ -1,0 +1,95 @@
+#include "search/curvature/output_responses.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "search/base/status.h"
+#include "search/curvature/dot.h"
+
+namespace bitplan::curvature {
+namespace {
+
+// Writes the inner products of a pulled back factor with all perturbations into its row.
+class ResponseVisitor final : public PullBackVisitor {
+ public:
+  ResponseVisitor(const Perturbations& perturbations, OutputResponses& responses, int64_t first_row)
+      : perturbations_(perturbations), responses_(responses), first_row_(first_row) {}
+
+  bool wants_gradient(int layer) const override { return !perturbations_[layer].empty(); }
+
+  void Visit(int64_t k, int layer, std::span<const float> gradient, double /*squared_norm*/) override {
+    float* row = &responses_.values[(first_row_ + k) * responses_.num_perturbations + responses_.first[layer]];
+    for (size_t o = 0; o < perturbations_[layer].size(); ++o) {
+      row[o] = static_cast<float>(Dot(gradient, perturbations_[layer][o]));
+    }
+  }
+
+ private:
+  const Perturbations& perturbations_;
+  OutputResponses& responses_;
+  int64_t first_row_;
+};
+
+absl::StatusOr<OutputResponses> MakeRoom(const Objective& objective, const Perturbations& perturbations,
+                                         int64_t max_bytes) {
+  OutputResponses responses{.num_samples = objective.num_samples(), .num_outputs = objective.num_outputs()};
+  for (const auto& of_layer : perturbations) {
+    responses.first.push_back(responses.num_perturbations);
+    responses.num_perturbations += std::ssize(of_layer);
+  }
+  const double bytes = static_cast<double>(responses.num_samples) * static_cast<double>(responses.num_outputs) *
+                       static_cast<double>(responses.num_perturbations) * sizeof(float);
+  if (bytes > static_cast<double>(max_bytes)) {
+    return ResourceExhausted("responses: {} samples x {} outputs x {} perturbations take {:.3g} bytes, more than {}",
+                             responses.num_samples, responses.num_outputs, responses.num_perturbations, bytes,
+                             max_bytes);
+  }
+  responses.values.assign(responses.num_samples * responses.num_outputs * responses.num_perturbations, 0.0F);
+  return responses;
+}
+
+}  // namespace
+
+absl::StatusOr<OutputResponses> MeasureResponses(const Objective& objective, const Perturbations& perturbations,
+                                                 const ResponseOptions& options, const RunContext& context) {
+  constexpr int64_t kSamplesAtOnce = 16;
+  BITPLAN_RETURN_IF_ERROR(CheckPerturbations(objective, perturbations));
+  if (perturbations.empty()) return InvalidArgument("perturbations: got none");
+  BITPLAN_ASSIGN_OR_RETURN(OutputResponses responses, MakeRoom(objective, perturbations, options.max_bytes));
+  const OutputFactor::Kind kind =
+      options.kind == ResponseKind::kLogits ? OutputFactor::Kind::kOutputColumn : OutputFactor::Kind::kLossColumn;
+  for (int64_t begin = 0; begin < responses.num_samples; begin += kSamplesAtOnce) {
+    const int64_t end = std::min(begin + kSamplesAtOnce, responses.num_samples);
+    ResponseVisitor visitor(perturbations, responses, begin * responses.num_outputs);
+    BITPLAN_RETURN_IF_ERROR(objective.PullBack(AllColumns(objective, kind, begin, end), visitor, context));
+    context.Report({.stage = "responses",
+                    .fraction = static_cast<double>(end) / static_cast<double>(responses.num_samples),
+                    .probes = end * responses.num_outputs});
+  }
+  const auto bad = std::ranges::find_if_not(responses.values, [](float v) { return std::isfinite(v); });
+  if (bad == responses.values.end()) return responses;
+  return InvalidArgument("responses: sample {} has one that is not finite",
+                         (bad - responses.values.begin()) / (responses.num_outputs * responses.num_perturbations));
+}
+
+std::vector<double> CrossTerms(const OutputResponses& factors) {
+  const int64_t size = factors.num_perturbations;
+  std::vector<double> terms(size * size, 0.0);
+  for (int64_t n = 0; n < factors.num_samples; ++n) {
+    for (int64_t c = 0; c < factors.num_outputs; ++c) {
+      const std::span<const float> row = factors.row(n, c);
+      for (int64_t j = 0; j < size; ++j) {
+        for (int64_t k = 0; k <= j; ++k) terms[j * size + k] += static_cast<double>(row[j]) * row[k];
+      }
+    }
+  }
+  for (int64_t j = 0; j < size; ++j) {
+    for (int64_t k = 0; k <= j; ++k) {
+      terms[j * size + k] /= static_cast<double>(factors.num_samples);
+      terms[k * size + j] = terms[j * size + k];
+    }
+  }
+  return terms;
+}
+
+}  // namespace bitplan::curvature
