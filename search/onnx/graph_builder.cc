@@ -292,10 +292,23 @@ class GraphBuilder {
     }
     const auto wanted = options_.input_shapes.find(input.name());
     const Shape* shape = wanted == options_.input_shapes.end() ? nullptr : &wanted->second;
-    BITPLAN_ASSIGN_OR_RETURN(InputType type, ReadInputType(input, shape, limits_));
+    BITPLAN_ASSIGN_OR_RETURN(InputType type, ReadInputType(input, shape, FindDataShape(input.name()), limits_));
     graph_.values[id].integer = type.integer;
     graph_.inputs.push_back({.value = id, .shape = std::move(type.shape)});
     return absl::OkStatus();
+  }
+
+  // The shape of the data that will be fed to an input; empty if not known.
+  Shape FindDataShape(std::string_view name) {
+    const bool alone = wiring().inputs.size() == 1;
+    for (const std::string_view key : {name, std::string_view("images"), std::string_view("inputs")}) {
+      const auto found = options_.data_shapes.find(key);
+      if (found == options_.data_shapes.end() || (key != name && !alone)) continue;
+      Shape shape = found->second;
+      if (!shape.empty()) shape[0] = kDynamic;
+      return shape;
+    }
+    return {};
   }
 
   absl::Status CheckGivenNames() {
@@ -430,6 +443,8 @@ class GraphBuilder {
 
   // Evaluates the node or puts it into the graph. kUnimplemented says what of it is not supported.
   absl::Status Place(Node node) {  // NOLINT(misc-no-recursion): lowered nodes are not lowered again
+    const ops::OpEntry* entry = ops::FindOp(node.op_type);
+    if (entry != nullptr && entry->lower != nullptr) return PlaceAtRunTime(std::move(node));
     BITPLAN_ASSIGN_OR_RETURN(const ValueId output, OnlyOutput(node));
     if (node.op_type == "Constant") return PlaceConstant(node, output);
     if (std::ranges::all_of(node.inputs, [](ValueId id) { return id == kNoValue; })) {

@@ -38,8 +38,8 @@ absl::Status CheckFixed(const Shape& shape, const onnx_wire::TensorShapeProto& p
   for (int i = 1; i < static_cast<int>(shape.size()); ++i) {
     if (shape[i] != kDynamic) continue;
     const std::string name = i < proto.dim_size() ? Printable(proto.dim(i).dim_param()) : "";
-    return Unimplemented(
-        "inputs whose dimension {} ('{}') is not fixed, by the model or by an input shape given with it", i, name);
+    return Unimplemented("inputs whose dimension {} ('{}') is not fixed, by the model or by the data that is fed", i,
+                         name);
   }
   return absl::OkStatus();
 }
@@ -60,7 +60,7 @@ absl::Status CheckSizes(const Shape& shape, bool first_is_free, const ParseLimit
 
 }  // namespace
 
-absl::StatusOr<InputType> ReadInputType(const onnx_wire::ValueInfoProto& input, const Shape* wanted,
+absl::StatusOr<InputType> ReadInputType(const onnx_wire::ValueInfoProto& input, const Shape* wanted, const Shape& data,
                                         const ParseLimits& limits) {
   if (!input.type().has_tensor_type()) return Unimplemented("inputs that are not dense tensors");
   const TypeProto::Tensor& type = input.type().tensor_type();
@@ -78,6 +78,9 @@ absl::StatusOr<InputType> ReadInputType(const onnx_wire::ValueInfoProto& input, 
   }
   if (wanted != nullptr) {
     BITPLAN_ASSIGN_OR_RETURN(shape, Fill(std::move(shape), *wanted));
+  }
+  for (size_t i = 0; data.size() == shape.size() && i < shape.size(); ++i) {
+    if (shape[i] == kDynamic) shape[i] = data[i];
   }
   BITPLAN_RETURN_IF_ERROR(CheckFixed(shape, type.shape()));
   BITPLAN_RETURN_IF_ERROR(CheckSizes(shape, shape[0] == kDynamic, limits));

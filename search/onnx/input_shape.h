@@ -16,12 +16,13 @@ struct InputType {
   bool integer = false;
 };
 
-// Shape and type of a graph input. `wanted` (may be null) fills in what the model leaves open.
+// Shape and type of a graph input. `wanted` (may be null) fills in what the model leaves open, then
+// `data`, where it has as many sizes.
 //
 // Errors (without the input's name): kInvalidArgument: a scalar, a size below 1, over a limit, a wanted shape that
 // contradicts the model's; kUnimplemented: no dense tensor of floats, integers or booleans; no shape, or another
 // dimension than the first open, and nothing wanted.
-absl::StatusOr<InputType> ReadInputType(const onnx_wire::ValueInfoProto& input, const Shape* wanted,
+absl::StatusOr<InputType> ReadInputType(const onnx_wire::ValueInfoProto& input, const Shape* wanted, const Shape& data,
                                         const ParseLimits& limits);
 
 }  // namespace bitplan::onnx

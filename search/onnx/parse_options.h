@@ -16,6 +16,9 @@ struct ParseOptions {
   // Sizes for dimensions that the model does not fix, as many as the input has; kDynamic leaves one open, which only
   // the first may be. A size that the model does fix must be the same.
   std::map<std::string, Shape, std::less<>> input_shapes;
+  // The same from the data that will be fed, whose first sizes count samples: used where the model leaves a size open
+  // and ignored elsewhere, names included. "images" and "inputs" feed the only input.
+  std::map<std::string, Shape, std::less<>> data_shapes;
   // Inputs that become constants: a sampling rate, an initial state. They are no inputs of the graph any more.
   std::map<std::string, Constant, std::less<>> constants;
 };

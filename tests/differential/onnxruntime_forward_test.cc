@@ -119,11 +119,12 @@ struct Output {
 
 // What ONNX Runtime makes of the inputs.
 std::vector<Output> RunReference(const Network& network, const std::map<std::string, Tensor>& inputs) {
-  const fs::path folder = Folder();
-  std::ofstream list(folder / "inputs.txt");
+  const fs::path work = Folder() / ("work_" + network.file);
+  fs::create_directories(work);
+  std::ofstream list(work / "inputs.txt");
   int count = 0;
   const auto add = [&](const std::string& name, const char* type, const Shape& shape, const auto& data) {
-    const fs::path file = folder / fmt::format("input_{}.bin", count++);
+    const fs::path file = work / fmt::format("input_{}.bin", count++);
     WriteBytes(file, data);
     list << fmt::format("{} {} {} {}\n", name, type, file.string(), Join(shape));
   };
@@ -133,8 +134,9 @@ std::vector<Output> RunReference(const Network& network, const std::map<std::str
     if (const auto* ints = std::get_if<IntTensor>(&constant)) add(name, "int64", ints->shape, ints->data);
   }
   list.close();
-  const testing::ProcessResult run = testing::RunProcess(
-      {"/usr/bin/env", "node", kScripts + "/forward.js", folder.string(), (folder / network.file).string()});
+  const testing::ProcessResult run =
+      testing::RunProcess({"/usr/bin/env", "node", kScripts + "/forward.js", Folder().string(),
+                           (Folder() / network.file).string(), work.string()});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   std::vector<Output> outputs;
   std::istringstream lines(run.out);
