@@ -141,8 +141,8 @@ class Contraction {
     if (writer_.opset_version() < kAxesAreInputs) {
       attributes["axes"] = axes;
     } else {
-      inputs.push_back(
-          writer_.AddConstant(IntTensor{.shape = {static_cast<int64_t>(axes.size())}, .data = std::move(axes)}));
+      const auto count = static_cast<int64_t>(axes.size());
+      inputs.push_back(writer_.AddConstant(IntTensor{.shape = {count}, .data = std::move(axes)}));
     }
     BITPLAN_ASSIGN_OR_RETURN(sum.id, writer_.AddNode("ReduceSum", std::move(inputs), std::move(attributes)));
     return sum;

@@ -12,7 +12,8 @@ TEST(LayerKind, NamesRoundTrip) {
                                LayerKind::kEmbedding, LayerKind::kRecurrent, LayerKind::kOther}) {
     EXPECT_EQ(*ParseLayerKind(ToString(kind)), kind);
   }
-  EXPECT_EQ(MessageOf(ParseLayerKind("Conv").status()), "kind: got 'Conv', want one of conv, conv_transpose, gemm, matmul, embedding, recurrent, other");
+  EXPECT_EQ(MessageOf(ParseLayerKind("Conv").status()),
+            "kind: got 'Conv', want one of conv, conv_transpose, gemm, matmul, embedding, recurrent, other");
 }
 
 TEST(Granularity, NamesRoundTrip) {
