@@ -341,7 +341,7 @@ TEST(ParseModel, RefusesGraphsThatAreNoNetworks) {
   OnnxModel no_layers;
   no_layers.Input("x", {kDynamic, 4}).Output("y");
   no_layers.Add("Relu", {"x"}, {"y"});
-  ExpectInvalid(no_layers, "no layer: want a Conv, Gemm or MatMul");
+  ExpectInvalid(no_layers, "no layer: want a Conv, Gemm, MatMul or the like");
   OnnxModel pass_through;
   pass_through.Input("x", {kDynamic, 4}).Output("x");
   ExpectInvalid(pass_through, "no layer");
@@ -411,7 +411,16 @@ TEST(ParseModel, ReadsInputShapes) {
   ExpectUnsupported(shapeless, "inputs without a shape");
   OnnxModel ints = TinyClassifier();
   ints.Input("ids", {kDynamic, 4}, 7);
-  ExpectUnsupported(ints, "inputs of int64, want float (1, first input 'ids')");
+  ints.Weight("table", {9, 4}, 1);
+  ints.Add("Gather", {"table", "ids"}, {"rows"});
+  ints.Output("rows");
+  const Graph with_ids = Parsed(ints);
+  EXPECT_TRUE(with_ids.values[with_ids.inputs.at(1).value].integer);
+  EXPECT_FALSE(with_ids.values[with_ids.inputs.at(0).value].integer);
+  EXPECT_EQ(with_ids.layers.layers.at(2).kind, LayerKind::kEmbedding);
+  OnnxModel strings = TinyClassifier();
+  strings.Input("words", {kDynamic, 4}, 8);
+  ExpectUnsupported(strings, "inputs of string, want float, integer or bool (1, first input 'words')");
 }
 
 TEST(ParseModel, RefusesShapesThatDoNotFit) {
@@ -443,7 +452,8 @@ TEST(ParseModel, ListsEverythingThatIsNotSupported) {
   ExpectError(
       model, absl::StatusCode::kUnimplemented,
       "onnx: not supported: operator Hardmax (2, first node '/u/Hardmax'); operator com.microsoft.FusedGelu (1, "
-      "first node '/w/FusedGelu'); operator If (1, first node '/x/If'); operator NonZero (1, first node "
+      "first node '/w/FusedGelu'); If: its condition is computed at run time (1, first node '/x/If'); operator NonZero "
+      "(1, first node "
       "'/z/NonZero')");
 }
 
@@ -471,7 +481,7 @@ TEST(ParseModel, ReportsUnsupportedAttributesWithTheRest) {
   onnx_wire::AttributeProto& attribute = *model.graph().mutable_node(1)->add_attribute();
   attribute.set_name("body");
   attribute.set_type(5);
-  attribute.set_g("a subgraph");
+  attribute.mutable_g()->set_name("a subgraph");
   ExpectError(model, absl::StatusCode::kUnimplemented,
               AllOf(HasSubstr("Relu: attribute 'body': subgraphs"), HasSubstr("operator Hardmax")));
 }
@@ -589,7 +599,7 @@ TEST(ParseModel, ReportsShapesItCannotFold) {
   model.Add("Shape", {"y"}, {"s"});
   model.Add("Cast", {"s"}, {"f"}, {{"to", int64_t{1}}});
   model.Add("Mul", {"y", "f"}, {"z"});
-  ExpectUnsupported(model, "Cast: floating point from the number of samples");
+  ExpectUnsupported(model, "Cast: input 0 depends on the number of samples");
 }
 
 // Each Concat doubles: 60 nodes would make 2^60 elements.
