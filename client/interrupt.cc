@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "client/exit_code.h"
+#include "search/base/stop_signals.h"
 
 namespace bitplan::client {
 namespace {
@@ -26,11 +27,7 @@ void WaitForSignals(const std::stop_token& end, const std::stop_source& source, 
 }  // namespace
 
 Interrupt::Interrupt() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const sigset_t signals = BlockStopSignals();
   waiter_ =
       std::jthread([source = source_, signals](const std::stop_token& end) { WaitForSignals(end, source, signals); });
 }

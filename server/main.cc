@@ -2,7 +2,6 @@
 // signal.
 
 #include <fmt/format.h>
-#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "search/base/status.h"
+#include "search/base/stop_signals.h"
 #include "search/pipeline/version.h"
 #include "server/config.h"
 #include "server/server.h"
@@ -34,16 +34,6 @@ void Say(std::FILE* file, const std::string& text) {
 int Fail(int exit_code, const absl::Status& status) {
   Say(stderr, fmt::format("bitpland: {}\n", MessageOf(status)));
   return exit_code;
-}
-
-// SIGINT and SIGTERM are blocked in every thread from the start and taken one by one from here.
-sigset_t BlockStopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
 }
 
 void WaitForSignal(const sigset_t& signals) {
