@@ -122,4 +122,9 @@ absl::StatusOr<std::vector<int64_t>> IntsAttribute(const Node& node, std::string
   return ReadAttribute<std::vector<int64_t>>(node, name, std::move(fallback), "a list of integers");
 }
 
+absl::StatusOr<std::vector<std::string>> StringsAttribute(const Node& node, std::string_view name,
+                                                          std::vector<std::string> fallback) {
+  return ReadAttribute<std::vector<std::string>>(node, name, std::move(fallback), "a list of strings");
+}
+
 }  // namespace bitplan

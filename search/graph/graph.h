@@ -22,7 +22,8 @@ inline constexpr ValueId kNoValue = -1;
 // Size of a dimension that the caller picks: the number of samples.
 inline constexpr int64_t kDynamic = -1;
 
-// Integer tensor: shapes, axes, indices. Such values are constants; they never carry derivatives.
+// Integer tensor: shapes, axes, indices. Such values are constants; they never carry derivatives. In a target shape of
+// Expand an entry -k stands for k times the number of samples (the importer writes it, ONNX knows no such thing).
 struct IntTensor {
   Shape shape;
   std::vector<int64_t> data;
@@ -32,13 +33,16 @@ struct IntTensor {
 struct Value {
   std::string name;
   std::variant<std::monostate, Tensor, IntTensor> constant;  // monostate: computed at run time
+  // Computed at run time and an integer in ONNX, such as a token id. It is carried as a float, exact up to 2^24; which
+  // operators may read it says the operator table.
+  bool integer = false;
 
   bool is_constant() const { return !std::holds_alternative<std::monostate>(constant); }
 };
 
 // A decoded ONNX attribute.
-using Attribute =
-    std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, Tensor, IntTensor>;
+using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
+                               std::vector<std::string>, Tensor, IntTensor>;
 using Attributes = std::map<std::string, Attribute, std::less<>>;
 
 // One operation. Meaning of inputs, outputs and attributes: the ONNX operator specification at Graph::opset_version.
@@ -86,6 +90,8 @@ absl::StatusOr<float> FloatAttribute(const Node& node, std::string_view name, fl
 absl::StatusOr<std::string> StringAttribute(const Node& node, std::string_view name, std::string fallback);
 absl::StatusOr<std::vector<int64_t>> IntsAttribute(const Node& node, std::string_view name,
                                                    std::vector<int64_t> fallback);
+absl::StatusOr<std::vector<std::string>> StringsAttribute(const Node& node, std::string_view name,
+                                                          std::vector<std::string> fallback);
 
 }  // namespace bitplan
 

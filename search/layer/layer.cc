@@ -10,10 +10,14 @@
 namespace bitplan {
 namespace {
 
-constexpr auto kKindNames = std::to_array<std::pair<LayerKind, std::string_view>>({{LayerKind::kConv, "conv"},
-                                                                                   {LayerKind::kGemm, "gemm"},
-                                                                                   {LayerKind::kMatMul, "matmul"},
-                                                                                   {LayerKind::kOther, "other"}});
+constexpr auto kKindNames =
+    std::to_array<std::pair<LayerKind, std::string_view>>({{LayerKind::kConv, "conv"},
+                                                           {LayerKind::kConvTranspose, "conv_transpose"},
+                                                           {LayerKind::kGemm, "gemm"},
+                                                           {LayerKind::kMatMul, "matmul"},
+                                                           {LayerKind::kEmbedding, "embedding"},
+                                                           {LayerKind::kRecurrent, "recurrent"},
+                                                           {LayerKind::kOther, "other"}});
 constexpr auto kGranularityNames = std::to_array<std::pair<Granularity, std::string_view>>(
     {{Granularity::kPerTensor, "per_tensor"}, {Granularity::kPerChannel, "per_channel"}});
 

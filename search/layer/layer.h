@@ -11,8 +11,9 @@
 
 namespace bitplan {
 
-// What computes with the weight. Names ("conv", "gemm", "matmul", "other") are the spelling in files and on the wire.
-enum class LayerKind { kConv, kGemm, kMatMul, kOther };
+// What computes with the weight. Names ("conv", "conv_transpose", "gemm", "matmul", "embedding", "recurrent", "other")
+// are the spelling in files and on the wire.
+enum class LayerKind { kConv, kConvTranspose, kGemm, kMatMul, kEmbedding, kRecurrent, kOther };
 std::string_view ToString(LayerKind kind);
 absl::StatusOr<LayerKind> ParseLayerKind(std::string_view name);
 

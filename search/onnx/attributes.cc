@@ -22,6 +22,7 @@ constexpr int kAttributeTensor = 4;
 constexpr int kAttributeGraph = 5;
 constexpr int kAttributeFloats = 6;
 constexpr int kAttributeInts = 7;
+constexpr int kAttributeStrings = 8;
 constexpr int kAttributeGraphs = 10;
 constexpr int kLastAttributeType = 14;
 
@@ -30,6 +31,13 @@ absl::StatusOr<Attribute> DecodeFloats(const AttributeProto& attribute) {
   const bool finite = std::ranges::all_of(floats, [](float value) { return std::isfinite(value); });
   if (!finite) return InvalidArgument("want finite numbers");
   return floats;
+}
+
+absl::StatusOr<Attribute> DecodeStrings(const AttributeProto& attribute) {
+  for (const std::string& text : attribute.strings()) {
+    if (!IsPlainText(text)) return InvalidArgument("'{}' is not plain UTF-8", Printable(text));
+  }
+  return std::vector<std::string>(attribute.strings().begin(), attribute.strings().end());
 }
 
 absl::StatusOr<Attribute> DecodeTensorAttribute(const AttributeProto& attribute, const ParseLimits& limits) {
@@ -54,6 +62,8 @@ absl::StatusOr<Attribute> DecodeValue(const AttributeProto& attribute, const Par
       return DecodeFloats(attribute);
     case kAttributeInts:
       return std::vector<int64_t>(attribute.ints().begin(), attribute.ints().end());
+    case kAttributeStrings:
+      return DecodeStrings(attribute);
     case kAttributeGraph:
     case kAttributeGraphs:
       return Unimplemented("subgraphs are not supported");

@@ -15,7 +15,7 @@ namespace bitplan::onnx {
 //
 // Errors (the attribute is named, the node is not): kInvalidArgument: no name, a name twice, no or unknown type, a
 // float that is not finite, text that is not UTF-8, errors of DecodeTensor. kUnimplemented: subgraphs, lists of
-// strings, tensors or graphs, sparse tensors, references to a function's attributes.
+// tensors or graphs, sparse tensors, references to a function's attributes.
 absl::StatusOr<Attributes> DecodeAttributes(const onnx_wire::NodeProto& node, const ParseLimits& limits);
 
 }  // namespace bitplan::onnx

@@ -506,27 +506,138 @@ absl::StatusOr<Constant> FoldArithmetic(const FoldRequest& request) {
   return out;
 }
 
+bool CheckedMod(int64_t a, int64_t b, int64_t* out) {  // the sign of the divisor, as Python's
+  if (b == 0 || b == -1) {
+    *out = 0;
+    return b != 0;
+  }
+  *out = a % b;
+  if (*out != 0 && (*out < 0) != (b < 0)) *out += b;
+  return true;
+}
+bool Write(bool value, int64_t* out) {
+  *out = value ? 1 : 0;
+  return true;
+}
+bool IsEqual(int64_t a, int64_t b, int64_t* out) { return Write(a == b, out); }
+bool IsGreater(int64_t a, int64_t b, int64_t* out) { return Write(a > b, out); }
+bool IsGreaterOrEqual(int64_t a, int64_t b, int64_t* out) { return Write(a >= b, out); }
+bool IsLess(int64_t a, int64_t b, int64_t* out) { return Write(a < b, out); }
+bool IsLessOrEqual(int64_t a, int64_t b, int64_t* out) { return Write(a <= b, out); }
+bool LogicalAnd(int64_t a, int64_t b, int64_t* out) { return Write(a != 0 && b != 0, out); }
+bool LogicalOr(int64_t a, int64_t b, int64_t* out) { return Write(a != 0 || b != 0, out); }
+bool Largest(int64_t a, int64_t b, int64_t* out) {
+  *out = std::max(a, b);
+  return true;
+}
+bool Smallest(int64_t a, int64_t b, int64_t* out) {
+  *out = std::min(a, b);
+  return true;
+}
+
+absl::StatusOr<Constant> FoldMod(const FoldRequest& request) {
+  BITPLAN_ASSIGN_OR_RETURN(const int64_t fmod, IntAttribute(request.node, "fmod", 0));
+  if (fmod != 0) return Unimplemented("fmod");
+  return FoldArithmetic<&CheckedMod>(request);
+}
+
+// Of two; more are left to the operator table, which knows floats only.
+template <IntFunction kFunction>
+absl::StatusOr<Constant> FoldPair(const FoldRequest& request) {
+  if (request.inputs.size() != 2) return Unimplemented("other than two inputs");
+  return FoldArithmetic<kFunction>(request);
+}
+
+absl::StatusOr<const IntTensor*> OnlyInts(const FoldRequest& request) {
+  BITPLAN_ASSIGN_OR_RETURN(const ConstantRef* input, RequiredInput(request, 0));
+  if (input->floats != nullptr) return Unimplemented("floating-point constants are not supported");
+  return input->ints;
+}
+
+absl::StatusOr<Constant> FoldNot(const FoldRequest& request) {
+  BITPLAN_ASSIGN_OR_RETURN(const IntTensor* input, OnlyInts(request));
+  IntTensor out = *input;
+  for (int64_t& value : out.data) value = value == 0 ? 1 : 0;
+  return out;
+}
+
+absl::StatusOr<Constant> FoldNeg(const FoldRequest& request) {
+  BITPLAN_ASSIGN_OR_RETURN(const IntTensor* input, OnlyInts(request));
+  IntTensor out = *input;
+  for (int64_t& value : out.data) {
+    if (!CheckedSub(0, value, &value)) return InvalidArgument("overflow in integer arithmetic");
+  }
+  return out;
+}
+
+// The input spread to a shape, whose sizes of 1 the input fills.
+absl::StatusOr<Constant> FoldExpand(const FoldRequest& request) {
+  BITPLAN_ASSIGN_OR_RETURN(const ConstantRef* input, RequiredInput(request, 0));
+  BITPLAN_ASSIGN_OR_RETURN(const IntTensor* wanted, IntInput(request, 1));
+  BITPLAN_ASSIGN_OR_RETURN(Shape shape, BroadcastShape(input->shape(), wanted->data));
+  BITPLAN_ASSIGN_OR_RETURN(const int64_t count, CountElements(request, shape));
+  Ints sources = StridedSources(shape, BroadcastStrides(input->shape(), shape), 0, count);
+  return Apply({.shape = std::move(shape), .sources = std::move(sources)}, *input);
+}
+
+// Of integers; floats are left to the operator table.
+absl::StatusOr<Constant> FoldWhere(const FoldRequest& request) {
+  for (size_t i = 0; i < 3; ++i) {
+    BITPLAN_ASSIGN_OR_RETURN(const ConstantRef* input, RequiredInput(request, i));
+    if (input->floats != nullptr) return Unimplemented("floating-point constants are not supported");
+  }
+  const std::array<const IntTensor*, 3> in = {request.inputs[0]->ints, request.inputs[1]->ints,
+                                              request.inputs[2]->ints};
+  BITPLAN_ASSIGN_OR_RETURN(Shape shape, BroadcastShape(in[0]->shape, in[1]->shape));
+  BITPLAN_ASSIGN_OR_RETURN(shape, BroadcastShape(shape, in[2]->shape));
+  BITPLAN_ASSIGN_OR_RETURN(const int64_t count, CountElements(request, shape));
+  std::array<Ints, 3> sources;
+  for (size_t i = 0; i < 3; ++i) {
+    sources[i] = StridedSources(shape, BroadcastStrides(in[i]->shape, shape), 0, count);
+  }
+  IntTensor out{.shape = std::move(shape), .data = Ints(count)};
+  for (int64_t k = 0; k < count; ++k) {
+    const size_t from = in[0]->data[sources[0][k]] != 0 ? 1 : 2;
+    out.data[k] = in[from]->data[sources[from][k]];
+  }
+  return out;
+}
+
 struct FoldEntry {
   std::string_view op_type;
   absl::StatusOr<Constant> (*fold)(const FoldRequest&);
 };
 
 constexpr auto kFolds = std::to_array<FoldEntry>({{"Add", &FoldArithmetic<&CheckedAdd>},
+                                                  {"And", &FoldArithmetic<&LogicalAnd>},
                                                   {"Cast", &FoldCast},
                                                   {"Concat", &FoldConcat},
                                                   {"ConstantOfShape", &FoldConstantOfShape},
                                                   {"Div", &FoldArithmetic<&CheckedDiv>},
+                                                  {"Equal", &FoldArithmetic<&IsEqual>},
+                                                  {"Expand", &FoldExpand},
                                                   {"Flatten", &FoldFlatten},
                                                   {"Gather", &FoldGather},
+                                                  {"Greater", &FoldArithmetic<&IsGreater>},
+                                                  {"GreaterOrEqual", &FoldArithmetic<&IsGreaterOrEqual>},
                                                   {"Identity", &FoldIdentity},
+                                                  {"Less", &FoldArithmetic<&IsLess>},
+                                                  {"LessOrEqual", &FoldArithmetic<&IsLessOrEqual>},
+                                                  {"Max", &FoldPair<&Largest>},
+                                                  {"Min", &FoldPair<&Smallest>},
+                                                  {"Mod", &FoldMod},
                                                   {"Mul", &FoldArithmetic<&CheckedMul>},
+                                                  {"Neg", &FoldNeg},
+                                                  {"Not", &FoldNot},
+                                                  {"Or", &FoldArithmetic<&LogicalOr>},
                                                   {"Range", &FoldRange},
                                                   {"Reshape", &FoldReshape},
                                                   {"Slice", &FoldSlice},
                                                   {"Squeeze", &FoldSqueeze},
                                                   {"Sub", &FoldArithmetic<&CheckedSub>},
                                                   {"Transpose", &FoldTranspose},
-                                                  {"Unsqueeze", &FoldUnsqueeze}});
+                                                  {"Unsqueeze", &FoldUnsqueeze},
+                                                  {"Where", &FoldWhere}});
 
 const FoldEntry* FindFold(std::string_view op_type) {
   const auto found = std::ranges::find(kFolds, op_type, &FoldEntry::op_type);

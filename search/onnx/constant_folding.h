@@ -19,8 +19,9 @@ struct FoldRequest {
 };
 
 // Whether Fold knows the operator: Identity; Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Slice, Gather, Concat for
-// float and integer tensors; Cast; ConstantOfShape; Range, Add, Sub, Mul, Div on integers. That is the shape arithmetic
-// which exporters write, and every change of layout that they put between a weight and its use.
+// float and integer tensors, Expand; Cast; ConstantOfShape; on integers Range, Add, Sub, Mul, Div, Mod, Neg, Min and
+// Max of two, comparisons, And, Or, Not, Where. That is the shape arithmetic which exporters write, and every change of
+// layout that they put between a weight and its use.
 bool CanFold(std::string_view op_type);
 
 // The output of the node, computed.

@@ -4,6 +4,8 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <numeric>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -107,7 +109,9 @@ bool IsCheap(std::string_view op_type) { return std::ranges::find(kCheapOperator
 bool IsDefaultDomain(std::string_view domain) { return domain.empty() || domain == "ai.onnx"; }
 
 // Operators that exist at import only.
-bool IsImportOnly(std::string_view op_type) { return op_type == "Constant" || op_type == "Shape"; }
+bool IsImportOnly(std::string_view op_type) { return op_type == "Constant" || op_type == "Shape" || op_type == "Size"; }
+
+bool IsShape(std::string_view op_type) { return op_type == "Shape" || op_type == "Size"; }
 
 // "shape: got ..." of "nodes[3] 'conv1' (Conv): shape: got ..."; attribute reads put the node in front once more.
 std::string WithoutNode(std::string message) {
@@ -170,29 +174,55 @@ void DropUnusedValues(Graph& graph) {
 
 class GraphBuilder {
  public:
-  GraphBuilder(GraphProto& proto, int64_t opset_version, const ParseLimits& limits) : proto_(proto), limits_(limits) {
+  GraphBuilder(GraphProto& proto, int64_t opset_version, const ParseOptions& options)
+      : root_{.proto = &proto}, options_(options), limits_(options.limits) {
     graph_.name = IsPlainText(proto.name()) ? proto.name() : Printable(proto.name());
     graph_.opset_version = opset_version;
   }
 
   absl::StatusOr<Graph> Build() {
-    BITPLAN_ASSIGN_OR_RETURN(wiring_, Wire(proto_, limits_));
-    for (const std::string& name : wiring_.value_names) AddValue(name);
-    BITPLAN_RETURN_IF_ERROR(DecodeInitializers());
+    BITPLAN_RETURN_IF_ERROR(Enter(root_));
     BITPLAN_RETURN_IF_ERROR(AddInputs());
-    for (const int index : wiring_.order) BITPLAN_RETURN_IF_ERROR(AddNode(index));
+    BITPLAN_RETURN_IF_ERROR(AddNodes());
     BITPLAN_RETURN_IF_ERROR(unsupported_.ToStatus());
     BITPLAN_RETURN_IF_ERROR(AddOutputs());
     DropUnusedValues(graph_);
     BITPLAN_RETURN_IF_ERROR(WithContext(ops::FindLayers(graph_), "onnx"));
     if (graph_.layers.layers.empty()) {
-      return InvalidArgument("onnx: no layer: want a Conv, Gemm or MatMul whose weight is a constant");
+      return InvalidArgument("onnx: no layer: want a Conv, Gemm, MatMul or the like whose weight is a constant");
     }
     BITPLAN_RETURN_IF_ERROR(CheckInvariants(graph_));
     return std::move(graph_);
   }
 
  private:
+  // A graph of the file: the model's, or a branch inside it.
+  struct Scope {
+    GraphProto* proto = nullptr;
+    Wiring wiring;
+    Scope* outer = nullptr;
+  };
+
+  GraphProto& proto() { return *scope_->proto; }
+  const Wiring& wiring() const { return scope_->wiring; }
+
+  // Makes the graph of `scope` the one that is read; Leave goes back.
+  absl::Status Enter(Scope& scope) {
+    scope.outer = scope_;
+    const WireScope place{.first_id = static_cast<ValueId>(graph_.values.size()),
+                          .outer = scope_ == nullptr ? nullptr : &scope_->wiring};
+    BITPLAN_ASSIGN_OR_RETURN(scope.wiring, Wire(*scope.proto, place, names_, limits_));
+    scope_ = &scope;
+    for (const std::string& name : wiring().value_names) AddValue(name);
+    return DecodeInitializers();
+  }
+  void Leave() { scope_ = scope_->outer; }
+
+  absl::Status AddNodes() {  // NOLINT(misc-no-recursion): a branch of If is a graph; max_graph_depth
+    for (const int index : wiring().order) BITPLAN_RETURN_IF_ERROR(AddNode(index));
+    return absl::OkStatus();
+  }
+
   // --- values ---
 
   ValueId AddValue(std::string name) {
@@ -220,17 +250,17 @@ class GraphBuilder {
   }
 
   absl::Status DecodeInitializers() {
-    for (int i = 0; i < proto_.initializer_size(); ++i) {
-      onnx_wire::TensorProto& tensor = *proto_.mutable_initializer(i);
+    for (int i = 0; i < proto().initializer_size(); ++i) {
+      onnx_wire::TensorProto& tensor = *proto().mutable_initializer(i);
       const std::string where = fmt::format("initializer[{}] '{}'", i, tensor.name());
       absl::StatusOr<Constant> constant = DecodeTensor(tensor, limits_);
       if (absl::IsUnimplemented(constant.status())) {
         unsupported_.Add(MessageOf(constant.status()), where);
-        unknown_[wiring_.initializers[i]] = Unknown::kImport;
+        unknown_[wiring().initializers[i]] = Unknown::kImport;
         continue;
       }
       if (!constant.ok()) return WithContext(constant.status(), fmt::format("onnx: {}", where));
-      SetConstant(wiring_.initializers[i], *std::move(constant));
+      SetConstant(wiring().initializers[i], *std::move(constant));
       const std::unique_ptr<std::string> freed(tensor.release_raw_data());
     }
     return absl::OkStatus();
@@ -239,20 +269,59 @@ class GraphBuilder {
   // --- inputs and outputs ---
 
   absl::Status AddInputs() {
-    if (wiring_.inputs.empty()) return InvalidArgument("onnx: the graph has no input");
-    for (size_t i = 0; i < wiring_.inputs.size(); ++i) {
-      const onnx_wire::ValueInfoProto& input = proto_.input(wiring_.inputs[i]);
-      const ValueId id = wiring_.input_values[i];
-      absl::StatusOr<Shape> shape = ReadInputShape(input, limits_);
-      if (absl::IsUnimplemented(shape.status())) {
-        unsupported_.Add(MessageOf(shape.status()), fmt::format("input '{}'", input.name()));
-        unknown_[id] = Unknown::kRunTime;
-        continue;
+    if (wiring().inputs.empty()) return InvalidArgument("onnx: the graph has no input");
+    BITPLAN_RETURN_IF_ERROR(CheckGivenNames());
+    for (size_t i = 0; i < wiring().inputs.size(); ++i) {
+      const onnx_wire::ValueInfoProto& input = proto().input(wiring().inputs[i]);
+      const std::string where = fmt::format("input '{}'", input.name());
+      const absl::Status added = AddInput(input, wiring().input_values[i]);
+      if (absl::IsUnimplemented(added)) {
+        unsupported_.Add(MessageOf(added), where);
+        unknown_[wiring().input_values[i]] = Unknown::kRunTime;
+      } else if (!added.ok()) {
+        return WithContext(added, fmt::format("onnx: {}", where));
       }
-      if (!shape.ok()) return WithContext(shape.status(), fmt::format("onnx: input '{}'", input.name()));
-      graph_.inputs.push_back({.value = id, .shape = *std::move(shape)});
     }
     return SetInputShapes();
+  }
+
+  absl::Status AddInput(const onnx_wire::ValueInfoProto& input, ValueId id) {
+    if (const auto given = options_.constants.find(input.name()); given != options_.constants.end()) {
+      SetConstant(id, given->second);
+      return absl::OkStatus();
+    }
+    const auto wanted = options_.input_shapes.find(input.name());
+    const Shape* shape = wanted == options_.input_shapes.end() ? nullptr : &wanted->second;
+    BITPLAN_ASSIGN_OR_RETURN(InputType type, ReadInputType(input, shape, FindDataShape(input.name()), limits_));
+    graph_.values[id].integer = type.integer;
+    graph_.inputs.push_back({.value = id, .shape = std::move(type.shape)});
+    return absl::OkStatus();
+  }
+
+  // The shape of the data that will be fed to an input; empty if not known.
+  Shape FindDataShape(std::string_view name) {
+    const bool alone = wiring().inputs.size() == 1;
+    for (const std::string_view key : {name, std::string_view("images"), std::string_view("inputs")}) {
+      const auto found = options_.data_shapes.find(key);
+      if (found == options_.data_shapes.end() || (key != name && !alone)) continue;
+      Shape shape = found->second;
+      if (!shape.empty()) shape[0] = kDynamic;
+      return shape;
+    }
+    return {};
+  }
+
+  absl::Status CheckGivenNames() {
+    std::set<std::string_view> names;
+    for (const int index : wiring().inputs) names.insert(proto().input(index).name());
+    const auto check = [&](const auto& given) -> absl::Status {
+      for (const auto& [name, value] : given) {
+        if (!names.contains(name)) return InvalidArgument("onnx: the model has no input '{}'", Printable(name));
+      }
+      return absl::OkStatus();
+    };
+    BITPLAN_RETURN_IF_ERROR(check(options_.input_shapes));
+    return check(options_.constants);
   }
 
   absl::Status SetInputShapes() {
@@ -270,11 +339,11 @@ class GraphBuilder {
   }
 
   absl::Status AddOutputs() {
-    for (size_t i = 0; i < wiring_.outputs.size(); ++i) {
-      const ValueId id = alias_[wiring_.outputs[i]];
+    for (size_t i = 0; i < wiring().outputs.size(); ++i) {
+      const ValueId id = alias_[wiring().outputs[i]];
       if (IsConstant(id) || IsBatchInts(id)) {
         return InvalidArgument("onnx: output[{}] '{}' does not depend on the values of any input", i,
-                               graph_.values[wiring_.outputs[i]].name);
+                               graph_.values[wiring().outputs[i]].name);
       }
       graph_.outputs.push_back(id);
     }
@@ -283,12 +352,13 @@ class GraphBuilder {
 
   // --- nodes ---
 
-  absl::Status AddNode(int index) {
-    NodeProto& proto = *proto_.mutable_node(index);
-    const std::string where = fmt::format("node '{}'", wiring_.nodes[index].name);
+  absl::Status AddNode(int index) {  // NOLINT(misc-no-recursion): see AddNodes
+    NodeProto& proto = *this->proto().mutable_node(index);
+    const std::string where = fmt::format("node '{}'", wiring().nodes[index].name);
     if (!IsDefaultDomain(proto.domain())) {
       return NotSupported(index, fmt::format("operator {}.{}", Printable(proto.domain()), Printable(proto.op_type())));
     }
+    if (proto.op_type() == "If") return PlaceIf(index);
     if (ops::FindOp(proto.op_type()) == nullptr && !CanFold(proto.op_type()) && !IsImportOnly(proto.op_type())) {
       return NotSupported(index, fmt::format("operator {}", Printable(proto.op_type())));
     }
@@ -298,22 +368,31 @@ class GraphBuilder {
     }
     if (!attributes.ok()) return WithContext(attributes.status(), fmt::format("onnx: {}", where));
     proto.clear_attribute();  // weights may be stored in them
-    Node node{.name = wiring_.nodes[index].name,
+    Node node{.name = wiring().nodes[index].name,
               .op_type = proto.op_type(),
               .outputs = ReadOutputs(index),
               .attributes = *std::move(attributes)};
-    for (const ValueId id : wiring_.nodes[index].inputs) node.inputs.push_back(id == kNoValue ? id : alias_[id]);
+    for (const ValueId id : wiring().nodes[index].inputs) node.inputs.push_back(Given(id));
     if (ReadsUnknown(node)) return PlaceUnknown(index, node);
-    return WithContext(Place(index, std::move(node)), fmt::format("onnx: {} ({})", where, proto.op_type()));
+    const absl::Status placed = Place(std::move(node));
+    if (absl::IsUnimplemented(placed)) return NotSupported(index, MessageOf(placed));
+    return WithContext(placed, fmt::format("onnx: {} ({})", where, proto.op_type()));
+  }
+
+  // What stands for an input of a node. An empty vector of floats says that an optional input is not given.
+  ValueId Given(ValueId id) const {
+    if (id == kNoValue) return id;
+    const auto* floats = std::get_if<Tensor>(&graph_.values[alias_[id]].constant);
+    return floats != nullptr && floats->data.empty() ? kNoValue : alias_[id];
   }
 
   // The node's outputs without those that nobody reads, such as the mask of a Dropout; output 0 stays.
   std::vector<ValueId> ReadOutputs(int index) const {
-    std::vector<ValueId> outputs = wiring_.nodes[index].outputs;
+    std::vector<ValueId> outputs = wiring().nodes[index].outputs;
     for (size_t i = 1; i < outputs.size(); ++i) {
-      if (outputs[i] != kNoValue && !wiring_.is_read[outputs[i]]) outputs[i] = kNoValue;
+      if (outputs[i] != kNoValue && !wiring().IsRead(outputs[i])) outputs[i] = kNoValue;
     }
-    if (proto_.node(index).op_type() == "Split") return outputs;  // equal parts: as many as outputs
+    if (scope_->proto->node(index).op_type() == "Split") return outputs;  // equal parts: as many as outputs
     while (outputs.size() > 1 && outputs.back() == kNoValue) outputs.pop_back();
     return outputs;
   }
@@ -329,16 +408,16 @@ class GraphBuilder {
   }
 
   absl::Status NotSupported(int index, const std::string& what) {
-    unsupported_.Add(what, fmt::format("node '{}'", Printable(wiring_.nodes[index].name)));
+    unsupported_.Add(what, fmt::format("node '{}'", Printable(wiring().nodes[index].name)));
     MarkUnknown(index);
     return absl::OkStatus();
   }
 
   void MarkUnknown(int index) {
     const bool at_run_time = std::ranges::any_of(
-        wiring_.nodes[index].inputs, [this](ValueId id) { return id != kNoValue && IsRunTime(alias_[id]); });
-    const bool is_shape = proto_.node(index).op_type() == "Shape";
-    for (const ValueId id : wiring_.nodes[index].outputs) {
+        wiring().nodes[index].inputs, [this](ValueId id) { return id != kNoValue && IsRunTime(alias_[id]); });
+    const bool is_shape = IsShape(proto().node(index).op_type());
+    for (const ValueId id : wiring().nodes[index].outputs) {
       if (id != kNoValue) unknown_[id] = at_run_time && !is_shape ? Unknown::kRunTime : Unknown::kImport;
     }
   }
@@ -347,7 +426,7 @@ class GraphBuilder {
   absl::Status PlaceUnknown(int index, const Node& node) {
     MarkUnknown(index);
     const bool at_run_time =
-        node.op_type != "Shape" && std::ranges::any_of(node.inputs, [this](ValueId id) { return IsRunTime(id); });
+        !IsShape(node.op_type) && std::ranges::any_of(node.inputs, [this](ValueId id) { return IsRunTime(id); });
     if (!at_run_time || ops::FindOp(node.op_type) != nullptr) return absl::OkStatus();
     return NotSupported(index, RunTimeMessage(node));
   }
@@ -362,35 +441,139 @@ class GraphBuilder {
     return node.outputs[0];
   }
 
-  // Evaluates the node or puts it into the graph.
-  absl::Status Place(int index, Node node) {
+  // Evaluates the node or puts it into the graph. kUnimplemented says what of it is not supported.
+  absl::Status Place(Node node) {  // NOLINT(misc-no-recursion): lowered nodes are not lowered again
+    const ops::OpEntry* entry = ops::FindOp(node.op_type);
+    if (entry != nullptr && entry->lower != nullptr) return PlaceAtRunTime(std::move(node));
     BITPLAN_ASSIGN_OR_RETURN(const ValueId output, OnlyOutput(node));
-    if (node.op_type == "Constant") return PlaceConstant(index, node, output);
-    if (node.inputs.empty()) return InvalidArgument("no inputs");
-    if (node.op_type == "Shape") return PlaceShape(node, output);
-    if (!AllKnown(node)) return PlaceAtRunTime(index, std::move(node));
+    if (node.op_type == "Constant") return PlaceConstant(node, output);
+    if (std::ranges::all_of(node.inputs, [](ValueId id) { return id == kNoValue; })) {
+      return InvalidArgument("no inputs");
+    }
+    if (IsShape(node.op_type)) return PlaceShape(node, output);
+    if (!AllKnown(node)) return PlaceAtRunTime(std::move(node));
     if (node.op_type == "Identity") {
       alias_[output] = node.inputs[0];
       return absl::OkStatus();
     }
-    if (CanFold(node.op_type)) {
-      absl::Status folded = PlaceFolded(index, node, output);
-      if (!absl::IsUnimplemented(folded)) return folded;
-      if (ops::FindOp(node.op_type) == nullptr) {
-        return NotSupported(index, fmt::format("{}: {}", node.op_type, MessageOf(folded)));
-      }
+    if (node.op_type == "ConstantOfShape" && IsBatchInts(node.inputs[0]) && IsFloatFill(node)) {
+      return PlaceFill(std::move(node));
     }
-    return PlaceAtRunTime(index, std::move(node));
+    if (node.op_type == "Split") return PlaceSplit(std::move(node));
+    if (CanFold(node.op_type)) {
+      absl::Status folded = PlaceFolded(node, output);
+      if (!absl::IsUnimplemented(folded)) return folded;
+      if (ops::FindOp(node.op_type) == nullptr) return Unimplemented("{}: {}", node.op_type, MessageOf(folded));
+    }
+    return PlaceAtRunTime(std::move(node));
   }
 
-  absl::Status PlaceConstant(int index, Node& node, ValueId output) {
-    absl::StatusOr<Constant> constant = TakeConstant(node);
-    if (absl::IsUnimplemented(constant.status())) {
-      return NotSupported(index, fmt::format("Constant: {}", MessageOf(constant.status())));
+  // A constant in parts: each is a Slice, of which folding knows. Sizes: attribute or, from opset 13 on, input 1.
+  absl::Status PlaceSplit(Node node) {  // NOLINT(misc-no-recursion)
+    const Value& value = graph_.values[node.inputs[0]];
+    const auto* ints = std::get_if<IntTensor>(&value.constant);
+    if (ints == nullptr) return PlaceAtRunTime(std::move(node));
+    BITPLAN_ASSIGN_OR_RETURN(int64_t axis, IntAttribute(node, "axis", 0));
+    BITPLAN_ASSIGN_OR_RETURN(axis, ops::NormalizedAxis(axis, static_cast<int64_t>(ints->shape.size()), "axis"));
+    BITPLAN_ASSIGN_OR_RETURN(std::vector<int64_t> sizes, IntsAttribute(node, "split", {}));
+    if (node.inputs.size() > 1 && node.inputs[1] != kNoValue) {
+      const auto* given = std::get_if<IntTensor>(&graph_.values[node.inputs[1]].constant);
+      if (given == nullptr) return Unimplemented("Split: sizes that depend on the number of samples");
+      sizes = given->data;
     }
+    const auto parts = static_cast<int64_t>(node.outputs.size());
+    const int64_t whole = ints->shape[axis];
+    if (sizes.empty()) sizes.assign(parts, (whole + parts - 1) / parts);
+    if (static_cast<int64_t>(sizes.size()) != parts) return InvalidArgument("split: want {} sizes", parts);
+    Writer writer(*this, node.name);
+    int64_t begin = 0;
+    for (int64_t i = 0; i < parts; ++i) {
+      const int64_t end = std::min(begin + sizes[i], whole);
+      if (sizes[i] < 0 || end <= begin) return InvalidArgument("split: part {} of {} is empty", i, whole);
+      std::vector<int64_t> indices(end - begin);
+      std::iota(indices.begin(), indices.end(), begin);
+      begin = end;
+      if (node.outputs[i] == kNoValue) continue;
+      BITPLAN_ASSIGN_OR_RETURN(alias_[node.outputs[i]], writer.Pick(node.inputs[0], axis, std::move(indices)));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status PlaceConstant(Node& node, ValueId output) {
+    absl::StatusOr<Constant> constant = TakeConstant(node);
+    if (absl::IsUnimplemented(constant.status())) return Unimplemented("Constant: {}", MessageOf(constant.status()));
     if (!constant.ok()) return constant.status();
     SetConstant(output, *std::move(constant));
     return absl::OkStatus();
+  }
+
+  // A float tensor whose size depends on the number of samples: its one number, spread.
+  static bool IsFloatFill(const Node& node) {
+    const auto value = node.attributes.find("value");
+    if (value == node.attributes.end()) return true;
+    const auto* floats = std::get_if<Tensor>(&value->second);
+    return floats != nullptr && floats->data.size() == 1;
+  }
+  absl::Status PlaceFill(Node node) {  // NOLINT(misc-no-recursion)
+    const auto value = node.attributes.find("value");
+    const float fill = value == node.attributes.end() ? 0.0F : std::get<Tensor>(value->second).data[0];
+    const ValueId scalar = AddValue(fmt::format("{}#{}", node.name, graph_.values.size()));
+    SetConstant(scalar, Tensor{.shape = {}, .data = {fill}});
+    node.op_type = "Expand";
+    node.inputs = {scalar, node.inputs[0]};
+    node.attributes.clear();
+    return PlaceAtRunTime(std::move(node));
+  }
+
+  // --- branches ---
+
+  // The nodes of the branch that the condition picks, in place of the node. What the other branch holds is not read.
+  absl::Status PlaceIf(int index) {  // NOLINT(misc-no-recursion): see AddNodes
+    const Wiring::NodeEnds& ends = wiring().nodes[index];
+    const std::string where = fmt::format("onnx: node '{}' (If)", ends.name);
+    if (ends.inputs.size() != 1 || ends.inputs[0] == kNoValue) return InvalidArgument("{}: want one input", where);
+    const ValueId condition = alias_[ends.inputs[0]];
+    if (unknown_[condition] == Unknown::kImport) {
+      MarkUnknown(index);
+      return absl::OkStatus();
+    }
+    if (IsBatchInts(condition)) return NotSupported(index, "If: its condition depends on the number of samples");
+    if (!IsConstant(condition)) return NotSupported(index, "If: its condition is computed at run time");
+    absl::StatusOr<bool> taken = Truth(condition);
+    if (!taken.ok()) return WithContext(taken.status(), where);
+    GraphProto* branch = FindBranch(*proto().mutable_node(index), *taken ? "then_branch" : "else_branch");
+    if (branch == nullptr) return InvalidArgument("{}: the branch it takes is missing", where);
+    if (branch->input_size() > 0 || branch->output_size() != static_cast<int>(ends.outputs.size())) {
+      return InvalidArgument("{}: a branch of {} inputs and {} outputs, want none and {}", where, branch->input_size(),
+                             branch->output_size(), ends.outputs.size());
+    }
+    if (branch->sparse_initializer_size() > 0) return NotSupported(index, "If: sparse initializers in a branch");
+    const std::vector<ValueId> outputs = ends.outputs;
+    Scope scope{.proto = branch};
+    BITPLAN_RETURN_IF_ERROR(WithContext(Enter(scope), where));
+    BITPLAN_RETURN_IF_ERROR(AddNodes());
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (outputs[i] != kNoValue) alias_[outputs[i]] = alias_[wiring().outputs[i]];
+    }
+    Leave();
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<bool> Truth(ValueId condition) const {
+    const Value& value = graph_.values[condition];
+    const auto* floats = std::get_if<Tensor>(&value.constant);
+    const auto* ints = std::get_if<IntTensor>(&value.constant);
+    if ((floats != nullptr ? floats->data.size() : ints->data.size()) != 1) {
+      return InvalidArgument("the condition has not one element");
+    }
+    return floats != nullptr ? floats->data[0] != 0 : ints->data[0] != 0;
+  }
+
+  static GraphProto* FindBranch(NodeProto& node, std::string_view name) {
+    for (auto& attribute : *node.mutable_attribute()) {
+      if (attribute.name() == name && attribute.has_g()) return attribute.mutable_g();
+    }
+    return nullptr;
   }
 
   // --- evaluation at import ---
@@ -400,6 +583,10 @@ class GraphBuilder {
     for (int probe = 0; probe < kNumProbes; ++probe) {
       const ValueId input = node.inputs[0];
       const Shape& shape = IsBatchInts(input) ? batch_ints_.at(input)[probe].shape : shapes_[probe][input];
+      if (node.op_type == "Size") {
+        result[probe].data = {NumElements(shape)};
+        continue;
+      }
       BITPLAN_ASSIGN_OR_RETURN(result[probe].data, ShapePart(node, shape));
       result[probe].shape = {static_cast<int64_t>(result[probe].data.size())};
     }
@@ -461,7 +648,7 @@ class GraphBuilder {
     return CheckFinite(*floats);
   }
 
-  absl::Status PlaceFolded(int index, const Node& node, ValueId output) {
+  absl::Status PlaceFolded(const Node& node, ValueId output) {
     BITPLAN_ASSIGN_OR_RETURN(Constant first, FoldAt(node, 0));
     if (std::ranges::none_of(node.inputs, [this](ValueId id) { return id != kNoValue && IsBatchInts(id); })) {
       SetConstant(output, std::move(first));
@@ -469,7 +656,7 @@ class GraphBuilder {
     }
     BITPLAN_ASSIGN_OR_RETURN(Constant second, FoldAt(node, 1));
     if (!std::holds_alternative<IntTensor>(first) || !std::holds_alternative<IntTensor>(second)) {
-      return NotSupported(index, fmt::format("{}: floating point from the number of samples", node.op_type));
+      return Unimplemented("floating point from the number of samples");
     }
     SetBatchInts(output, {std::get<IntTensor>(std::move(first)), std::get<IntTensor>(std::move(second))});
     return absl::OkStatus();
@@ -477,25 +664,58 @@ class GraphBuilder {
 
   // --- nodes that run ---
 
-  // The target of a Reshape can say "as in the input" (0) and, once, "whatever is left" (-1); with these a size that
-  // depends on the number of samples needs no number. No other operator can take such a size.
+  // Sizes that depend on the number of samples need no number where the operator can say them otherwise. kUnimplemented
+  // where it cannot.
   absl::StatusOr<ValueId> AsConstant(const Node& node, size_t input) {
     const BatchInts& ints = batch_ints_.at(node.inputs[input]);
-    BITPLAN_ASSIGN_OR_RETURN(const int64_t allow_zero, IntAttribute(node, "allowzero", 0));
-    if (node.op_type != "Reshape" || input != 1 || ints[0].shape != ints[1].shape) {
-      return Unimplemented("input {} depends on the number of samples", input);
-    }
+    if (ints[0].shape != ints[1].shape) return Unimplemented("input {} depends on the number of samples", input);
     IntTensor target = ints[0];
-    for (size_t i = 0; i < target.data.size(); ++i) {
-      if (ints[0].data[i] == ints[1].data[i]) continue;
-      target.data[i] = allow_zero == 0 && IsInputSize(node.inputs[0], i, ints) ? 0 : -1;
-    }
-    if (std::ranges::count(target.data, -1) > 1) {
-      return Unimplemented("more than one size depends on the number of samples");
+    if (node.op_type == "Reshape" && input == 1) {
+      BITPLAN_RETURN_IF_ERROR(WriteReshapeTarget(node, ints, target));
+    } else if (node.op_type == "Expand" && input == 1) {
+      BITPLAN_RETURN_IF_ERROR(WriteExpandTarget(ints, target));
+    } else if (node.op_type == "Resize" && input == 3) {
+      BITPLAN_RETURN_IF_ERROR(WriteSizes(node, ints, target));
+    } else {
+      return Unimplemented("input {} depends on the number of samples", input);
     }
     const ValueId id = AddValue(fmt::format("{}#{}", graph_.values[node.inputs[input]].name, graph_.values.size()));
     SetConstant(id, std::move(target));
     return id;
+  }
+
+  // "As in the input" (0) and, once, "whatever is left" (-1).
+  absl::Status WriteReshapeTarget(const Node& node, const BatchInts& ints, IntTensor& target) const {
+    BITPLAN_ASSIGN_OR_RETURN(const int64_t allow_zero, IntAttribute(node, "allowzero", 0));
+    for (size_t i = 0; i < target.data.size(); ++i) {
+      if (ints[0].data[i] == ints[1].data[i]) continue;
+      target.data[i] = allow_zero == 0 && IsInputSize(node.inputs[0], i, ints) ? 0 : -1;
+    }
+    if (std::ranges::count(target.data, -1) <= 1) return absl::OkStatus();
+    return Unimplemented("more than one size depends on the number of samples");
+  }
+
+  // -k: k times the number of samples (IntTensor).
+  absl::Status WriteExpandTarget(const BatchInts& ints, IntTensor& target) const {
+    for (size_t i = 0; i < target.data.size(); ++i) {
+      if (ints[0].data[i] == ints[1].data[i]) continue;
+      const int64_t factor = ints[0].data[i] / batches_[0];
+      if (factor < 1 || factor * batches_[0] != ints[0].data[i] || factor * batches_[1] != ints[1].data[i]) {
+        return Unimplemented("a size that is no multiple of the number of samples");
+      }
+      target.data[i] = -factor;
+    }
+    return absl::OkStatus();
+  }
+
+  // 0: as in the input.
+  absl::Status WriteSizes(const Node& node, const BatchInts& ints, IntTensor& target) const {
+    for (size_t i = 0; i < target.data.size(); ++i) {
+      if (ints[0].data[i] == ints[1].data[i]) continue;
+      if (!IsInputSize(node.inputs[0], i, ints)) return Unimplemented("a size that depends on the number of samples");
+      target.data[i] = 0;
+    }
+    return absl::OkStatus();
   }
 
   // Whether entry i of `ints` is size i of the value, for each number of samples.
@@ -507,14 +727,17 @@ class GraphBuilder {
     return true;
   }
 
-  absl::Status PlaceAtRunTime(int index, Node node) {
-    if (ops::FindOp(node.op_type) == nullptr) {
-      return NotSupported(index, RunTimeMessage(node));
+  absl::Status PlaceAtRunTime(Node node) {  // NOLINT(misc-no-recursion)
+    const ops::OpEntry* entry = ops::FindOp(node.op_type);
+    if (entry == nullptr) return Unimplemented("{}", RunTimeMessage(node));
+    if (static_cast<int64_t>(graph_.nodes.size()) >= limits_.max_nodes) {
+      return InvalidArgument("more than {} nodes", limits_.max_nodes);
     }
+    if (entry->lower != nullptr) return Lower(*entry, node);
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == kNoValue || !IsBatchInts(node.inputs[i])) continue;
       const absl::StatusOr<ValueId> id = AsConstant(node, i);
-      if (!id.ok()) return NotSupported(index, fmt::format("{}: {}", node.op_type, MessageOf(id.status())));
+      if (!id.ok()) return WithContext(id.status(), node.op_type);
       node.inputs[i] = *id;
     }
     graph_.nodes.push_back(std::move(node));
@@ -523,7 +746,7 @@ class GraphBuilder {
     const std::string reason = WithoutNode(MessageOf(inferred));
     const std::string op_type = graph_.nodes.back().op_type;
     graph_.nodes.pop_back();
-    if (absl::IsUnimplemented(inferred)) return NotSupported(index, fmt::format("{}: {}", op_type, reason));
+    if (absl::IsUnimplemented(inferred)) return Unimplemented("{}: {}", op_type, reason);
     return {inferred.code(), reason};
   }
 
@@ -536,9 +759,69 @@ class GraphBuilder {
       BITPLAN_RETURN_IF_ERROR(TakeOutputShapes(*op, probe));
     }
     const Node& node = graph_.nodes.back();
+    const bool integer = ops::HasIntegerResult(graph_, node);
+    for (const ValueId id : node.outputs) {
+      if (id != kNoValue) graph_.values[id].integer = integer;
+    }
     const bool constant =
-        std::ranges::all_of(node.inputs, [&](ValueId id) { return id == kNoValue || IsConstant(id); });
+        std::ranges::all_of(node.inputs, [&](ValueId id) { return id == kNoValue || IsConstant(id); }) &&
+        shapes_[0][node.outputs[0]] == shapes_[1][node.outputs[0]];
     return constant && IsCheap(node.op_type) ? EvaluateLast() : absl::OkStatus();
+  }
+
+  // --- nodes that simpler ones stand for ---
+
+  class Writer final : public ops::NodeWriter {
+   public:
+    Writer(GraphBuilder& builder, std::string name)
+        : NodeWriter(builder.graph_.opset_version), builder_(builder), name_(std::move(name)) {}
+
+    Shape shape(ValueId id) const override {
+      Shape shape = builder_.shapes_[0][id];
+      for (size_t i = 0; i < shape.size(); ++i) {
+        if (shape[i] != builder_.shapes_[1][id][i]) shape[i] = kDynamic;
+      }
+      return shape;
+    }
+    const Value& value(ValueId id) const override { return builder_.graph_.values[id]; }
+    ValueId AddConstant(std::variant<Tensor, IntTensor> constant) override {
+      const ValueId id = builder_.AddValue(fmt::format("{}#{}", name_, builder_.graph_.values.size()));
+      builder_.SetConstant(id, std::move(constant));
+      return id;
+    }
+    absl::StatusOr<ValueId> AddNode(  // NOLINT(misc-no-recursion)
+        const std::string& op_type, std::vector<ValueId> inputs, Attributes attributes) override {
+      const ValueId id = builder_.AddValue(fmt::format("{}#{}", name_, builder_.graph_.values.size()));
+      BITPLAN_RETURN_IF_ERROR(builder_.Place(Node{.name = builder_.names_.Unique(name_ + "/" + op_type),
+                                                  .op_type = op_type,
+                                                  .inputs = std::move(inputs),
+                                                  .outputs = {id},
+                                                  .attributes = std::move(attributes)}));
+      return builder_.alias_[id];
+    }
+
+   private:
+    GraphBuilder& builder_;
+    std::string name_;
+  };
+
+  absl::Status Lower(const ops::OpEntry& entry, const Node& node) {  // NOLINT(misc-no-recursion)
+    if (graph_.opset_version < entry.min_opset || graph_.opset_version > entry.max_opset) {
+      return Unimplemented("{}: opset {} is not supported, want {}..{}", node.op_type, graph_.opset_version,
+                           entry.min_opset, entry.max_opset);
+    }
+    if (std::ranges::any_of(node.inputs, [this](ValueId id) { return id != kNoValue && IsBatchInts(id); })) {
+      return Unimplemented("{}: an input depends on the number of samples", node.op_type);
+    }
+    Writer writer(*this, node.name);
+    const absl::StatusOr<std::vector<ValueId>> outputs = entry.lower(node, writer);
+    if (!outputs.ok()) return WithContext(outputs.status(), node.op_type);
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] == kNoValue) continue;
+      if (i >= outputs->size() || (*outputs)[i] == kNoValue) return Unimplemented("{}: output {}", node.op_type, i);
+      alias_[node.outputs[i]] = (*outputs)[i];
+    }
+    return absl::OkStatus();
   }
 
   absl::Status TakeOutputShapes(const ops::Operator& op, int probe) {
@@ -608,9 +891,11 @@ class GraphBuilder {
     return absl::OkStatus();
   }
 
-  GraphProto& proto_;
+  Scope root_;
+  Scope* scope_ = nullptr;
+  NodeNames names_;
+  const ParseOptions& options_;
   const ParseLimits& limits_;
-  Wiring wiring_;
   Graph graph_;
   UnsupportedReport unsupported_;
   std::array<int64_t, kNumProbes> batches_ = kProbeBatches;
@@ -625,8 +910,8 @@ class GraphBuilder {
 
 }  // namespace
 
-absl::StatusOr<Graph> BuildGraph(GraphProto& proto, int64_t opset_version, const ParseLimits& limits) {
-  return GraphBuilder(proto, opset_version, limits).Build();
+absl::StatusOr<Graph> BuildGraph(GraphProto& proto, int64_t opset_version, const ParseOptions& options) {
+  return GraphBuilder(proto, opset_version, options).Build();
 }
 
 }  // namespace bitplan::onnx

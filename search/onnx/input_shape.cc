@@ -1,6 +1,7 @@
 #include "search/onnx/input_shape.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "search/base/status.h"
 #include "search/base/text.h"
@@ -13,17 +14,37 @@ namespace {
 
 using onnx_wire::TypeProto;
 
-absl::StatusOr<Shape> ReadDims(const onnx_wire::TensorShapeProto& proto) {
+// The model's sizes; kDynamic where it fixes none.
+Shape ReadDims(const onnx_wire::TensorShapeProto& proto) {
   Shape shape;
-  for (const auto& dim : proto.dim()) {
-    if (!dim.has_dim_value() && !shape.empty()) {
-      return Unimplemented("inputs whose dimension {} ('{}') is not fixed; only the first may be", shape.size(),
-                           Printable(dim.dim_param()));
-    }
-    shape.push_back(dim.has_dim_value() ? dim.dim_value() : kDynamic);
+  for (const auto& dim : proto.dim()) shape.push_back(dim.has_dim_value() ? dim.dim_value() : kDynamic);
+  return shape;
+}
+
+// The wanted sizes in place of those that the model leaves open.
+absl::StatusOr<Shape> Fill(Shape shape, const Shape& wanted) {
+  bool fits = shape.size() == wanted.size();
+  for (size_t i = 0; fits && i < shape.size(); ++i) {
+    fits = shape[i] == kDynamic || wanted[i] == kDynamic || shape[i] == wanted[i];
+  }
+  if (!fits) return InvalidArgument("shape: got {}, but the model says {}", ToString(wanted), ToString(shape));
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] == kDynamic) shape[i] = wanted[i];
   }
   return shape;
 }
+
+absl::Status CheckFixed(const Shape& shape, const onnx_wire::TensorShapeProto& proto) {
+  for (int i = 1; i < static_cast<int>(shape.size()); ++i) {
+    if (shape[i] != kDynamic) continue;
+    const std::string name = i < proto.dim_size() ? Printable(proto.dim(i).dim_param()) : "";
+    return Unimplemented("inputs whose dimension {} ('{}') is not fixed, by the model or by the data that is fed", i,
+                         name);
+  }
+  return absl::OkStatus();
+}
+
+bool IsIntegerType(int type) { return (type >= kTypeUint8 && type <= kTypeInt64) || type == kTypeUint32; }
 
 absl::Status CheckSizes(const Shape& shape, bool first_is_free, const ParseLimits& limits) {
   Shape fixed = shape;
@@ -39,19 +60,31 @@ absl::Status CheckSizes(const Shape& shape, bool first_is_free, const ParseLimit
 
 }  // namespace
 
-absl::StatusOr<Shape> ReadInputShape(const onnx_wire::ValueInfoProto& input, const ParseLimits& limits) {
+absl::StatusOr<InputType> ReadInputType(const onnx_wire::ValueInfoProto& input, const Shape* wanted, const Shape& data,
+                                        const ParseLimits& limits) {
   if (!input.type().has_tensor_type()) return Unimplemented("inputs that are not dense tensors");
   const TypeProto::Tensor& type = input.type().tensor_type();
-  if (!IsFloatType(type.elem_type())) return Unimplemented("inputs of {}, want float", TypeName(type.elem_type()));
-  if (!type.has_shape()) return Unimplemented("inputs without a shape");
-  const auto& dims = type.shape().dim();
-  if (dims.empty()) return InvalidArgument("a scalar, want a first dimension of samples");
-  if (dims.size() > limits.max_rank) {
-    return InvalidArgument("{} dimensions, want at most {}", dims.size(), limits.max_rank);
+  const bool integer = IsIntegerType(type.elem_type());
+  if (!integer && type.elem_type() != kTypeBool && !IsFloatType(type.elem_type())) {
+    return Unimplemented("inputs of {}, want float, integer or bool", TypeName(type.elem_type()));
   }
-  BITPLAN_ASSIGN_OR_RETURN(Shape shape, ReadDims(type.shape()));
-  BITPLAN_RETURN_IF_ERROR(CheckSizes(shape, !dims[0].has_dim_value(), limits));
-  return shape;
+  if (!type.has_shape() && wanted == nullptr) return Unimplemented("inputs without a shape");
+  Shape shape = type.has_shape() ? ReadDims(type.shape()) : *wanted;
+  if (shape.empty()) {
+    return InvalidArgument("a scalar, want a first dimension of samples or a constant given with the model");
+  }
+  if (static_cast<int64_t>(shape.size()) > limits.max_rank) {
+    return InvalidArgument("{} dimensions, want at most {}", shape.size(), limits.max_rank);
+  }
+  if (wanted != nullptr) {
+    BITPLAN_ASSIGN_OR_RETURN(shape, Fill(std::move(shape), *wanted));
+  }
+  for (size_t i = 0; data.size() == shape.size() && i < shape.size(); ++i) {
+    if (shape[i] == kDynamic) shape[i] = data[i];
+  }
+  BITPLAN_RETURN_IF_ERROR(CheckFixed(shape, type.shape()));
+  BITPLAN_RETURN_IF_ERROR(CheckSizes(shape, shape[0] == kDynamic, limits));
+  return InputType{.shape = std::move(shape), .integer = integer};
 }
 
 }  // namespace bitplan::onnx

@@ -11,11 +11,19 @@ class ValueInfoProto;
 
 namespace bitplan::onnx {
 
-// The shape of a graph input; a first dimension without a fixed size is kDynamic.
+struct InputType {
+  Shape shape;  // a first dimension without a fixed size is kDynamic
+  bool integer = false;
+};
+
+// Shape and type of a graph input. `wanted` (may be null) fills in what the model leaves open, then
+// `data`, where it has as many sizes.
 //
-// Errors (without the input's name): kInvalidArgument: a scalar, a size below 1, over a limit; kUnimplemented: no dense
-// float tensor, no shape, another dimension that is not fixed.
-absl::StatusOr<Shape> ReadInputShape(const onnx_wire::ValueInfoProto& input, const ParseLimits& limits);
+// Errors (without the input's name): kInvalidArgument: a scalar, a size below 1, over a limit, a wanted shape that
+// contradicts the model's; kUnimplemented: no dense tensor of floats, integers or booleans; no shape, or another
+// dimension than the first open, and nothing wanted.
+absl::StatusOr<InputType> ReadInputType(const onnx_wire::ValueInfoProto& input, const Shape* wanted, const Shape& data,
+                                        const ParseLimits& limits);
 
 }  // namespace bitplan::onnx
 

@@ -16,6 +16,8 @@ struct ParseLimits {
   int64_t max_parsed_bytes = int64_t{1} << 30;
   // Whole-network passes keep values for each node; published CNNs and transformers have up to 10,000.
   int64_t max_nodes = 20'000;
+  // Graphs inside each other: the branches of If. Exporters write up to 4; protobuf stops at 33.
+  int64_t max_graph_depth = 16;
   // Dimensions of any tensor; kernels are written for up to 5, the specification names no limit.
   int64_t max_rank = 8;
   // Elements of one weight tensor (1 GiB as float).

@@ -48,7 +48,7 @@ absl::Status CheckModel(const onnx_wire::ModelProto& model) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Graph> ParseScanned(std::string_view bytes, const ParseLimits& limits) {
+absl::StatusOr<Graph> ParseScanned(std::string_view bytes, const ParseOptions& options) {
   onnx_wire::ModelProto model;
   if (bytes.size() > std::numeric_limits<int>::max() ||
       !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
@@ -56,16 +56,20 @@ absl::StatusOr<Graph> ParseScanned(std::string_view bytes, const ParseLimits& li
   }
   BITPLAN_RETURN_IF_ERROR(CheckModel(model));
   BITPLAN_ASSIGN_OR_RETURN(const int64_t opset_version, FindOpset(model));
-  return BuildGraph(*model.mutable_graph(), opset_version, limits);
+  return BuildGraph(*model.mutable_graph(), opset_version, options);
 }
 
 }  // namespace
 
 absl::StatusOr<Graph> ParseModel(std::string_view bytes, const ParseLimits& limits) {
+  return ParseModel(bytes, ParseOptions{.limits = limits});
+}
+
+absl::StatusOr<Graph> ParseModel(std::string_view bytes, const ParseOptions& options) {
   if (bytes.empty()) return InvalidArgument("onnx: the file is empty");
-  BITPLAN_RETURN_IF_ERROR(ScanWire(bytes, limits).status());
+  BITPLAN_RETURN_IF_ERROR(ScanWire(bytes, options.limits).status());
   try {
-    return ParseScanned(bytes, limits);
+    return ParseScanned(bytes, options);
   } catch (const std::bad_alloc&) {
     return ResourceExhausted("onnx: not enough memory to read a model of {} bytes", bytes.size());
   }

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "search/graph/graph.h"
 #include "search/onnx/parse_limits.h"
+#include "search/onnx/parse_options.h"
 
 namespace bitplan::onnx {
 
@@ -19,9 +20,13 @@ inline constexpr int64_t kMaxOpset = 23;
 //
 //   values    Weights are float whatever the file holds (float, double, float16, bfloat16); integer and bool tensors
 //             become IntTensor. A weight behind Identity nodes is the initializer itself.
-//   inputs    Graph inputs that are not initializers. A first dimension that is symbolic or absent is kDynamic.
+//   inputs    Graph inputs that are not initializers: float, or integers and booleans, which are carried as floats
+//             (Value::integer). A first dimension that is symbolic or absent is kDynamic; others must be fixed, by the
+//             model or by the caller (ParseOptions).
 //   nodes     In topological order, stable with respect to the file; what does not lead to an output is dropped. Nodes
 //             whose inputs are all constants are evaluated and dropped (constant_folding.h); so is shape arithmetic.
+//             If takes the branch that its condition says, which must be known here; Einsum, LSTM, GRU and RNN become
+//             simpler nodes (ops/lowering.h).
 //   names     Unnamed nodes are called <op_type>_<index in the file>. A name that occurs twice gets a suffix "#2".
 //   layers    ops::FindLayers.
 //
@@ -34,6 +39,7 @@ inline constexpr int64_t kMaxOpset = 23;
 //   kUnimplemented    valid ONNX that is not supported: one message lists every unsupported operator (domain, count,
 //                     first node), subgraph, tensor type and encoding, not just the first. Also: opset or IR version.
 // Memory: at most three times the file plus 125 MiB while parsing (ParseLimits::max_wire_elements).
+absl::StatusOr<Graph> ParseModel(std::string_view bytes, const ParseOptions& options);
 absl::StatusOr<Graph> ParseModel(std::string_view bytes, const ParseLimits& limits = {});
 
 }  // namespace bitplan::onnx

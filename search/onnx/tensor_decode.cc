@@ -107,8 +107,9 @@ absl::StatusOr<Constant> ReadByType(const TensorProto& tensor, Shape shape) {
   }
 }
 
-// An empty integer vector is a legal shape (that of a scalar); no other empty tensor has a meaning here.
-bool MayBeEmpty(const TensorProto& tensor) { return tensor.dims_size() == 1 && !IsFloatType(tensor.data_type()); }
+// An empty vector is a legal shape (that of a scalar), or says that an optional input is not given (the regions of a
+// Resize); no other empty tensor has a meaning here.
+bool MayBeEmpty(const TensorProto& tensor) { return tensor.dims_size() == 1; }
 
 absl::StatusOr<Shape> ReadShape(const TensorProto& tensor, const ParseLimits& limits) {
   if (tensor.dims_size() > limits.max_rank) {

@@ -52,7 +52,7 @@ constexpr auto kAttributeFields = std::to_array<Field>({{1, Kind::kBytes},
                                                         {3, Kind::kVarint},
                                                         {4, Kind::kBytes},
                                                         {5, Kind::kMessage, kTensor},
-                                                        {6, Kind::kBytes},
+                                                        {6, Kind::kMessage, kGraph},
                                                         {7, Kind::kFixed32},
                                                         {8, Kind::kVarint},
                                                         {9, Kind::kBytes},
@@ -131,9 +131,13 @@ class Walker {
   }
 
  private:
-  // Walks the fields from position_ to `end`. Recursion follows the schema, which has no cycle.
+  // Walks the fields from position_ to `end`. Recursion follows the schema, whose only cycle are graphs in attributes.
   absl::Status WalkMessage(MessageType message, size_t end) {  // NOLINT(misc-no-recursion)
+    if (message == kGraph && ++graph_depth_ > limits_.max_graph_depth) {
+      return InvalidArgument("onnx: graphs nested more than {} deep", limits_.max_graph_depth);
+    }
     while (position_ < end) BITPLAN_RETURN_IF_ERROR(WalkField(message, end));
+    if (message == kGraph) --graph_depth_;
     return absl::OkStatus();
   }
 
@@ -240,6 +244,7 @@ class Walker {
   const ParseLimits& limits_;
   WireSummary summary_;
   size_t position_ = 0;
+  int64_t graph_depth_ = 0;
 };
 
 }  // namespace

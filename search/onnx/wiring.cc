@@ -20,7 +20,11 @@ constexpr size_t kMaxNamedCycle = 8;
 
 class Wirer {
  public:
-  Wirer(const onnx_wire::GraphProto& graph, const ParseLimits& limits) : graph_(graph), limits_(limits) {}
+  Wirer(const onnx_wire::GraphProto& graph, const WireScope& scope, NodeNames& names, const ParseLimits& limits)
+      : graph_(graph), names_(names), limits_(limits) {
+    wiring_.first_id = scope.first_id;
+    wiring_.outer = scope.outer;
+  }
 
   absl::StatusOr<Wiring> Run() {
     BITPLAN_RETURN_IF_ERROR(DefineInitializers());
@@ -47,8 +51,9 @@ class Wirer {
   absl::StatusOr<ValueId> Define(const std::string& name, const std::string& where) {
     BITPLAN_RETURN_IF_ERROR(CheckName(name, where));
     if (name.empty()) return InvalidArgument("onnx: {}: has no name", where);
-    const auto id = static_cast<ValueId>(wiring_.value_names.size());
-    if (!ids_.emplace(name, id).second) return InvalidArgument("onnx: {}: value '{}' is defined twice", where, name);
+    const auto id = static_cast<ValueId>(wiring_.first_id + wiring_.value_names.size());
+    if (!wiring_.ids.emplace(name, id).second)
+      return InvalidArgument("onnx: {}: value '{}' is defined twice", where, name);
     wiring_.value_names.push_back(name);
     return id;
   }
@@ -70,7 +75,7 @@ class Wirer {
       if (!seen.insert(name).second) {
         return InvalidArgument("onnx: input[{}]: '{}' is listed twice", i, Printable(name));
       }
-      if (ids_.contains(name)) continue;
+      if (wiring_.ids.contains(name)) continue;
       BITPLAN_ASSIGN_OR_RETURN(const ValueId id, Define(name, fmt::format("input[{}]", i)));
       wiring_.inputs.push_back(i);
       wiring_.input_values.push_back(id);
@@ -101,20 +106,38 @@ class Wirer {
   }
 
   std::string UniqueNodeName(const onnx_wire::NodeProto& node, int index) {
-    const std::string base = node.name().empty() ? fmt::format("{}_{}", node.op_type(), index) : node.name();
-    std::string name = base;
-    // The counter goes on from where it stopped for this base, so that equal names do not cost a search each.
-    int& next = next_suffix_.try_emplace(base, 2).first->second;
-    while (!node_names_.insert(name).second) name = fmt::format("{}#{}", base, next++);
-    return name;
+    return names_.Unique(node.name().empty() ? fmt::format("{}_{}", node.op_type(), index) : node.name());
   }
 
   absl::StatusOr<ValueId> Resolve(const std::string& name, std::string_view where) const {
-    const auto found = ids_.find(name);
-    if (found == ids_.end()) {
-      return InvalidArgument("onnx: {}: value '{}' is not defined anywhere", where, Printable(name));
+    const ValueId id = wiring_.Find(name);
+    if (id == kNoValue) return InvalidArgument("onnx: {}: value '{}' is not defined anywhere", where, Printable(name));
+    return id;
+  }
+
+  // Adds what `graph` reads and does not define. Names that nobody defines are reported when the graph is wired.
+  void AddCaptured(const onnx_wire::GraphProto& graph,
+                   std::vector<ValueId>& captured) const {  // NOLINT(misc-no-recursion)
+    std::set<std::string_view> own;
+    for (const auto& tensor : graph.initializer()) own.insert(tensor.name());
+    for (const auto& input : graph.input()) own.insert(input.name());
+    for (const auto& node : graph.node()) own.insert(node.output().begin(), node.output().end());
+    const auto add = [&](const std::string& name) {
+      const ValueId id = name.empty() || own.contains(name) ? kNoValue : wiring_.Find(name);
+      if (id != kNoValue) captured.push_back(id);
+    };
+    for (const auto& output : graph.output()) add(output.name());
+    for (const auto& node : graph.node()) {
+      for (const std::string& name : node.input()) add(name);
+      AddCapturedOf(node, captured);
     }
-    return found->second;
+  }
+
+  void AddCapturedOf(const onnx_wire::NodeProto& node,
+                     std::vector<ValueId>& captured) const {  // NOLINT(misc-no-recursion)
+    for (const auto& attribute : node.attribute()) {
+      if (attribute.has_g()) AddCaptured(attribute.g(), captured);
+    }
   }
 
   absl::Status ResolveNodeInputs() {
@@ -128,6 +151,7 @@ class Wirer {
         ends.inputs.push_back(id);
       }
       while (!ends.inputs.empty() && ends.inputs.back() == kNoValue) ends.inputs.pop_back();
+      AddCapturedOf(graph_.node(i), ends.captured);
     }
     return absl::OkStatus();
   }
@@ -144,9 +168,11 @@ class Wirer {
   Predecessors FindPredecessors() const {
     Predecessors predecessors(wiring_.nodes.size());
     for (size_t i = 0; i < wiring_.nodes.size(); ++i) {
-      for (const ValueId id : wiring_.nodes[i].inputs) {
-        if (const auto found = producers_.find(id); found != producers_.end()) {
-          predecessors[i].push_back(found->second);
+      for (const std::vector<ValueId>* ids : {&wiring_.nodes[i].inputs, &wiring_.nodes[i].captured}) {
+        for (const ValueId id : *ids) {
+          if (const auto found = producers_.find(id); found != producers_.end()) {
+            predecessors[i].push_back(found->second);
+          }
         }
       }
     }
@@ -169,12 +195,16 @@ class Wirer {
 
   void MarkReadValues() {
     wiring_.is_read.assign(wiring_.value_names.size(), false);
-    for (const ValueId id : wiring_.outputs) wiring_.is_read[id] = true;
+    for (const ValueId id : wiring_.outputs) MarkRead(id);
     for (const int node : wiring_.order) {
-      for (const ValueId id : wiring_.nodes[node].inputs) {
-        if (id != kNoValue) wiring_.is_read[id] = true;
-      }
+      for (const ValueId id : wiring_.nodes[node].inputs) MarkRead(id);
+      for (const ValueId id : wiring_.nodes[node].captured) MarkRead(id);
     }
+  }
+
+  // Values of graphs further out are marked there.
+  void MarkRead(ValueId id) {
+    if (id >= wiring_.first_id) wiring_.is_read[id - wiring_.first_id] = true;
   }
 
   absl::Status CycleError(const std::vector<int>& cycle) const {
@@ -187,19 +217,32 @@ class Wirer {
   }
 
   const onnx_wire::GraphProto& graph_;
+  NodeNames& names_;
   const ParseLimits& limits_;
   Wiring wiring_;
-  // Trees, not hash tables: names come from strangers, who can make hashes collide.
-  std::map<std::string_view, ValueId> ids_;  // views into graph_
   std::map<ValueId, int> producers_;
-  std::set<std::string> node_names_;
-  std::map<std::string, int> next_suffix_;
 };
 
 }  // namespace
 
-absl::StatusOr<Wiring> Wire(const onnx_wire::GraphProto& graph, const ParseLimits& limits) {
-  return Wirer(graph, limits).Run();
+ValueId Wiring::Find(std::string_view name) const {
+  for (const Wiring* wiring = this; wiring != nullptr; wiring = wiring->outer) {
+    if (const auto found = wiring->ids.find(name); found != wiring->ids.end()) return found->second;
+  }
+  return kNoValue;
+}
+
+std::string NodeNames::Unique(const std::string& wanted) {
+  std::string name = wanted;
+  // The counter goes on from where it stopped for this name, so that equal names do not cost a search each.
+  int& next = next_suffix_.try_emplace(wanted, 2).first->second;
+  while (!taken_.insert(name).second) name = fmt::format("{}#{}", wanted, next++);
+  return name;
+}
+
+absl::StatusOr<Wiring> Wire(const onnx_wire::GraphProto& graph, const WireScope& scope, NodeNames& names,
+                            const ParseLimits& limits) {
+  return Wirer(graph, scope, names, limits).Run();
 }
 
 }  // namespace bitplan::onnx

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "search/base/status.h"
+#include "search/ops/embedding.h"
 
 namespace bitplan::ops {
 namespace {
@@ -42,6 +43,7 @@ absl::StatusOr<std::vector<const Tensor*>> BindInputs(const Graph& graph, const 
     BITPLAN_ASSIGN_OR_RETURN(const Tensor* values, FindInput(graph, i, data));
     const std::string& name = graph.values[graph.inputs[i].value].name;
     BITPLAN_RETURN_IF_ERROR(CheckInput(graph.inputs[i], name, *values, data.num_samples));
+    BITPLAN_RETURN_IF_ERROR(CheckIntegerInput(graph, i, *values));
     bound.push_back(values);
   }
   return bound;

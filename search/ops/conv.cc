@@ -40,7 +40,7 @@ FloatVector GatherPatches(const float* x, int64_t channels, const Windows& windo
   return patches;
 }
 
-// y[n, o] = sum_c x[n, c] * w[o, c] + bias[o], a cross-correlation over each group of channels; 1-D and 2-D.
+// y[n, o] = sum_c x[n, c] * w[o, c] + bias[o], a cross-correlation over each group of channels; 1-D to 3-D.
 class ConvOperator final : public BilinearMap {
  public:
   explicit ConvOperator(ConvGeometry geometry)

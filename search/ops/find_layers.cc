@@ -66,6 +66,7 @@ struct LayerFinder {
 absl::Status FindLayers(Graph& graph) {
   graph.layers.layers.clear();
   graph.layer_weights.clear();
+  MarkIntegers(graph);
   BITPLAN_ASSIGN_OR_RETURN(const int64_t fixed_batch, FixedBatch(graph));
   const int64_t samples = std::max<int64_t>(fixed_batch, 1);
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, InferShapes(graph, samples));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "search/base/status.h"
+#include "search/ops/embedding.h"
 #include "search/ops/index_map.h"
 #include "search/ops/make_operators.h"
 #include "search/ops/strided_copy.h"
@@ -69,12 +70,13 @@ absl::StatusOr<AxisOffsets> SliceIndices(int64_t start, int64_t end, int64_t ste
 
 }  // namespace
 
-// Gather: the indices must be constant.
+// Gather: the indices are constant, or a computed integer.
 MadeOperator MakeGather(const OpRequest& request) {
   BITPLAN_RETURN_IF_ERROR(CheckArity(request, 2, 2, 1));
-  BITPLAN_ASSIGN_OR_RETURN(const std::vector<int64_t> indices, ConstantInts(request, 1, "indices"));
   BITPLAN_ASSIGN_OR_RETURN(int64_t axis, IntAttribute(request.node, "axis", 0));
   BITPLAN_ASSIGN_OR_RETURN(axis, NormalizedAxis(axis, request.rank(0), "axis"));
+  if (request.inputs[1]->integer) return MakeLookup(request, axis);
+  BITPLAN_ASSIGN_OR_RETURN(const std::vector<int64_t> indices, ConstantInts(request, 1, "indices"));
   const Shape& x = request.shape(0);
   Offsets offsets = WholeTensor(x);
   const int64_t stride = RowMajorStrides(x)[axis];

@@ -58,6 +58,8 @@ MadeOperator MakeSum(const OpRequest& request);
 // comparisons.cc, where.cc, cast.cc: booleans as 0 and 1
 MadeOperator MakeAnd(const OpRequest& request);
 MadeOperator MakeCast(const OpRequest& request);
+// Whether the node is a Cast to integers; bool is none.
+bool IsCastToInteger(const Node& node);
 MadeOperator MakeEqual(const OpRequest& request);
 MadeOperator MakeGreater(const OpRequest& request);
 MadeOperator MakeGreaterOrEqual(const OpRequest& request);
@@ -69,6 +71,7 @@ MadeOperator MakeWhere(const OpRequest& request);
 MadeOperator MakeXor(const OpRequest& request);
 // products
 MadeOperator MakeConv(const OpRequest& request);
+MadeOperator MakeConvTranspose(const OpRequest& request);
 MadeOperator MakeGemm(const OpRequest& request);
 MadeOperator MakeMatMul(const OpRequest& request);
 // normalisation
@@ -113,12 +116,14 @@ MadeOperator MakeDepthToSpace(const OpRequest& request);
 MadeOperator MakeExpand(const OpRequest& request);
 MadeOperator MakeGather(const OpRequest& request);
 MadeOperator MakePad(const OpRequest& request);
+MadeOperator MakeResize(const OpRequest& request);
 MadeOperator MakeSlice(const OpRequest& request);
 MadeOperator MakeSpaceToDepth(const OpRequest& request);
 MadeOperator MakeSplit(const OpRequest& request);
 MadeOperator MakeTile(const OpRequest& request);
 MadeOperator MakeTranspose(const OpRequest& request);
 MadeOperator MakeTrilu(const OpRequest& request);
+MadeOperator MakeUpsample(const OpRequest& request);
 
 }  // namespace bitplan::ops
 

@@ -3,6 +3,7 @@
 #include "search/ops/dnnl_support.h"
 #include "search/ops/gram.h"
 #include "search/ops/make_operators.h"
+#include "search/ops/mat_mul_kind.h"
 
 namespace bitplan::ops {
 namespace {
@@ -91,14 +92,18 @@ absl::StatusOr<MatMulShape> ParseMatMul(Shape a, Shape b) {
 }
 
 // A constant on the right is stored [.., in, out], one on the left [.., out, in].
-std::optional<WeightUse> MatMulWeight(const OpRequest& request, const MatMulShape& s) {
-  const int input = request.inputs[1]->is_constant() ? 1 : 0;
+absl::StatusOr<std::optional<WeightUse>> MatMulWeight(const OpRequest& request, const MatMulShape& s) {
+  BITPLAN_ASSIGN_OR_RETURN(const std::string name, StringAttribute(request.node, kLayerKindAttribute, "matmul"));
+  BITPLAN_ASSIGN_OR_RETURN(const LayerKind kind, ParseLayerKind(name));
+  BITPLAN_ASSIGN_OR_RETURN(const int64_t rows, IntAttribute(request.node, kLayerRowsAttribute, s.m));
+  if (rows < 1 || rows > s.m) return InvalidArgument("{}: got {}, want 1..{}", kLayerRowsAttribute, rows, s.m);
+  const int input = kind == LayerKind::kMatMul && request.inputs[1]->is_constant() ? 1 : 0;
   const int rank = static_cast<int>(request.rank(input));
-  if (!request.inputs[input]->is_constant() || rank < 2) return std::nullopt;
+  if (!request.inputs[input]->is_constant() || rank < 2) return std::optional<WeightUse>();
   return WeightUse{.input = input,
-                   .kind = LayerKind::kMatMul,
+                   .kind = kind,
                    .output_channel_axis = input == 1 ? rank - 1 : rank - 2,
-                   .macs = NumElements(s.batch) * s.m * s.n * s.k};
+                   .macs = NumElements(s.batch) * rows * s.n * s.k};
 }
 
 }  // namespace
@@ -109,7 +114,7 @@ MadeOperator MakeMatMul(const OpRequest& request) {
   Shape out = s.batch;
   if (request.rank(0) > 1) out.push_back(s.m);
   if (request.rank(1) > 1) out.push_back(s.n);
-  const std::optional<WeightUse> weight_use = MatMulWeight(request, s);
+  BITPLAN_ASSIGN_OR_RETURN(const std::optional<WeightUse> weight_use, MatMulWeight(request, s));
   return std::make_unique<MatMulOperator>(std::move(out), std::move(s), weight_use);
 }
 

@@ -119,6 +119,7 @@ struct OpRequest {
   int64_t opset_version = 13;
   std::vector<const Value*> inputs;  // null: optional input that is not given
   std::vector<Shape> input_shapes;   // same length; meaningless where inputs[i] is null
+  int64_t num_samples = 1;           // first dimension of the graph's inputs
 
   bool has_input(size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
   const Shape& shape(size_t i) const { return input_shapes[i]; }

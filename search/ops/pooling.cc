@@ -126,6 +126,7 @@ absl::StatusOr<Windows> ParsePool(const OpRequest& request) {
   }
   BITPLAN_ASSIGN_OR_RETURN(const auto kernel, IntsAttribute(request.node, "kernel_shape", {}));
   BITPLAN_ASSIGN_OR_RETURN(Windows windows, ParseWindows(request, kernel));
+  if (windows.size() > 2) return Unimplemented("inputs[0]: pooling over three dimensions");
   for (const Window& w : windows) {
     const int64_t extent = (w.kernel - 1) * w.dilation + 1;
     if (w.pad_begin >= extent || w.pad_end >= extent ||

@@ -31,10 +31,16 @@ class ExpandOperator final : public LinearMap {
 
 }  // namespace
 
-// Expand: the shape must be constant; like x it may have sizes of 1 that the other one fills.
+// Expand: the shape must be constant, an entry -k is k times the number of samples; like x it may have sizes of 1 that
+// the other one fills.
 MadeOperator MakeExpand(const OpRequest& request) {
   BITPLAN_RETURN_IF_ERROR(CheckArity(request, 2, 2, 1));
-  BITPLAN_ASSIGN_OR_RETURN(const Shape shape, ConstantInts(request, 1, "shape"));
+  BITPLAN_ASSIGN_OR_RETURN(Shape shape, ConstantInts(request, 1, "shape"));
+  for (int64_t& size : shape) {
+    if (size < 0 && __builtin_mul_overflow(-size, request.num_samples, &size)) {
+      return InvalidArgument("shape: got {} for each of {} samples", size, request.num_samples);
+    }
+  }
   BITPLAN_RETURN_IF_ERROR(CheckShape(shape));
   BITPLAN_ASSIGN_OR_RETURN(const Shape out, BroadcastShape(request.shape(0), shape));
   BITPLAN_RETURN_IF_ERROR(CheckShape(out));

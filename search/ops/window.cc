@@ -60,27 +60,70 @@ absl::Status SetPads(const OpRequest& request, Windows& windows) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<Windows> ParseWindows(const OpRequest& request, const std::vector<int64_t>& kernel) {
+// Strides, dilations and kernel; sizes and padding are still to be set.
+absl::StatusOr<Windows> ReadWindows(const OpRequest& request, const std::vector<int64_t>& kernel) {
   const Shape& x = request.shape(0);
-  if (x.size() != 3 && x.size() != 4) {
-    return Unimplemented("inputs[0]: shape {}, want [N, C, W] or [N, C, H, W]", ToString(x));
+  if (x.size() < 3 || x.size() > 5) {
+    return Unimplemented("inputs[0]: shape {}, want [N, C, W], [N, C, H, W] or [N, C, D, H, W]", ToString(x));
   }
   const size_t rank = x.size() - 2;
   const std::vector<int64_t> ones(rank, 1);
   BITPLAN_ASSIGN_OR_RETURN(const auto strides, IntsAttribute(request.node, "strides", ones));
   BITPLAN_ASSIGN_OR_RETURN(const auto dilations, IntsAttribute(request.node, "dilations", ones));
-  BITPLAN_ASSIGN_OR_RETURN(const int64_t ceil_mode, IntAttribute(request.node, "ceil_mode", 0));
   BITPLAN_RETURN_IF_ERROR(CheckList("kernel_shape", kernel, rank, 1));
   BITPLAN_RETURN_IF_ERROR(CheckList("strides", strides, rank, 1));
   BITPLAN_RETURN_IF_ERROR(CheckList("dilations", dilations, rank, 1));
   Windows windows(rank);
   for (size_t d = 0; d < rank; ++d) {
-    windows[d] = Window{.in = x[d + 2], .kernel = kernel[d], .stride = strides[d], .dilation = dilations[d]};
+    windows[d] = Window{.kernel = kernel[d], .stride = strides[d], .dilation = dilations[d]};
   }
+  return windows;
+}
+
+// What a transposed convolution cuts off to reach a size; an odd rest goes to the end (upper) or the beginning.
+void SplitPadding(bool upper, int64_t total, Window& w) {
+  total = std::max<int64_t>(total, 0);
+  w.pad_begin = upper ? total / 2 : total - total / 2;
+  w.pad_end = total - w.pad_begin;
+}
+
+}  // namespace
+
+absl::StatusOr<Windows> ParseWindows(const OpRequest& request, const std::vector<int64_t>& kernel) {
+  BITPLAN_ASSIGN_OR_RETURN(Windows windows, ReadWindows(request, kernel));
+  for (size_t d = 0; d < windows.size(); ++d) windows[d].in = request.shape(0)[d + 2];
+  BITPLAN_ASSIGN_OR_RETURN(const int64_t ceil_mode, IntAttribute(request.node, "ceil_mode", 0));
   BITPLAN_RETURN_IF_ERROR(SetPads(request, windows));
   for (Window& w : windows) BITPLAN_RETURN_IF_ERROR(SetOutputSize(ceil_mode != 0, w));
+  return windows;
+}
+
+absl::StatusOr<Windows> ParseTransposedWindows(const OpRequest& request, const std::vector<int64_t>& kernel) {
+  BITPLAN_ASSIGN_OR_RETURN(Windows windows, ReadWindows(request, kernel));
+  const size_t rank = windows.size();
+  const std::vector<int64_t> zeros(rank, 0);
+  BITPLAN_ASSIGN_OR_RETURN(const auto output_padding, IntsAttribute(request.node, "output_padding", zeros));
+  BITPLAN_ASSIGN_OR_RETURN(auto output_shape, IntsAttribute(request.node, "output_shape", {}));
+  BITPLAN_ASSIGN_OR_RETURN(const std::string auto_pad, StringAttribute(request.node, "auto_pad", "NOTSET"));
+  BITPLAN_RETURN_IF_ERROR(CheckList("output_padding", output_padding, rank, 0));
+  const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
+  for (size_t d = 0; d < rank; ++d) windows[d].out = request.shape(0)[d + 2];
+  if (same && output_shape.empty()) {
+    for (const Window& w : windows) output_shape.push_back(w.out * w.stride);
+  }
+  if (output_shape.size() == rank + 2) output_shape.erase(output_shape.begin(), output_shape.begin() + 2);
+  if (output_shape.empty()) {
+    BITPLAN_RETURN_IF_ERROR(SetPads(request, windows));
+  } else {
+    BITPLAN_RETURN_IF_ERROR(CheckList("output_shape", output_shape, rank, 1));
+  }
+  for (size_t d = 0; d < rank; ++d) {
+    Window& w = windows[d];
+    const int64_t whole = (w.out - 1) * w.stride + output_padding[d] + (w.kernel - 1) * w.dilation + 1;
+    if (!output_shape.empty()) SplitPadding(auto_pad == "SAME_UPPER", whole - output_shape[d], w);
+    w.in = output_shape.empty() ? whole - w.pad_begin - w.pad_end : output_shape[d];
+    if (w.in < 1) return InvalidArgument("pads: {} and {} leave nothing of {}", w.pad_begin, w.pad_end, whole);
+  }
   return windows;
 }
 

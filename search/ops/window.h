@@ -30,13 +30,17 @@ struct Window {
   }
 };
 
-// One or two spatial dimensions, outermost first.
+// One to three spatial dimensions, outermost first.
 using Windows = std::vector<Window>;
 
 // Reads strides, dilations, pads, auto_pad and ceil_mode of a node whose input 0 is [N, C, spatial..] and whose kernel
 // has the given sizes. A window that would start in the padding at the end is left out (ceil_mode).
-// Errors: kInvalidArgument for sizes that do not fit; kUnimplemented for other than 1 or 2 spatial dimensions.
+// Errors: kInvalidArgument for sizes that do not fit; kUnimplemented for other than 1 to 3 spatial dimensions.
 absl::StatusOr<Windows> ParseWindows(const OpRequest& request, const std::vector<int64_t>& kernel);
+
+// The same for ConvTranspose, which also reads output_padding and output_shape, as the windows of the convolution that
+// it is the transpose of: Window::out is the size of input 0, Window::in the size of the output.
+absl::StatusOr<Windows> ParseTransposedWindows(const OpRequest& request, const std::vector<int64_t>& kernel);
 
 // [n, c, windows' out sizes].
 Shape WindowOutputShape(int64_t n, int64_t c, const Windows& windows);

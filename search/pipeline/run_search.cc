@@ -118,8 +118,10 @@ std::string MeasurementDigest(const MeasureRequest& request) {
 absl::StatusOr<Measurement> Measure(const MeasureRequest& request, const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(ValidateMeasureRequest(request));
   Stage(context, "load");
-  BITPLAN_ASSIGN_OR_RETURN(Graph graph, onnx::ParseModel(request.onnx, request.model_limits));
   BITPLAN_ASSIGN_OR_RETURN(const Dataset data, data::ParseNpz(request.dataset, request.dataset_limits));
+  onnx::ParseOptions options_of_model{.limits = request.model_limits};
+  for (const DatasetInput& input : data.inputs) options_of_model.data_shapes[input.name] = input.values.shape;
+  BITPLAN_ASSIGN_OR_RETURN(Graph graph, onnx::ParseModel(request.onnx, options_of_model));
   Stage(context, "options");
   BITPLAN_ASSIGN_OR_RETURN(OptionTable options, quantization::ListOptions(graph.layers, request.quantization));
   BITPLAN_ASSIGN_OR_RETURN(SensitivityTable sensitivity,

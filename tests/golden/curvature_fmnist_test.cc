@@ -47,7 +47,8 @@ TrainedNetwork Load(const std::string& name) {
   for (const Json& layer : network.golden["layers"]) {
     int index = -1;
     for (int l = 0; l < std::ssize(network.graph.layers.layers); ++l) {
-      if (network.graph.layers.layers[l].name == layer["name"]) index = l;
+      const ValueId weight = network.graph.layer_weights[l].weight;
+      if (network.graph.values[weight].name == layer["initializer"]) index = l;
     }
     EXPECT_GE(index, 0) << "the graph has no layer " << layer["name"];
     network.index_of.push_back(index);
@@ -189,7 +190,7 @@ TEST_P(Fmnist, SplitTracesAgreeWithinFourStandardErrors) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, Fmnist,
-                         ::testing::Values("fmnist_resnet8", "fmnist_mobilenet", "fmnist_mobilenet_bn"),
+                         ::testing::Values("fmnist_resnet8", "fmnist_mobilenet", "fmnist_mobilenet_bn", "fmnist_vit"),
                          [](const auto& info) { return std::string(info.param); });
 
 // Piecewise linear: the Gauss-Newton blocks are those of the Hessian, traces and forms alike.

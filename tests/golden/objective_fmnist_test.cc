@@ -32,11 +32,11 @@ class ObjectiveOnFmnist : public ::testing::TestWithParam<std::string_view> {
     objective_ = Objective::Create(graph_, data_, {}).value();
   }
 
-  int LayerIndex(const std::string& name) const {
+  int LayerIndex(const std::string& initializer) const {
     for (int i = 0; i < static_cast<int>(graph_.layers.layers.size()); ++i) {
-      if (graph_.layers.layers[i].name == name) return i;
+      if (graph_.values[graph_.layer_weights[i].weight].name == initializer) return i;
     }
-    ADD_FAILURE() << "the graph has no layer " << name;
+    ADD_FAILURE() << "the graph has no layer of " << initializer;
     return 0;
   }
 
@@ -75,7 +75,7 @@ TEST_P(ObjectiveOnFmnist, GradientAndHessianAlongPerturbationsAreThoseOfPyTorch)
   int compared = 0;
   for (const Json& golden : golden_["layers"]) {
     if (!golden.contains("quant")) continue;
-    const int layer = LayerIndex(golden["name"]);
+    const int layer = LayerIndex(golden["initializer"]);
     const WeightSlice slice = objective_->slices()[layer];
     for (const auto& [bits, expected] : golden["quant"].items()) {
       const std::vector<float> d = Perturbation(layer, std::stoi(bits));
@@ -104,7 +104,7 @@ TEST_P(ObjectiveOnFmnist, GradientAndHessianAlongPerturbationsAreThoseOfPyTorch)
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, ObjectiveOnFmnist,
-                         ::testing::Values("fmnist_resnet8", "fmnist_mobilenet", "fmnist_mobilenet_bn"),
+                         ::testing::Values("fmnist_resnet8", "fmnist_mobilenet", "fmnist_mobilenet_bn", "fmnist_vit"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

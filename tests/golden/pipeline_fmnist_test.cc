@@ -61,6 +61,22 @@ class PipelineFmnist : public ::testing::Test {
 absl::StatusOr<Measurement>* PipelineFmnist::measured_ = nullptr;
 std::vector<std::string>* PipelineFmnist::stages_ = nullptr;
 
+// A transformer through the same path: convolution, products with weights stored [in, out], shapes in pieces.
+TEST(PipelineFmnistVit, MeasuresAndSearches) {
+  const std::string onnx = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_vit.onnx");
+  const std::string data = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_calibration_128.npz");
+  const absl::StatusOr<Measurement> measured =
+      pipeline::Measure({.onnx = onnx, .dataset = data, .sensitivity = {.max_samples = 16, .seed = 7, .max_probes = 8}},
+                        {.num_threads = 2});
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  EXPECT_EQ(measured->layers.layers.size(), 18);
+  SearchRequest request{.profile = hardware::FindShippedProfile("generic").value()};
+  request.budgets.push_back(pipeline::ParseBudget("size=0.5x").value());
+  const absl::StatusOr<Plan> plan = pipeline::Search(*measured, request, {});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->layers.size(), 18);
+}
+
 TEST_F(PipelineFmnist, MeasuresEveryLayerAndOption) {
   ASSERT_TRUE(measured_->ok()) << measured_->status();
   const Measurement& measured = **measured_;

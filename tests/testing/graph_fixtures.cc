@@ -7,6 +7,7 @@
 
 #include "search/base/check.h"
 #include "search/ops/find_layers.h"
+#include "search/ops/lowering.h"
 
 namespace bitplan::testing {
 namespace {
@@ -43,6 +44,12 @@ ValueId GraphBuilder::AddValue(const std::string& name) {
 ValueId GraphBuilder::Input(const std::string& name, Shape shape) {
   const ValueId id = AddValue(name);
   graph_.inputs.push_back({.value = id, .shape = std::move(shape)});
+  return id;
+}
+
+ValueId GraphBuilder::IntegerInput(const std::string& name, Shape shape) {
+  const ValueId id = Input(name, std::move(shape));
+  graph_.values[id].integer = true;
   return id;
 }
 
@@ -252,9 +259,60 @@ NetworkFixture UpscalingNet() {
   return {.name = "UpscalingNet", .graph = b.Build(y), .data = RandomRegression(3, {2, 5, 4}, {1, 4, 3}, 18)};
 }
 
+// Operators that other nodes stand for, replaced; with layers.
+Graph Lowered(const Graph& graph) {
+  Graph lowered = ops::LowerAll(graph).value();
+  BITPLAN_CHECK(ops::FindLayers(lowered).ok());
+  BITPLAN_CHECK(CheckInvariants(lowered).ok());
+  return lowered;
+}
+
+NetworkFixture RecurrentNet() {
+  GraphBuilder b(14);
+  const ValueId x = b.Input("x", {kDynamic, 4, 3});
+  const ValueId by_time = b.Node("Transpose", {x}, {{"perm", List{1, 0, 2}}});
+  ValueId y = b.Node("LSTM",
+                     {by_time, b.RandomFloats("lstm.w", {2, 8, 3}, 0.5), b.RandomFloats("lstm.r", {2, 8, 2}, 0.5),
+                      b.RandomFloats("lstm.b", {2, 16}, 0.3)},
+                     {{"hidden_size", int64_t{2}}, {"direction", std::string("bidirectional")}});
+  y = b.Node("Reshape", {b.Node("Transpose", {y}, {{"perm", List{0, 2, 1, 3}}}), b.Ints("joined", {4, -1, 4})});
+  y = b.Node("GRU",
+             {y, b.RandomFloats("gru.w", {1, 6, 4}, 0.5), b.RandomFloats("gru.r", {1, 6, 2}, 0.5),
+              b.RandomFloats("gru.b", {1, 12}, 0.3)},
+             {{"hidden_size", int64_t{2}}, {"direction", std::string("reverse")}});
+  y = b.Node("Squeeze", {y, b.Ints("direction", {1})});
+  const auto last =
+      b.NodeWithOutputs("RNN", {y, b.RandomFloats("rnn.w", {1, 3, 2}, 0.5), b.RandomFloats("rnn.r", {1, 3, 3}, 0.5)},
+                        {{"hidden_size", int64_t{3}}}, 2);
+  y = b.Node("Squeeze", {last[1], b.Ints("direction", {0})});
+  return {.name = "RecurrentNet",
+          .graph = Lowered(b.BuildWithoutLayers(y)),
+          .data = RandomClassification(4, {4, 3}, 3, 19)};
+}
+
+NetworkFixture TokenNet() {
+  GraphBuilder b;
+  const ValueId ids = b.IntegerInput("ids", {kDynamic, 4});
+  ValueId y = b.Node("Gather", {b.RandomFloats("tokens.weight", {7, 5}, 1), ids});
+  y = b.Node("Add", {y, b.RandomFloats("positions", {4, 5}, 0.5)});
+  y = b.Node("Einsum", {y, b.RandomFloats("heads.weight", {5, 2, 3}, 0.5)},
+             {{"equation", std::string("btd,dhk->bhtk")}});
+  const ValueId scores = b.Node("Einsum", {y, y}, {{"equation", std::string("bhik,bhjk->bhij")}});
+  y = b.Node("Einsum", {b.Node("Softmax", {scores}), y}, {{"equation", std::string("bhij,bhjk->bihk")}});
+  y = b.Node("Tanh", {b.Node("ReduceMean", {y}, {{"axes", List{1}}, {"keepdims", int64_t{0}}})});
+  y = b.Node("ConvTranspose", {y, b.RandomWeight("up.weight", {2, 2, 2})}, {{"strides", List{2}}});
+  y = b.Node("Resize", {y, kNoValue, b.Floats("scales", {3}, {1, 1, 0.5F})}, {{"mode", std::string("linear")}});
+  y = b.Node("Gemm", {b.Node("Flatten", {y}), b.RandomWeight("fc.weight", {6, 3})});
+  NetworkFixture net{
+      .name = "TokenNet", .graph = Lowered(b.BuildWithoutLayers(y)), .data = RandomClassification(5, {4}, 3, 20)};
+  Rng rng(21, 0);
+  for (float& id : net.data.inputs[0].values.data) id = static_cast<float>(rng.NextBelow(7));
+  return net;
+}
+
 std::vector<NetworkFixture> AllNetworks() {
-  return {TanhMlp(),      SmoothConvNet(), KinkedConvNet(),  SharedWeightNet(),
-          AttentionNet(), SequenceNet(),   TransformerNet(), UpscalingNet()};
+  return {TanhMlp(),     SmoothConvNet(),  KinkedConvNet(), SharedWeightNet(), AttentionNet(),
+          SequenceNet(), TransformerNet(), UpscalingNet(),  RecurrentNet(),    TokenNet()};
 }
 
 }  // namespace bitplan::testing

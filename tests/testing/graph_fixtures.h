@@ -19,6 +19,8 @@ class GraphBuilder {
   explicit GraphBuilder(int64_t opset_version = 13, uint64_t seed = 1);
 
   ValueId Input(const std::string& name, Shape shape);
+  // Integers carried as floats.
+  ValueId IntegerInput(const std::string& name, Shape shape);
   ValueId Floats(const std::string& name, Shape shape, std::vector<float> data);
   ValueId Ints(const std::string& name, std::vector<int64_t> data);
   ValueId Ints(const std::string& name, Shape shape, std::vector<int64_t> data);
@@ -78,6 +80,11 @@ NetworkFixture TransformerNet();
 // Reflecting Pad, Conv, Group- and InstanceNormalization, Celu, Mish, LRN, DepthToSpace, Mean, Tile, Slice
 // backwards; opset 21, mean squared error.
 NetworkFixture UpscalingNet();
+
+// Bidirectional LSTM, reverse GRU, RNN over 4 steps, as the simpler nodes that stand for them.
+NetworkFixture RecurrentNet();
+// Token ids into an embedding, attention of two heads by Einsum, a transposed convolution, Resize, Gemm.
+NetworkFixture TokenNet();
 
 // All of the above.
 std::vector<NetworkFixture> AllNetworks();

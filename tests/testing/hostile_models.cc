@@ -72,7 +72,7 @@ std::vector<HostileCase> WireCases() {
       {"bomb of functions", Repeat(Field(25, ""), kBombBytes), kInvalid, "more than"},
       {"bomb of single numbers", AroundGraph(Field(kInitializer, Repeat(std::string("\x08\x01", 2), kBombBytes))),
        kInvalid, "more than"},
-      {"deeply nested subgraphs", AroundGraph(nesting), kInvalid, "no output"},
+      {"deeply nested subgraphs", AroundGraph(nesting), kInvalid, "graphs nested more than 16 deep"},
       {"deeply nested groups", groups, kInvalid, "groups"},
       {"deeply nested types", AroundGraph(Field(kInput, Field(1, "x") + Field(2, type)) + Field(12, Field(1, "x"))),
        kUnimplemented, "not dense tensors"},

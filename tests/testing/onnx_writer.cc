@@ -50,6 +50,10 @@ struct AttributeWriter {
     proto.set_type(7);
     for (const int64_t value : values) proto.add_ints(value);
   }
+  void operator()(const std::vector<std::string>& values) const {
+    proto.set_type(8);
+    for (const std::string& value : values) proto.add_strings(value);
+  }
 };
 
 // 0.1 * ((7 i) mod 11 - 5): small, of both signs, no two neighbours equal.

@@ -110,6 +110,12 @@ class CaseList {
     cases_.push_back(std::move(made));
   }
 
+  // The last case's input is an integer computed at run time.
+  void MarkInteger(size_t input) {
+    Graph& graph = cases_.back().graph;
+    graph.values[graph.nodes[0].inputs[input]].integer = true;
+  }
+
   std::vector<OpCase> Take() { return std::move(cases_); }
 
  private:
@@ -275,6 +281,66 @@ void AddConv(CaseList& list) {
   list.Add(op, "LineDilatedGroups", 13, {{{2, 4, 12}}, {{4, 2, 3}}},
            {{"group", int64_t{2}}, {"dilations", List{3}}, {"pads", List{3, 3}}});
   list.Add(op, "LineDepthwise", 13, {{{2, 16, 10}}, {{16, 1, 3}}}, {{"group", int64_t{16}}, {"pads", List{1, 1}}});
+}
+
+void AddConvTranspose(CaseList& list) {
+  const std::string op = "ConvTranspose";
+  list.Add(op, "Plain", 11, {{{2, 3, 4, 3}}, {{3, 4, 3, 3}}});
+  list.Add(op, "BiasStridedPadded", 11, {{{2, 3, 4, 4}}, {{3, 5, 4, 4}}, {{5}}},
+           {{"strides", List{2, 2}}, {"pads", List{1, 1, 1, 1}}});
+  list.Add(op, "OutputPadding", 11, {{{1, 2, 3, 4}}, {{2, 3, 3, 3}}, {{3}}},
+           {{"strides", List{2, 3}}, {"pads", List{1, 0, 1, 2}}, {"output_padding", List{1, 2}}});
+  list.Add(op, "Groups", 11, {{{2, 4, 4, 3}}, {{4, 3, 2, 3}}, {{6}}}, {{"group", int64_t{2}}, {"strides", List{1, 2}}});
+  list.Add(op, "Depthwise", 11, {{{1, 16, 4, 4}}, {{16, 1, 2, 2}}}, {{"group", int64_t{16}}, {"strides", List{2, 2}}});
+  list.Add(op, "Dilated", 11, {{{1, 2, 4, 4}}, {{2, 3, 2, 3}}}, {{"dilations", List{2, 3}}});
+  list.Add(op, "OutputShape", 11, {{{1, 2, 3, 3}}, {{2, 3, 3, 3}}},
+           {{"strides", List{3, 2}}, {"output_shape", List{10, 6}}});
+  list.Add(op, "SameUpper", 11, {{{1, 2, 3, 4}}, {{2, 3, 3, 4}}},
+           {{"strides", List{2, 1}}, {"auto_pad", std::string("SAME_UPPER")}});
+  list.Add(op, "SameLower", 1, {{{1, 2, 3, 4}}, {{2, 3, 3, 4}}},
+           {{"strides", List{2, 1}}, {"auto_pad", std::string("SAME_LOWER")}});
+  list.Add(op, "Line", 13, {{{2, 3, 5}}, {{3, 4, 4}}, {{4}}}, {{"strides", List{2}}, {"pads", List{1, 1}}});
+  list.Add(op, "Volume", 13, {{{1, 2, 2, 3, 2}}, {{2, 3, 2, 2, 2}}, {{3}}}, {{"strides", List{2, 1, 2}}});
+  list.Add("Conv", "Volume", 13, {{{2, 2, 4, 3, 5}}, {{3, 2, 2, 3, 2}}, {{3}}},
+           {{"strides", List{2, 1, 2}}, {"pads", List{1, 0, 1, 0, 1, 0}}});
+}
+
+void AddResize(CaseList& list) {
+  const auto scales = [](std::vector<float> values) {
+    return [values](GraphBuilder& b) {
+      return std::vector{kNoValue, b.Floats("scales", {static_cast<int64_t>(values.size())}, values)};
+    };
+  };
+  const auto sizes = [](List values) {
+    return [values](GraphBuilder& b) { return std::vector{kNoValue, kNoValue, b.Ints("sizes", values)}; };
+  };
+  const auto old_scales = [](GraphBuilder& b) { return std::vector{b.Floats("scales", {4}, {1, 1, 2, 3})}; };
+  for (const char* mode : {"nearest", "linear"}) {
+    const Attributes attributes = {{"mode", std::string(mode)}};
+    list.Add("Upsample", mode, 9, {{{1, 2, 3, 2}}}, attributes, old_scales);
+    list.Add("Resize", std::string("Opset10_") + mode, 10, {{{1, 2, 3, 2}}}, attributes, old_scales);
+  }
+  for (const char* mode : {"nearest", "linear", "cubic"}) {
+    for (const char* coordinates : {"asymmetric", "half_pixel", "align_corners", "pytorch_half_pixel"}) {
+      const Attributes attributes = {{"mode", std::string(mode)},
+                                     {"coordinate_transformation_mode", std::string(coordinates)}};
+      const std::string what = std::string(mode) + "_" + coordinates;
+      list.Add("Resize", "Up_" + what, 13, {{{1, 2, 3, 4}}}, attributes, scales({1, 1, 2, 1.5F}));
+      list.Add("Resize", "Down_" + what, 11, {{{1, 2, 6, 5}}}, attributes, sizes({1, 2, 3, 2}));
+    }
+  }
+  list.Add("Resize", "Axes18", 18, {{{2, 4, 3}}}, {{"mode", std::string("linear")}, {"axes", List{-1, 1}}},
+           scales({2, 0.5F}));
+  list.Add("Resize", "SymmetricToOne", 19, {{{1, 1, 5}}},
+           {{"mode", std::string("linear")}, {"coordinate_transformation_mode", std::string("half_pixel_symmetric")}},
+           sizes({1, 1, 1}));
+  list.Add("Resize", "CubicExcludeOutside", 11, {{{1, 1, 5}}},
+           {{"mode", std::string("cubic")}, {"exclude_outside", int64_t{1}}, {"cubic_coeff_a", -0.5F}},
+           scales({1, 1, 1.7F}));
+  for (const char* nearest : {"floor", "ceil", "round_prefer_ceil"}) {
+    list.Add("Resize", std::string("Nearest_") + nearest, 13, {{{1, 1, 5}}}, {{"nearest_mode", std::string(nearest)}},
+             scales({1, 1, 0.6F}));
+  }
 }
 
 void AddPooling(CaseList& list) {
@@ -456,6 +522,16 @@ void AddSelection(CaseList& list) {
   list.Add("Gather", "Scalar", 13, {{{2, 4, 3}}}, {{"axis", int64_t{1}}}, indices({}, {2}));
   list.Add("Gather", "Range", 13, {{{2, 4, 3}}}, {{"axis", int64_t{1}}}, indices({2}, {1, 2}));
 
+  const auto ids = [](Shape shape, std::vector<float> values) {
+    return [=](GraphBuilder& b) { return std::vector{b.Floats("ids", shape, values)}; };
+  };
+  list.Add("Gather", "ComputedRows", 13, {{{5, 3}}}, {}, ids({2, 3}, {4, 0, 1, 1, -1, 4}));
+  list.MarkInteger(1);
+  list.Add("Gather", "ComputedMiddle", 13, {{{2, 4, 3}}}, {{"axis", int64_t{1}}}, ids({2}, {-4, 2}));
+  list.MarkInteger(1);
+  list.Add("Gather", "ComputedScalar", 13, {{{4, 3}}}, {{"axis", int64_t{-1}}}, ids({}, {2}));
+  list.MarkInteger(1);
+
   list.AddManyOutputs(2, "Split", "Equal", 13, {{2, 6}}, {{"axis", int64_t{1}}});
   list.AddManyOutputs(3, "Split", "Attribute", 11, {{6, 2}}, {{"split", List{1, 3, 2}}});
   list.AddManyOutputs(2, "Split", "Input", 13, {{2, 3, 5}}, {{"axis", int64_t{-1}}}, ints({{4, 1}}));
@@ -489,6 +565,8 @@ std::vector<OpCase> AllOpCases() {
   AddArithmetic(list);
   AddProducts(list);
   AddConv(list);
+  AddConvTranspose(list);
+  AddResize(list);
   AddPooling(list);
   AddNormalisation(list);
   AddReductions(list);

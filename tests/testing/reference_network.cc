@@ -9,6 +9,7 @@
 #include "tests/testing/reference_node.h"
 #include "tests/testing/reference_normalization.h"
 #include "tests/testing/reference_reduction.h"
+#include "tests/testing/reference_resampling.h"
 #include "tests/testing/reference_selection.h"
 #include "tests/testing/scalar_tape.h"
 
@@ -56,6 +57,7 @@ struct NodeRunner : NodeInputs<T> {
     if (Is("Neg")) return T(0.0) - x;
     if (Is("Sqrt")) return Power(x, 0.5);
     if (Is("Identity") || Is("Dropout")) return x;
+    if (Is("Cast") && Int("to", 0) == 7) return T(std::trunc(ValueOf(x)));
     if (Is("Cast")) return Int("to", 0) == 9 ? T(ValueOf(x) != 0 ? 1.0 : 0.0) : x;
     if (Is("Not")) return T(ValueOf(x) == 0 ? 1.0 : 0.0);
     if (Is("Abs")) return Magnitude(x);
@@ -488,6 +490,7 @@ struct NodeRunner : NodeInputs<T> {
   std::vector<Array<T>> RunAll() const {
     if (auto results = RunReduction<T>(*this)) return *std::move(results);
     if (auto results = RunNormalization<T>(*this)) return *std::move(results);
+    if (auto results = RunResampling<T>(*this)) return *std::move(results);
     if (auto results = RunSelection<T>(*this)) return *std::move(results);
     return {Run()};
   }

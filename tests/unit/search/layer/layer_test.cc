@@ -8,10 +8,12 @@ namespace bitplan {
 namespace {
 
 TEST(LayerKind, NamesRoundTrip) {
-  for (const LayerKind kind : {LayerKind::kConv, LayerKind::kGemm, LayerKind::kMatMul, LayerKind::kOther}) {
+  for (const LayerKind kind : {LayerKind::kConv, LayerKind::kConvTranspose, LayerKind::kGemm, LayerKind::kMatMul,
+                               LayerKind::kEmbedding, LayerKind::kRecurrent, LayerKind::kOther}) {
     EXPECT_EQ(*ParseLayerKind(ToString(kind)), kind);
   }
-  EXPECT_EQ(MessageOf(ParseLayerKind("Conv").status()), "kind: got 'Conv', want one of conv, gemm, matmul, other");
+  EXPECT_EQ(MessageOf(ParseLayerKind("Conv").status()),
+            "kind: got 'Conv', want one of conv, conv_transpose, gemm, matmul, embedding, recurrent, other");
 }
 
 TEST(Granularity, NamesRoundTrip) {

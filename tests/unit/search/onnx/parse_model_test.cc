@@ -8,6 +8,7 @@
 #include <string>
 
 #include "search/base/status.h"
+#include "search/ops/infer_shapes.h"
 #include "tests/testing/onnx_writer.h"
 
 namespace bitplan::onnx {
@@ -341,7 +342,7 @@ TEST(ParseModel, RefusesGraphsThatAreNoNetworks) {
   OnnxModel no_layers;
   no_layers.Input("x", {kDynamic, 4}).Output("y");
   no_layers.Add("Relu", {"x"}, {"y"});
-  ExpectInvalid(no_layers, "no layer: want a Conv, Gemm or MatMul");
+  ExpectInvalid(no_layers, "no layer: want a Conv, Gemm, MatMul or the like");
   OnnxModel pass_through;
   pass_through.Input("x", {kDynamic, 4}).Output("x");
   ExpectInvalid(pass_through, "no layer");
@@ -411,7 +412,16 @@ TEST(ParseModel, ReadsInputShapes) {
   ExpectUnsupported(shapeless, "inputs without a shape");
   OnnxModel ints = TinyClassifier();
   ints.Input("ids", {kDynamic, 4}, 7);
-  ExpectUnsupported(ints, "inputs of int64, want float (1, first input 'ids')");
+  ints.Weight("table", {9, 4}, 1);
+  ints.Add("Gather", {"table", "ids"}, {"rows"});
+  ints.Output("rows");
+  const Graph with_ids = Parsed(ints);
+  EXPECT_TRUE(with_ids.values[with_ids.inputs.at(1).value].integer);
+  EXPECT_FALSE(with_ids.values[with_ids.inputs.at(0).value].integer);
+  EXPECT_EQ(with_ids.layers.layers.at(2).kind, LayerKind::kEmbedding);
+  OnnxModel strings = TinyClassifier();
+  strings.Input("words", {kDynamic, 4}, 8);
+  ExpectUnsupported(strings, "inputs of string, want float, integer or bool (1, first input 'words')");
 }
 
 TEST(ParseModel, RefusesShapesThatDoNotFit) {
@@ -443,7 +453,8 @@ TEST(ParseModel, ListsEverythingThatIsNotSupported) {
   ExpectError(
       model, absl::StatusCode::kUnimplemented,
       "onnx: not supported: operator Hardmax (2, first node '/u/Hardmax'); operator com.microsoft.FusedGelu (1, "
-      "first node '/w/FusedGelu'); operator If (1, first node '/x/If'); operator NonZero (1, first node "
+      "first node '/w/FusedGelu'); If: its condition is computed at run time (1, first node '/x/If'); operator NonZero "
+      "(1, first node "
       "'/z/NonZero')");
 }
 
@@ -471,7 +482,7 @@ TEST(ParseModel, ReportsUnsupportedAttributesWithTheRest) {
   onnx_wire::AttributeProto& attribute = *model.graph().mutable_node(1)->add_attribute();
   attribute.set_name("body");
   attribute.set_type(5);
-  attribute.set_g("a subgraph");
+  attribute.mutable_g()->set_name("a subgraph");
   ExpectError(model, absl::StatusCode::kUnimplemented,
               AllOf(HasSubstr("Relu: attribute 'body': subgraphs"), HasSubstr("operator Hardmax")));
 }
@@ -589,7 +600,128 @@ TEST(ParseModel, ReportsShapesItCannotFold) {
   model.Add("Shape", {"y"}, {"s"});
   model.Add("Cast", {"s"}, {"f"}, {{"to", int64_t{1}}});
   model.Add("Mul", {"y", "f"}, {"z"});
-  ExpectUnsupported(model, "Cast: floating point from the number of samples");
+  ExpectUnsupported(model, "Cast: input 0 depends on the number of samples");
+}
+
+// A class token for each sample, as exporters write token.expand(x.size(0), -1, -1).
+TEST(ParseModel, ExpandsToTheNumberOfSamples) {
+  OnnxModel model;
+  model.Input("input", {kDynamic, 3, 4}).Output("y").Weight("w", {4, 2}, 1).Weight("token", {1, 1, 4}, 1);
+  model.Weight("zero", IntTensor{.shape = {1}, .data = {0}}).Weight("rest", IntTensor{.shape = {2}, .data = {-1, -1}});
+  model.Weight("ones", IntTensor{.shape = {3}, .data = {1, 1, 1}})
+      .Weight("minus", IntTensor{.shape = {}, .data = {-1}});
+  model.Add("Shape", {"input"}, {"s"});
+  model.Add("Gather", {"s", "zero"}, {"n"});
+  model.Add("Concat", {"n", "rest"}, {"wanted"}, {{"axis", int64_t{0}}});
+  model.Add("Equal", {"wanted", "minus"}, {"is_kept"});
+  model.Add("Where", {"is_kept", "ones", "wanted"}, {"target"});
+  model.Add("Expand", {"token", "target"}, {"tokens"});
+  model.Add("Concat", {"tokens", "input"}, {"all"}, {{"axis", int64_t{1}}});
+  model.Add("MatMul", {"all", "w"}, {"y"});
+  const Graph graph = Parsed(model);
+  EXPECT_THAT(OpTypes(graph), ElementsAre("Expand", "Concat", "MatMul"));
+  EXPECT_THAT(std::get<IntTensor>(graph.values[graph.nodes.at(0).inputs[1]].constant).data, ElementsAre(-1, 1, 1));
+  EXPECT_EQ(graph.layers.layers.at(0).macs, 4 * 4 * 2);
+  EXPECT_THAT(ops::InferShapes(graph, 7)->at(graph.outputs[0]), ElementsAre(7, 4, 2));
+}
+
+// --- branches, open sizes, inputs that become constants ---
+
+// input [N, 4]; If (rate == 16000) { If (size(input, 1) == 4) { y = input w } else { y = input w 2 } } else { y = 0 }.
+OnnxModel BranchingModel() {
+  OnnxModel model(16);
+  model.Input("input", {kDynamic, 4}).Input("rate", {}, 7).Output("y").Weight("w", {4, 2}, 1);
+  model.Weight("high", IntTensor{.shape = {}, .data = {16000}}).Weight("one", IntTensor{.shape = {}, .data = {1}});
+  model.Weight("four", IntTensor{.shape = {}, .data = {4}});
+  OnnxModel inner;
+  inner.Output("inner_y").Add("MatMul", {"doubled", "w"}, {"inner_y"});
+  OnnxModel other;
+  other.Output("other_y").Add("Hardmax", {"doubled"}, {"other_y"});
+  OnnxModel outer;
+  outer.Output("outer_y").Add("Add", {"input", "input"}, {"doubled"});
+  outer.Add("Shape", {"doubled"}, {"s"});
+  outer.Add("Gather", {"s", "one"}, {"width"});
+  outer.Add("Equal", {"width", "four"}, {"fits"});
+  const auto branch = [](onnx_wire::NodeProto& node, const std::string& name, OnnxModel& body) {
+    onnx_wire::AttributeProto& attribute = *node.add_attribute();
+    attribute.set_name(name);
+    attribute.set_type(5);
+    *attribute.mutable_g() = body.graph();
+  };
+  onnx_wire::NodeProto& nested = outer.Add("If", {"fits"}, {"outer_y"});
+  branch(nested, "then_branch", inner);
+  branch(nested, "else_branch", other);
+  model.Add("Equal", {"rate", "high"}, {"is_high"});
+  onnx_wire::NodeProto& top = model.Add("If", {"is_high"}, {"y"});
+  branch(top, "then_branch", outer);
+  branch(top, "else_branch", other);
+  return model;
+}
+
+TEST(ParseModel, TakesTheBranchThatTheConditionSays) {
+  ParseOptions options{.constants = {{"rate", IntTensor{.shape = {}, .data = {16000}}}}};
+  const std::string bytes = BranchingModel().Bytes();
+  const absl::StatusOr<Graph> graph = ParseModel(bytes, options);
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  EXPECT_THAT(OpTypes(*graph), ElementsAre("Add", "MatMul"));
+  EXPECT_EQ(graph->inputs.size(), 1);
+  EXPECT_EQ(graph->layers.layers.at(0).name, "w");
+  // The other branch reads what is not defined out here.
+  options.constants["rate"] = IntTensor{.shape = {}, .data = {8000}};
+  EXPECT_THAT(MessageOf(ParseModel(bytes, options).status()), HasSubstr("value 'doubled' is not defined anywhere"));
+  options.constants["speed"] = IntTensor{.shape = {}, .data = {1}};
+  EXPECT_THAT(MessageOf(ParseModel(bytes, options).status()), HasSubstr("the model has no input 'speed'"));
+  EXPECT_THAT(MessageOf(ParseModel(bytes).status()), HasSubstr("a scalar, want"));
+}
+
+TEST(ParseModel, RefusesBranchesThatAreChosenAtRunTime) {
+  OnnxModel model = BranchingModel();
+  model.graph().mutable_input(1)->mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim();
+  ExpectUnsupported(model, "If: its condition is computed at run time (1, first node '/y/If')");
+}
+
+TEST(ParseModel, TakesOpenSizesFromTheCaller) {
+  OnnxModel model = TinyClassifier();
+  auto& shape = *model.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
+  shape.mutable_dim(2)->clear_dim_value();
+  shape.mutable_dim(3)->clear_dim_value();
+  const auto inputs = [&](const ParseOptions& options) {
+    const absl::StatusOr<Graph> graph = ParseModel(model.Bytes(), options);
+    return graph.ok() ? ToString(graph->inputs.at(0).shape) : MessageOf(graph.status());
+  };
+  EXPECT_EQ(inputs({.input_shapes = {{"input", {kDynamic, 1, 6, 6}}}}), "[-1, 1, 6, 6]");
+  EXPECT_EQ(inputs({.input_shapes = {{"input", {5, 1, 6, 6}}}}), "[5, 1, 6, 6]");
+  EXPECT_EQ(inputs({.data_shapes = {{"images", {99, 1, 6, 6}}, {"labels", {99}}}}), "[-1, 1, 6, 6]");
+  EXPECT_THAT(inputs({.data_shapes = {{"images", {99, 6, 6}}}}), HasSubstr("dimension 2 ('') is not fixed"));
+  EXPECT_THAT(inputs({.input_shapes = {{"input", {5, 3, 6, 6}}}}), HasSubstr("got [5, 3, 6, 6], but the model says"));
+  EXPECT_THAT(inputs({.input_shapes = {{"x", {5}}}}), HasSubstr("the model has no input 'x'"));
+}
+
+// Two directions, initial states of the size of the batch, the last state as the output.
+TEST(ParseModel, WritesRecurrentNodesAsSimplerOnes) {
+  OnnxModel model;
+  model.Input("input", {5, kDynamic, 3}).Output("last");
+  auto& shape = *model.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
+  shape.mutable_dim(0)->clear_dim_value();
+  shape.mutable_dim(1)->set_dim_value(5);
+  model.Weight("rnn.w", {2, 8, 3}, 0.1F).Weight("rnn.r", {2, 8, 2}, 0.1F);
+  model.Weight("zero", IntTensor{.shape = {1}, .data = {0}}).Weight("two", IntTensor{.shape = {1}, .data = {2}});
+  model.Add("Transpose", {"input"}, {"by_time"}, {{"perm", Ints{1, 0, 2}}});
+  model.Add("Shape", {"input"}, {"s"});
+  model.Add("Gather", {"s", "zero"}, {"n"});
+  model.Add("Concat", {"two", "n", "two"}, {"state"}, {{"axis", int64_t{0}}});
+  model.Add("ConstantOfShape", {"state"}, {"h0"});
+  model.Add("LSTM", {"by_time", "rnn.w", "rnn.r", "", "", "h0", "h0"}, {"", "last"},
+            {{"hidden_size", int64_t{2}}, {"direction", std::string("bidirectional")}}, "rnn");
+  const Graph graph = Parsed(model);
+  ASSERT_EQ(graph.layers.layers.size(), 2);
+  const Layer& w = graph.layers.layers[0];
+  EXPECT_EQ(w.name, "rnn.w");
+  EXPECT_EQ(ToString(w.kind), "recurrent");
+  EXPECT_EQ(w.output_channel_axis, 1);
+  EXPECT_EQ(w.macs, 5 * 2 * 8 * 3);
+  EXPECT_EQ(graph.layers.layers[1].macs, 5 * 2 * 8 * 2);
+  EXPECT_THAT(ops::InferShapes(graph, 7)->at(graph.outputs[0]), ElementsAre(2, 7, 2));
 }
 
 // Each Concat doubles: 60 nodes would make 2^60 elements.

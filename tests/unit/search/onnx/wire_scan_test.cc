@@ -102,13 +102,18 @@ TEST(ScanWire, SkipsUnknownFields) {
   EXPECT_TRUE(ScanWire(bytes, {}).ok());
 }
 
-// A subgraph inside an attribute stays bytes, however deep it goes on inside.
-TEST(ScanWire, DoesNotDescendIntoSubgraphs) {
-  std::string graph;
-  for (int depth = 0; depth < 10'000; ++depth) graph = Message(1, Message(5, Message(6, graph)));
-  const absl::StatusOr<WireSummary> summary = ScanWire(Message(7, graph), {});
+// Graphs inside attributes count like the model's own, and go only so deep.
+TEST(ScanWire, BoundsHowDeepGraphsNest) {
+  const auto nested = [](int graphs) {
+    std::string graph;
+    for (int depth = 1; depth < graphs; ++depth) graph = Message(1, Message(5, Message(6, graph)));
+    return ScanWire(Message(7, graph), {.max_nodes = 40});
+  };
+  const absl::StatusOr<WireSummary> summary = nested(16);
   ASSERT_TRUE(summary.ok()) << summary.status();
-  EXPECT_EQ(summary->nodes, 1);
+  EXPECT_EQ(summary->nodes, 15);
+  EXPECT_THAT(MessageOf(nested(17).status()), HasSubstr("graphs nested more than 16 deep"));
+  EXPECT_THAT(MessageOf(nested(10'000).status()), HasSubstr("graphs nested more than 16 deep"));
 }
 
 // The table of the scan and the schema of the parser are written down twice. A message with every field set must give

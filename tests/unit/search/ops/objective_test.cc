@@ -209,6 +209,19 @@ TEST(ObjectiveCreate, NamesInputsThatDoNotFit) {
   ExpectInvalid(Refused(net.graph, net.data), "no samples");
 }
 
+// Ids outside the table, and numbers that are no integers.
+TEST(ObjectiveCreate, NamesTokensOutOfRange) {
+  NetworkFixture net = testing::TokenNet();
+  FloatVector& ids = net.data.inputs[0].values.data;
+  const auto message = [&] { return MessageOf(Objective::Create(net.graph, net.data, {}).status()); };
+  ids[6] = 7;
+  EXPECT_THAT(message(), HasSubstr("element 6 is 7, but the table 'tokens.weight' of node"));
+  ids[6] = -7;
+  EXPECT_EQ(message(), "");
+  ids[6] = 2.5F;
+  EXPECT_THAT(message(), HasSubstr("element 6 is 2.5, want integers of at most 2^24"));
+}
+
 TEST(ObjectiveCreate, NamesLabelOutOfRange) {
   NetworkFixture net = testing::TanhMlp();
   auto& labels = std::get<ClassLabels>(net.data.targets);

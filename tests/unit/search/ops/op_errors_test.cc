@@ -74,7 +74,7 @@ const Shape kImage = {2, 4, 8, 8};
 
 std::vector<Refusal> Refusals() {
   return {
-      {"UnknownOp", "Einsum", {{2, 3}}, {}, kUnsupported, "the operator is not supported"},
+      {"UnknownOp", "Hardmax", {{2, 3}}, {}, kUnsupported, "the operator is not supported"},
       {"OpsetTooOld", "Add", {{2}, {2}}, {}, kUnsupported, "opset 6 is not supported, want 7..23", {}, 6},
       {"OpsetTooNew", "Relu", {{2}}, {}, kUnsupported, "opset 99 is not supported", {}, 99},
       {"TooFewInputs", "Add", {{2}}, {}, kInvalid, "input 1 is missing"},
@@ -88,7 +88,12 @@ std::vector<Refusal> Refusals() {
        Ints({1, 2})},
       {"NoBroadcast", "Mul", {{2, 3}, {2, 4}}, {}, kInvalid, "shapes [2, 3] and [2, 4] do not broadcast"},
       {"ConvRanks", "Conv", {kImage, {4, 4, 3}}, {}, kInvalid, "x has shape [2, 4, 8, 8], w [4, 4, 3]"},
-      {"ConvVolume", "Conv", {{1, 2, 4, 4, 4}, {3, 2, 2, 2, 2}}, {}, kUnsupported, "want [N, C, W] or [N, C, H, W]"},
+      {"ConvFourDimensions",
+       "Conv",
+       {{1, 2, 4, 4, 4, 4}, {3, 2, 2, 2, 2, 2}},
+       {},
+       kUnsupported,
+       "want [N, C, W], [N, C, H, W] or [N, C, D, H, W]"},
       {"ConvChannels", "Conv", {kImage, {4, 3, 3, 3}}, {}, kInvalid, "group: got 1, which does not fit"},
       {"ConvGroups", "Conv", {kImage, {5, 2, 3, 3}}, {{"group", int64_t{2}}}, kInvalid, "group: got 2"},
       {"ConvGroupZero", "Conv", {kImage, {4, 4, 3, 3}}, {{"group", int64_t{0}}}, kInvalid, "group: got 0"},
@@ -164,7 +169,7 @@ std::vector<Refusal> Refusals() {
        "got 'erf', want none or tanh",
        {},
        20},
-      {"CastComputed", "Cast", {{2}}, {{"to", int64_t{7}}}, kUnsupported, "to: type 7 at run time"},
+      {"CastComputed", "Cast", {{2}}, {{"to", int64_t{2}}}, kUnsupported, "to: type 2 at run time"},
       {"WhereIntegers",
        "Where",
        {{2}},
@@ -327,8 +332,8 @@ TEST(MakeOperator, RefusesSecondOutput) {
   EXPECT_THAT(MessageOf(InferShapes(graph, 1).status()), HasSubstr("outputs[1]: there is no such output"));
 }
 
-// An integer result may be left lying, but nothing computes on.
-TEST(MakeOperator, LetsNobodyReadIntegers) {
+// An integer result may be left lying, moved or compared, but not taken for a float.
+TEST(MakeOperator, LetsNobodyMisreadIntegers) {
   GraphBuilder builder;
   const ValueId x = builder.Input("x", {2, 3});
   const ValueId place = builder.Node("ArgMax", {x});
@@ -337,10 +342,18 @@ TEST(MakeOperator, LetsNobodyReadIntegers) {
   graph.outputs.push_back(place);
   EXPECT_TRUE(InferShapes(graph, 1).ok());
   graph.nodes[1].inputs[0] = place;
+  MarkIntegers(graph);
   const absl::Status status = InferShapes(graph, 1).status();
   EXPECT_EQ(status.code(), kUnsupported);
-  EXPECT_THAT(MessageOf(status), HasSubstr("nodes[0] 'ArgMax_0' (ArgMax): its integers are computed at run time and "
-                                           "read by node 'Relu_1'"));
+  EXPECT_THAT(MessageOf(status), HasSubstr("nodes[1] 'Relu_1' (Relu): reads integers that are computed at run time"));
+  graph.nodes[1].op_type = "Squeeze";
+  graph.outputs = {graph.nodes[1].outputs[0]};
+  MarkIntegers(graph);
+  EXPECT_THAT(MessageOf(InferShapes(graph, 1).status()), HasSubstr("the network's first output is an integer"));
+  graph.nodes[1].op_type = "Cast";
+  graph.nodes[1].attributes = {{"to", int64_t{1}}};
+  MarkIntegers(graph);
+  EXPECT_TRUE(InferShapes(graph, 1).ok());
 }
 
 // LayerNormalization's mean is not computed.
