@@ -193,10 +193,12 @@ MadeOperator MakeSelu(const OpRequest& request) {
 }
 
 MadeOperator MakeGelu(const OpRequest& request) {
-  BITPLAN_ASSIGN_OR_RETURN(const std::string approximate, StringAttribute(request.node, "approximate", "none"));
-  if (approximate == "tanh") return MakeElementwise(request, GeluTanh());
-  if (approximate == "none") return MakeElementwise(request, Gelu());
-  return InvalidArgument("approximate: got '{}', want none or tanh", approximate);
+  // Not moved out of its StatusOr: g++ 12 at -O3 then warns of uninitialized memory.
+  const absl::StatusOr<std::string> approximate = StringAttribute(request.node, "approximate", "none");
+  BITPLAN_RETURN_IF_ERROR(approximate.status());
+  if (*approximate == "tanh") return MakeElementwise(request, GeluTanh());
+  if (*approximate == "none") return MakeElementwise(request, Gelu());
+  return InvalidArgument("approximate: got '{}', want none or tanh", *approximate);
 }
 
 MadeOperator MakeThresholdedRelu(const OpRequest& request) {
