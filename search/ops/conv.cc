@@ -78,6 +78,10 @@ class ConvOperator final : public BilinearMap {
     return sum;
   }
 
+  void Pin(int input, std::span<const float> tensor) override {
+    if (input == 1) kernels_->PinWeights(tensor);
+  }
+
  private:
   void Product(In x, In w, In bias, Out y, bool accumulate) const override {
     kernels_->Forward(x, w, bias, y, accumulate);

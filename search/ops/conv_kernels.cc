@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <dnnl.hpp>
+#include <mutex>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -101,6 +102,16 @@ class Port {
     return inner;
   }
 
+  bool same() const { return same_; }
+  // As Read, into a buffer of the caller's.
+  dnnl::memory Keep(std::span<const float> data, FloatVector& buffer) const {
+    buffer.resize((inner_.get_size() + sizeof(float) - 1) / sizeof(float));
+    const dnnl::memory plain(plain_, Engine(), const_cast<float*>(data.data()));
+    dnnl::memory inner(inner_, Engine(), buffer.data());
+    in_.Run({{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, inner}});
+    return inner;
+  }
+
   // Where the kernel may write; Finish brings it to `data`.
   dnnl::memory Begin(std::span<float> data, bool accumulate) const {
     if (same_ && !accumulate) return dnnl::memory(plain_, Engine(), data.data());
@@ -119,6 +130,31 @@ class Port {
   Kernel in_;
   Kernel out_;
   Kernel add_out_;
+};
+
+// The port of weights, of which one tensor is pinned.
+class WeightPort {
+ public:
+  WeightPort() = default;
+  WeightPort(const Dims& dims, const Desc& inner) : port_(dims, inner), kept_(std::make_unique<Kept>()) {}
+
+  void Pin(std::span<const float> w) { pinned_ = w.data(); }
+  dnnl::memory Read(std::span<const float> w, Purpose purpose) const {
+    if (w.data() != pinned_ || port_.same()) return port_.Read(w, purpose);
+    std::call_once(kept_->once, [&] { kept_->memory = port_.Keep(w, kept_->buffer); });
+    return kept_->memory;
+  }
+
+ private:
+  struct Kept {
+    std::once_flag once;
+    FloatVector buffer;
+    dnnl::memory memory;
+  };
+
+  Port port_;
+  const float* pinned_ = nullptr;
+  std::unique_ptr<Kept> kept_;
 };
 
 // Sizes as oneDNN takes them.
@@ -162,7 +198,7 @@ class DnnlConvKernels final : public ConvKernels {
     const dnnl::convolution_forward::primitive_desc forward_desc(forward, UserScratchpad(), Engine());
     forward_ = Kernel(dnnl::convolution_forward(forward_desc), forward_desc);
     forward_x_ = Port(d.x, forward_desc.src_desc());
-    forward_w_ = Port(d.w, forward_desc.weights_desc());
+    forward_w_ = WeightPort(d.w, forward_desc.weights_desc());
     forward_y_ = Port(d.y, forward_desc.dst_desc());
 
     const dnnl::convolution_backward_data::desc data(kDirect, AnyDesc(d.x), AnyDesc(d.w), AnyDesc(d.y), d.strides,
@@ -170,7 +206,7 @@ class DnnlConvKernels final : public ConvKernels {
     const dnnl::convolution_backward_data::primitive_desc data_desc(data, UserScratchpad(), Engine(), forward_desc);
     data_ = Kernel(dnnl::convolution_backward_data(data_desc), data_desc);
     data_x_ = Port(d.x, data_desc.diff_src_desc());
-    data_w_ = Port(d.w, data_desc.weights_desc());
+    data_w_ = WeightPort(d.w, data_desc.weights_desc());
     data_y_ = Port(d.y, data_desc.diff_dst_desc());
 
     const dnnl::convolution_backward_weights::desc weight(kDirect, AnyDesc(d.x), AnyDesc(d.w), AnyDesc(d.y), d.strides,
@@ -181,6 +217,11 @@ class DnnlConvKernels final : public ConvKernels {
     weight_x_ = Port(d.x, weight_desc.src_desc());
     weight_w_ = Port(d.w, weight_desc.diff_weights_desc());
     weight_y_ = Port(d.y, weight_desc.diff_dst_desc());
+  }
+
+  void PinWeights(std::span<const float> w) override {
+    forward_w_.Pin(w);
+    data_w_.Pin(w);
   }
 
   void Forward(std::span<const float> x, std::span<const float> w, std::span<const float> bias, std::span<float> y,
@@ -220,11 +261,11 @@ class DnnlConvKernels final : public ConvKernels {
   Desc bias_;
   Kernel forward_;
   Port forward_x_;
-  Port forward_w_;
+  WeightPort forward_w_;
   Port forward_y_;
   Kernel data_;
   Port data_x_;
-  Port data_w_;
+  WeightPort data_w_;
   Port data_y_;
   Kernel weight_;
   Port weight_x_;

@@ -29,6 +29,9 @@ class ConvKernels {
   static absl::StatusOr<std::unique_ptr<ConvKernels>> Create(const ConvGeometry& geometry);
   virtual ~ConvKernels() = default;
 
+  // Weights at this address never change: they are reordered once, at their first use. Before any other call.
+  virtual void PinWeights(std::span<const float> w) = 0;
+
   // y = conv(x, w) + bias, or y += conv(x, w); bias has out_channels entries or none.
   virtual void Forward(std::span<const float> x, std::span<const float> w, std::span<const float> bias,
                        std::span<float> y, bool accumulate) const = 0;

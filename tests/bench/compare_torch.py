@@ -232,8 +232,8 @@ def ratios(args, folder):
 
 def traces(args, folder):
     """All per-layer Gauss-Newton traces to 5 %. PyTorch: all-layer Rademacher probes, each a product over all samples,
-    until every layer's standard error is 5 %: (s / (0.05 t))^2 probes, s and t from --probes of them, or from as many
-    samples in batches of 8 where one graph would not fit. For a piecewise-linear network H's diagonal blocks are G's."""
+    until the layer's standard error is 5 %: (s / (0.05 t))^2 of them, s from --probes probes, t ours. For a
+    piecewise-linear network the diagonal blocks of H are those of G."""
     name, samples = args.networks.split(",")[0], args.samples or 64
     model, archive = export(name, samples, folder)
     ours = Side([args.bench, model, archive, str(args.samples_per_shard)])
@@ -276,13 +276,14 @@ def scale(args, folder):
         gradient, product = statistics.median(gradient), statistics.median(product)
         print(f"| {samples} | {gradient:.0f} | {product:.0f} | {gradient / samples:.3f} | {product / samples:.3f} |", flush=True)
         if samples == 8 * base:
-            walls = {1: [], 2: []}
+            times = {1: [], 2: []}
             for _ in range(2 * args.repeat):
-                for threads, found in walls.items():
+                for threads, found in times.items():
                     side.ask(f"threads {threads}")
-                    found.append(side.ask("product")[1])
-            print(f"product by the clock, best of {2 * args.repeat}: 1 thread {min(walls[1]):.0f} ms, 2 threads "
-                  f"{min(walls[2]):.0f} ms, {min(walls[1]) / min(walls[2]):.2f} times as fast; load average {load()}")
+                    found.append(side.ask("product")[:2])
+            (cpu1, wall1), (cpu2, wall2) = ([min(column) for column in zip(*times[n])] for n in (1, 2))
+            print(f"product, best of {2 * args.repeat}: by the clock 1 thread {wall1:.0f} ms, 2 threads {wall2:.0f} ms, "
+                  f"{wall1 / wall2:.2f} times as fast; CPU {cpu1:.0f} and {cpu2:.0f} ms; load average {load()}")
         side.close()
 
 

@@ -72,11 +72,11 @@ class Commands {
       return Answer({});
     }
     if (name == "loss") return Answer([&] { return objective_.Loss({}, context_).status(); });
-    if (name == "gradient") return Answer([&] { return objective_.Gradient({}, context_).status(); });
+    if (name == "gradient") return Answer([&] { return objective_.GradientInto({}, out_, context_).status(); });
     if (name == "product") return Answer([&] { return Product(CurvatureMatrix::kHessian); });
     if (name == "ggn") return Answer([&] { return Product(CurvatureMatrix::kGaussNewton); });
     if (name == "traces") {
-      bitplan::GaussNewtonOptions options;
+      bitplan::GaussNewtonOptions options{.small_fraction = 0};  // small layers are no excuse
       words >> options.relative_error;
       return Answer([&] { return Traces(options); });
     }
