@@ -91,6 +91,13 @@ class ConvOperator final : public BilinearMap {
     kernels_->WeightGradient(x, y, w, accumulate);
   }
 
+  bool ProductTangent(In x, In w, In x_dot, In w_dot, Out y) const override {
+    return kernels_->ForwardTangent(x, w, x_dot, w_dot, y);
+  }
+  bool GradientTangents(const Tangents& in, Out x, Out w) const override {
+    return kernels_->GradientTangents(in.a, in.b, in.y, in.a_dot, in.b_dot, in.y_dot, x, w);
+  }
+
   void AddBias(In bias, Out y) const override {
     ForEachPlane([&](int64_t channel, int64_t begin) {
       for (int64_t i = begin; i < begin + plane_; ++i) y[i] += bias[channel];

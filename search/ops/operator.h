@@ -122,6 +122,14 @@ class BilinearMap : public Operator {
   virtual void LeftGradient(In y, In b, Out a, bool accumulate) const = 0;
   // b = B(a, .)' y, added to b where `accumulate`.
   virtual void RightGradient(In a, In y, Out b, bool accumulate) const = 0;
+  // Sums of two products that a kernel may find together with less work; false: it cannot, nothing was written.
+  //   y = B(a_dot, b) + B(a, b_dot)
+  virtual bool ProductTangent(In /*a*/, In /*b*/, In /*a_dot*/, In /*b_dot*/, Out /*y*/) const { return false; }
+  //   a_out = B(., b)' y_dot + B(., b_dot)' y,  b_out = B(a, .)' y_dot + B(a_dot, .)' y
+  struct Tangents {
+    In a, b, y, a_dot, b_dot, y_dot;
+  };
+  virtual bool GradientTangents(const Tangents& /*in*/, Out /*a*/, Out /*b*/) const { return false; }
   // y += broadcast bias, and its transpose.
   virtual void AddBias(In bias, Out y) const = 0;
   virtual void BiasGradient(In y, Out bias) const = 0;
