@@ -129,6 +129,9 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
   add("--trace-estimator", to.sensitivity.trace_estimator, "How traces are estimated")
       ->check(CLI::IsMember(NamesOf(sensitivity::TraceEstimators())));
   add("--trace-error", to.sensitivity.trace_relative_error, "Wanted relative standard error of each layer's trace");
+  add("--memory-limit", to.sensitivity.max_memory_bytes,
+      "Memory for measuring, in bytes or with MB, GB, MiB; 0: no limit")
+      ->transform(CLI::AsSizeValue(true));
   add("--max-probes", to.sensitivity.max_probes, "Most work for the traces, in passes over all samples");
 }
 

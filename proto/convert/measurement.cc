@@ -153,7 +153,8 @@ constexpr auto kEstimatorFields = std::to_array<FieldName>({{"trace_estimator", 
                                                             {"trace_relative_error", "estimator.trace_relative_error"},
                                                             {"max_probes", "estimator.max_probes"},
                                                             {"eigenvalue_tolerance", "estimator.eigenvalue_tolerance"},
-                                                            {"max_iterations", "estimator.max_iterations"}});
+                                                            {"max_iterations", "estimator.max_iterations"},
+                                                            {"max_memory_bytes", "estimator.max_memory_bytes"}});
 
 // `status` without `prefix` in front of its path, the path's last field under the name that a client knows.
 absl::Status Rename(const absl::Status& status, std::string_view prefix, std::span<const FieldName> names) {
@@ -254,6 +255,7 @@ absl::StatusOr<SensitivityOptions> ToSensitivityOptions(const v1::MeasureConfig&
   SetIfGiven<int64_t>(estimator.max_probes(), options.max_probes);
   SetIfGiven(estimator.eigenvalue_tolerance(), options.eigenvalue_tolerance);
   SetIfGiven<int64_t>(estimator.max_iterations(), options.max_iterations);
+  options.max_memory_bytes = estimator.max_memory_bytes();
   options.all_curvature = estimator.all_curvature();
   BITPLAN_RETURN_IF_ERROR(Rename(Validate(options), "sensitivity.", kEstimatorFields));
   if (options.loss != kAutoLoss) BITPLAN_RETURN_IF_ERROR(ops::FindLoss(options.loss).status());
@@ -280,6 +282,7 @@ v1::MeasureConfig FromOptions(const QuantizationOptions& quantization, const Sen
   estimator->set_max_probes(sensitivity.max_probes);
   estimator->set_eigenvalue_tolerance(sensitivity.eigenvalue_tolerance);
   estimator->set_max_iterations(sensitivity.max_iterations);
+  estimator->set_max_memory_bytes(sensitivity.max_memory_bytes);
   estimator->set_all_curvature(sensitivity.all_curvature);
   return message;
 }

@@ -14,12 +14,15 @@ namespace bitplan::ops {
 namespace {
 
 struct Relu {
+  static constexpr bool kPiecewiseLinear = true;
+  static constexpr bool kSlopeOfOutput = true;
   float Value(float x) const { return x < 0 ? 0 : x; }
-  float Slope(float x, float /*y*/) const { return x > 0 ? 1 : 0; }
+  float Slope(float /*x*/, float y) const { return y > 0 ? 1 : 0; }
   float Bend(float /*x*/, float /*y*/) const { return 0; }
 };
 
 struct LeakyRelu {
+  static constexpr bool kPiecewiseLinear = true;
   float alpha;
   float Value(float x) const { return x < 0 ? alpha * x : x; }
   float Slope(float x, float /*y*/) const { return x > 0 ? 1 : alpha; }
@@ -27,6 +30,7 @@ struct LeakyRelu {
 };
 
 struct Clip {
+  static constexpr bool kPiecewiseLinear = true;
   float low;
   float high;
   float Value(float x) const {
@@ -38,6 +42,7 @@ struct Clip {
 };
 
 struct HardSigmoid {
+  static constexpr bool kPiecewiseLinear = true;
   float alpha;
   float beta;
   float Value(float x) const { return Clip{0, 1}.Value(alpha * x + beta); }

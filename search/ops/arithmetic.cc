@@ -12,6 +12,7 @@ namespace {
 
 struct Add {
   static constexpr bool kCurved = false;
+  static constexpr bool kConstantSlopes = true;
   static float Value(float a, float b) { return a + b; }
   static float Da(float, float) { return 1; }
   static float Db(float, float) { return 1; }
@@ -27,6 +28,7 @@ struct Sub : Add {
 
 struct Mul : Add {
   static constexpr bool kCurved = true;
+  static constexpr bool kConstantSlopes = false;
   static float Value(float a, float b) { return a * b; }
   static float Da(float, float b) { return b; }
   static float Db(float a, float) { return a; }
@@ -35,6 +37,7 @@ struct Mul : Add {
 
 struct Div : Add {
   static constexpr bool kCurved = true;
+  static constexpr bool kConstantSlopes = false;
   static float Value(float a, float b) { return a / b; }
   static float Da(float, float b) { return 1 / b; }
   static float Db(float a, float b) { return -a / (b * b); }
@@ -45,6 +48,7 @@ struct Div : Add {
 // a^b. The derivative with respect to b is 0 at a = 0, where a^b does not depend on b > 0, and NaN for a < 0.
 struct Power {
   static constexpr bool kCurved = true;
+  static constexpr bool kConstantSlopes = false;
   static float Value(float a, float b) { return std::pow(a, b); }
   static float Da(float a, float b) { return b == 0 ? 0 : b * std::pow(a, b - 1); }
   static float Db(float a, float b) { return a == 0 ? 0 : std::pow(a, b) * std::log(a); }
@@ -56,6 +60,7 @@ struct Power {
 // a where a >= 0, else b a
 struct PRelu : Add {
   static constexpr bool kCurved = true;
+  static constexpr bool kConstantSlopes = false;
   static float Value(float a, float b) { return a < 0 ? b * a : a; }
   static float Da(float a, float b) { return a < 0 ? b : 1; }
   static float Db(float a, float) { return a < 0 ? a : 0; }

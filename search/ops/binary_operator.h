@@ -13,7 +13,7 @@ namespace bitplan::ops {
 
 // y = f(a, b) element by element with numpy broadcasting; gradients are summed back over broadcast dimensions. F has
 // the static functions Value, Da, Db, Daa, Dab, Dbb of (float a, float b): f and its partial derivatives, and the
-// constant kCurved, false if all second ones vanish.
+// constants kCurved, false if all second ones vanish, and kConstantSlopes, true if the first ones depend on nothing.
 template <typename F>
 class BinaryOperator final : public Operator {
  public:
@@ -32,13 +32,12 @@ class BinaryOperator final : public Operator {
     const float* da = x_dot[0].data();
     const float* db = x_dot[1].data();
     if (x_dot[1].empty()) {
-      MapBroadcast(plan_, y_dot[0], [=](int64_t, int64_t i, int64_t j) { return F::Da(a[i], b[j]) * da[i]; });
+      MapBroadcast(plan_, y_dot[0], [=](int64_t, int64_t i, int64_t j) { return Da(a, i, b, j) * da[i]; });
     } else if (x_dot[0].empty()) {
-      MapBroadcast(plan_, y_dot[0], [=](int64_t, int64_t i, int64_t j) { return F::Db(a[i], b[j]) * db[j]; });
+      MapBroadcast(plan_, y_dot[0], [=](int64_t, int64_t i, int64_t j) { return Db(a, i, b, j) * db[j]; });
     } else {
-      MapBroadcast(plan_, y_dot[0], [=](int64_t, int64_t i, int64_t j) {
-        return F::Da(a[i], b[j]) * da[i] + F::Db(a[i], b[j]) * db[j];
-      });
+      MapBroadcast(plan_, y_dot[0],
+                   [=](int64_t, int64_t i, int64_t j) { return Da(a, i, b, j) * da[i] + Db(a, i, b, j) * db[j]; });
     }
   }
 
@@ -47,12 +46,16 @@ class BinaryOperator final : public Operator {
     const float* b = primal.x[1].data();
     const float* g = y_bar[0].data();
     if (!x_bar[0].empty()) {
-      SumToA(plan_, size_, x_bar[0], [=](int64_t o, int64_t i, int64_t j) { return F::Da(a[i], b[j]) * g[o]; });
+      SumToA(plan_, size_, x_bar[0], [=](int64_t o, int64_t i, int64_t j) { return Da(a, i, b, j) * g[o]; });
     }
     if (!x_bar[1].empty()) {
-      SumToB(plan_, size_, x_bar[1], [=](int64_t o, int64_t i, int64_t j) { return F::Db(a[i], b[j]) * g[o]; });
+      SumToB(plan_, size_, x_bar[1], [=](int64_t o, int64_t i, int64_t j) { return Db(a, i, b, j) * g[o]; });
     }
   }
+
+  bool reads_x() const override { return !F::kConstantSlopes; }
+  bool reads_y() const override { return false; }
+  bool bends() const override { return F::kCurved; }
 
   void VjpTangent(const Primal& primal, Reads x_dot, Reads y_bar, Reads y_bar_dot, Writes x_bar_dot) const override {
     if constexpr (!F::kCurved) return Vjp(primal, y_bar_dot, x_bar_dot);
@@ -66,7 +69,7 @@ class BinaryOperator final : public Operator {
     const auto with_tangents = [&](auto has_a, auto has_b) {
       if (!x_bar_dot[0].empty()) {
         SumToA(plan_, size_, x_bar_dot[0], [=](int64_t o, int64_t i, int64_t j) {
-          float result = F::Da(a[i], b[j]) * dg[o];
+          float result = Da(a, i, b, j) * dg[o];
           if constexpr (has_a.value) result += F::Daa(a[i], b[j]) * da[i] * g[o];
           if constexpr (has_b.value) result += F::Dab(a[i], b[j]) * db[j] * g[o];
           return result;
@@ -74,7 +77,7 @@ class BinaryOperator final : public Operator {
       }
       if (!x_bar_dot[1].empty()) {
         SumToB(plan_, size_, x_bar_dot[1], [=](int64_t o, int64_t i, int64_t j) {
-          float result = F::Db(a[i], b[j]) * dg[o];
+          float result = Db(a, i, b, j) * dg[o];
           if constexpr (has_a.value) result += F::Dab(a[i], b[j]) * da[i] * g[o];
           if constexpr (has_b.value) result += F::Dbb(a[i], b[j]) * db[j] * g[o];
           return result;
@@ -87,6 +90,16 @@ class BinaryOperator final : public Operator {
   }
 
  private:
+  // Inputs need not be there where slopes are constant.
+  static float Da(const float* a, int64_t i, const float* b, int64_t j) {
+    if constexpr (!F::kConstantSlopes) return F::Da(a[i], b[j]);
+    return F::Da(0, 0);
+  }
+  static float Db(const float* a, int64_t i, const float* b, int64_t j) {
+    if constexpr (!F::kConstantSlopes) return F::Db(a[i], b[j]);
+    return F::Db(0, 0);
+  }
+
   int64_t size_;
   BroadcastPlan plan_;
 };

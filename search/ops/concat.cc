@@ -22,6 +22,10 @@ class ConcatOperator final : public Operator {
     });
   }
 
+  bool reads_x() const override { return false; }
+  bool reads_y() const override { return false; }
+  bool bends() const override { return false; }
+
  private:
   // An absent input counts as zero.
   void Join(Reads in, std::span<float> out) const {

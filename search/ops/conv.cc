@@ -78,6 +78,10 @@ class ConvOperator final : public BilinearMap {
     return sum;
   }
 
+  void Pin(int input, std::span<const float> tensor) override {
+    if (input == 1) kernels_->PinWeights(tensor);
+  }
+
  private:
   void Product(In x, In w, In bias, Out y, bool accumulate) const override {
     kernels_->Forward(x, w, bias, y, accumulate);
@@ -85,6 +89,13 @@ class ConvOperator final : public BilinearMap {
   void LeftGradient(In y, In w, Out x, bool accumulate) const override { kernels_->DataGradient(y, w, x, accumulate); }
   void RightGradient(In x, In y, Out w, bool accumulate) const override {
     kernels_->WeightGradient(x, y, w, accumulate);
+  }
+
+  bool ProductTangent(In x, In w, In x_dot, In w_dot, Out y) const override {
+    return kernels_->ForwardTangent(x, w, x_dot, w_dot, y);
+  }
+  bool GradientTangents(const Tangents& in, Out x, Out w) const override {
+    return kernels_->GradientTangents(in.a, in.b, in.y, in.a_dot, in.b_dot, in.y_dot, x, w);
   }
 
   void AddBias(In bias, Out y) const override {

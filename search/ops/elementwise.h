@@ -10,7 +10,8 @@ namespace bitplan::ops {
 
 // y_i = f(x_i). F is a small copyable struct with
 //   float Value(float x), float Slope(float x, float y) = f', float Bend(float x, float y) = f'';   y is f(x).
-// At a kink both derivatives are any value between those of the two sides.
+// At a kink both derivatives are any value between those of the two sides. It may have the members kPiecewiseLinear:
+// Bend is 0; kSlopeOfOutput: Slope reads y only. Then x and tangents need not be kept for the way back.
 template <typename F>
 class ElementwiseOperator final : public Operator {
  public:
@@ -26,7 +27,11 @@ class ElementwiseOperator final : public Operator {
   void Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const override { Scale(primal, x_dot[0], y_dot[0]); }
   void Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const override { Scale(primal, y_bar[0], x_bar[0]); }
 
+  bool reads_x() const override { return !kSlopeOfOutput; }
+  bool bends() const override { return !kPiecewiseLinear; }
+
   void VjpTangent(const Primal& primal, Reads x_dot, Reads y_bar, Reads y_bar_dot, Writes x_bar_dot) const override {
+    if constexpr (kPiecewiseLinear) return Vjp(primal, y_bar_dot, x_bar_dot);
     const F f = f_;
     const float* x = primal.x[0].data();
     const float* y = primal.y[0].data();
@@ -40,10 +45,15 @@ class ElementwiseOperator final : public Operator {
   }
 
  private:
+  // The bend is 0.
+  static constexpr bool kPiecewiseLinear = requires { F::kPiecewiseLinear; };
+  // The slope needs y only.
+  static constexpr bool kSlopeOfOutput = requires { F::kSlopeOfOutput; };
+
   void Scale(const Primal& primal, std::span<const float> in, std::span<float> out) const {
     const F f = f_;
-    const float* x = primal.x[0].data();
     const float* y = primal.y[0].data();
+    const float* x = kSlopeOfOutput ? y : primal.x[0].data();
     for (size_t i = 0; i < out.size(); ++i) out[i] = f.Slope(x[i], y[i]) * in[i];
   }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "search/base/status.h"
 #include "search/ops/infer_shapes.h"
 #include "search/ops/op_table.h"
@@ -28,12 +29,51 @@ std::vector<bool> FindNeeded(const Graph& graph, ValueId output) {
   return node_needed;
 }
 
+// Nodes have few tensors: no allocation for them.
+template <typename T>
+using Few = absl::InlinedVector<T, 8>;
+
 // Tensors of a node by position, as operators take them.
-std::vector<std::span<const float>> Gather(const TensorSet& set, const std::vector<ValueId>& ids) {
-  std::vector<std::span<const float>> views;
-  views.reserve(ids.size());
+Few<std::span<const float>> Gather(const TensorSet& set, const std::vector<ValueId>& ids) {
+  Few<std::span<const float>> views;
   for (const ValueId id : ids) views.push_back(set.view(id));
   return views;
+}
+
+void Mark(const std::vector<ValueId>& ids, bool Program::Lifetime::*what, std::vector<Program::Lifetime>& lifetimes) {
+  for (const ValueId id : ids) {
+    if (id != kNoValue) lifetimes[id].*what = true;
+  }
+}
+
+std::vector<Program::Lifetime> FindLifetimes(const Program& program) {
+  std::vector<Program::Lifetime> lifetimes(program.shapes.size());
+  for (const Program::Step& step : program.steps) {
+    const Node& node = program.graph->nodes[step.node];
+    if (step.op->reads_x()) Mark(node.inputs, &Program::Lifetime::value, lifetimes);
+    if (step.op->reads_y()) Mark(node.outputs, &Program::Lifetime::value, lifetimes);
+    if (!step.op->bends()) continue;
+    Mark(node.inputs, &Program::Lifetime::tangent, lifetimes);
+    Mark(node.outputs, &Program::Lifetime::gradient, lifetimes);
+  }
+  return lifetimes;
+}
+
+// By step: computed values but the output that no later step reads.
+std::vector<std::vector<ValueId>> FindLastReads(const Program& program) {
+  std::map<ValueId, size_t> last;
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    const Node& node = program.graph->nodes[program.steps[s].node];
+    for (const ValueId id : node.outputs) last[id] = s;
+    for (const ValueId id : node.inputs) {
+      if (const auto found = last.find(id); found != last.end()) found->second = s;
+    }
+  }
+  std::vector<std::vector<ValueId>> reads(program.steps.size());
+  for (const auto& [id, step] : last) {
+    if (id != kNoValue && id != program.output) reads[step].push_back(id);
+  }
+  return reads;
 }
 
 bool AnyActive(const Activity& active, const std::vector<ValueId>& ids) {
@@ -50,13 +90,11 @@ class GradientSink {
   Writes Open(const std::vector<ValueId>& ids, const Activity& active) {
     ids_ = &ids;
     spans_.assign(ids.size(), {});
-    to_add_.clear();
-    if (scratch_.size() < ids.size()) scratch_.resize(ids.size());
     for (size_t i = 0; i < ids.size(); ++i) {
       if (ids[i] == kNoValue || !active[ids[i]]) continue;
       if (set_.has(ids[i])) {
-        spans_[i] = Scratch(i, set_.view(ids[i]).size());
-        to_add_.push_back(i);
+        to_add_.push_back({.input = i, .buffer = set_.pool().Take(static_cast<int64_t>(set_.view(ids[i]).size()))});
+        spans_[i] = to_add_.back().buffer;
       } else {
         spans_[i] = set_.Claim(ids[i]);
       }
@@ -65,23 +103,24 @@ class GradientSink {
   }
 
   void Merge() {
-    for (const size_t i : to_add_) {
-      const std::span<float> sum = set_.Claim((*ids_)[i]);
-      for (size_t k = 0; k < sum.size(); ++k) sum[k] += spans_[i][k];
+    for (Addend& addend : to_add_) {
+      const std::span<float> sum = set_.Claim((*ids_)[addend.input]);
+      for (size_t k = 0; k < sum.size(); ++k) sum[k] += addend.buffer[k];
+      set_.pool().Give(std::move(addend.buffer));
     }
+    to_add_.clear();
   }
 
  private:
-  std::span<float> Scratch(size_t position, size_t size) {
-    if (scratch_[position].size() < size) scratch_[position] = FloatVector(size);
-    return std::span<float>(scratch_[position]).first(size);
-  }
+  struct Addend {
+    size_t input = 0;
+    FloatVector buffer;
+  };
 
   TensorSet& set_;
-  std::vector<FloatVector> scratch_;  // by input position of a node
   const std::vector<ValueId>* ids_ = nullptr;
-  std::vector<std::span<float>> spans_;
-  std::vector<size_t> to_add_;
+  Few<std::span<float>> spans_;
+  Few<Addend> to_add_;
 };
 
 double SquaredNorm(std::span<const float> v) {
@@ -90,11 +129,29 @@ double SquaredNorm(std::span<const float> v) {
   return sum;
 }
 
-// Gradients but the output's are forgotten.
-void KeepOutputOnly(ValueId output, TensorSet& set) {
-  const std::span<const float> kept = set.view(output);
-  set.Clear();
-  set.Bind(output, kept);
+// Gradients of all active values. Those of a node's outputs are done with when its turn is over: done(outputs).
+template <typename Done>
+void RunBackward(const Program& program, const Activity& active, const TensorSet& values, TensorSet& gradients,
+                 Done done) {
+  const Graph& graph = *program.graph;
+  gradients.Clear(program.output);
+  GradientSink sink(gradients);
+  for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
+    const Node& node = graph.nodes[step->node];
+    if (AnyActive(active, node.outputs) && AnyActive(active, node.inputs)) {
+      const auto x = Gather(values, node.inputs);
+      const auto y = Gather(values, node.outputs);
+      step->op->Vjp({x, y}, Gather(gradients, node.outputs), sink.Open(node.inputs, active));
+      sink.Merge();
+    }
+    done(node.outputs);
+  }
+}
+
+void Release(const std::vector<ValueId>& ids, TensorSet& set) {
+  for (const ValueId id : ids) {
+    if (id != kNoValue) set.Release(id);
+  }
 }
 
 }  // namespace
@@ -109,16 +166,20 @@ absl::StatusOr<Program> Program::Compile(const Graph& graph, int64_t batch, Valu
     BITPLAN_ASSIGN_OR_RETURN(std::unique_ptr<Operator> op, MakeOperator(graph, i, program.shapes));
     program.steps.push_back(Step{.node = i, .op = std::move(op)});
   }
+  program.lifetimes = FindLifetimes(program);
+  program.last_reads = FindLastReads(program);
   if (program.steps.empty()) {
     return InvalidArgument("output '{}' is not computed by any node", graph.values[program.output].name);
   }
   return program;
 }
 
-int64_t Program::num_elements() const {
+int64_t Program::num_kept_elements() const {
   int64_t sum = 0;
   for (const Step& step : steps) {
-    for (const Shape& shape : step.op->output_shapes()) sum += NumElements(shape);
+    for (const ValueId id : graph->nodes[step.node].outputs) {
+      if (id != kNoValue) sum += (lifetimes[id].value + lifetimes[id].gradient) * NumElements(shapes[id]);
+    }
   }
   return sum;
 }
@@ -144,14 +205,38 @@ Activity FindActive(const Program& program, std::span<const ValueId> weights) {
   return active;
 }
 
+FloatVector BufferPool::Take(int64_t size) {
+  std::vector<FloatVector>& waiting = waiting_[size];
+  if (waiting.empty()) return FloatVector(size);
+  FloatVector buffer = std::move(waiting.back());
+  waiting.pop_back();
+  return buffer;
+}
+
+void BufferPool::Give(FloatVector buffer) {
+  std::vector<FloatVector>& waiting = waiting_[static_cast<int64_t>(buffer.size())];
+  waiting.push_back(std::move(buffer));
+}
+
+void TensorSet::Clear(ValueId kept) {
+  for (size_t id = 0; id < storage_.size(); ++id) {
+    if (static_cast<ValueId>(id) != kept) Release(static_cast<ValueId>(id));
+  }
+}
+
+void TensorSet::Release(ValueId id) {
+  views_[id] = {};
+  if (!storage_[id].empty()) pool_->Give(std::exchange(storage_[id], {}));
+}
+
 std::span<float> TensorSet::Claim(ValueId id) {
   FloatVector& buffer = storage_[id];
-  if (buffer.empty()) buffer = FloatVector(NumElements(program_->shapes[id]));
+  if (buffer.empty()) buffer = pool_->Take(NumElements(program_->shapes[id]));
   views_[id] = buffer;
   return buffer;
 }
 
-void Forward(const Program& program, const Feed& feed, Primals& primals) {
+void Forward(const Program& program, const Feed& feed, KeepValues keep, Primals& primals) {
   const Graph& graph = *program.graph;
   TensorSet& values = primals.values;
   values.Clear();
@@ -162,27 +247,35 @@ void Forward(const Program& program, const Feed& feed, Primals& primals) {
   }
   for (size_t i = 0; i < feed.inputs.size(); ++i) values.Bind(graph.inputs[i].value, feed.inputs[i]);
   for (size_t i = 0; i < feed.weights.size(); ++i) values.Bind(graph.layer_weights[i].weight, feed.weights[i]);
-  for (const Program::Step& step : program.steps) {
-    const Node& node = graph.nodes[step.node];
-    std::vector<std::span<float>> y;
-    y.reserve(node.outputs.size());
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    const Node& node = graph.nodes[program.steps[s].node];
+    Few<std::span<float>> y;
     for (const ValueId id : node.outputs) y.push_back(id == kNoValue ? std::span<float>() : values.Claim(id));
-    step.op->Forward(Gather(values, node.inputs), y);
+    program.steps[s].op->Forward(Gather(values, node.inputs), y);
+    if (keep == KeepValues::kAll) continue;
+    for (const ValueId id : program.last_reads[s]) {
+      if (keep == KeepValues::kNone || !program.lifetimes[id].value) values.Release(id);
+    }
   }
 }
 
 void Backward(const Program& program, const Activity& active, const TensorSet& values, TensorSet& gradients) {
-  const Graph& graph = *program.graph;
-  KeepOutputOnly(program.output, gradients);
-  GradientSink sink(gradients);
-  for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
-    const Node& node = graph.nodes[step->node];
-    if (!AnyActive(active, node.outputs) || !AnyActive(active, node.inputs)) continue;
-    const auto x = Gather(values, node.inputs);
-    const auto y = Gather(values, node.outputs);
-    step->op->Vjp({x, y}, Gather(gradients, node.outputs), sink.Open(node.inputs, active));
-    sink.Merge();
-  }
+  RunBackward(program, active, values, gradients, [&](const std::vector<ValueId>& done) { Release(done, gradients); });
+}
+
+void BackwardForTangents(const Program& program, const Activity& active, Primals& primals) {
+  RunBackward(program, active, primals.values, primals.gradients, [&](const std::vector<ValueId>& done) {
+    for (const ValueId id : done) {
+      if (id != kNoValue && !program.lifetimes[id].gradient) primals.gradients.Release(id);
+    }
+  });
+}
+
+void BackwardLast(const Program& program, const Activity& active, Primals& primals) {
+  RunBackward(program, active, primals.values, primals.gradients, [&](const std::vector<ValueId>& done) {
+    Release(done, primals.gradients);
+    Release(done, primals.values);
+  });
 }
 
 LayerReads FindLayerReads(const Program& program) {
@@ -213,19 +306,19 @@ LayerReads FindLayerReads(const Program& program) {
 void BackwardByLayer(const Program& program, const Activity& active, const LayerReads& reads, const TensorSet& values,
                      const std::vector<bool>& wants_gradient, TensorSet& gradients, const VisitLayer& visit) {
   const Graph& graph = *program.graph;
-  KeepOutputOnly(program.output, gradients);
+  gradients.Clear(program.output);
   GradientSink sink(gradients);
-  std::vector<FloatVector> scratch;  // by position in LayerReads::alone
   for (size_t s = program.steps.size(); s-- > 0;) {
     const Operator& op = *program.steps[s].op;
     const Node& node = graph.nodes[program.steps[s].node];
     const auto y_bar = Gather(gradients, node.outputs);
-    if (std::ranges::all_of(y_bar, &std::span<const float>::empty)) continue;
+    if (std::ranges::all_of(y_bar, [](std::span<const float> g) { return g.empty(); })) continue;
     const auto x = Gather(values, node.inputs);
     const auto y = Gather(values, node.outputs);
     const Writes opened = sink.Open(node.inputs, active);
-    std::vector<std::span<float>> x_bar(opened.begin(), opened.end());
-    std::vector<LayerReads::Read> to_visit;
+    Few<std::span<float>> x_bar(opened.begin(), opened.end());
+    Few<LayerReads::Read> to_visit;
+    Few<FloatVector> buffers;
     for (const LayerReads::Read& read : reads.alone[s]) {
       std::optional<double> squared_norm;
       if (!wants_gradient[read.layer]) squared_norm = op.WeightGradientSquaredNorm(x, y_bar, read.input);
@@ -233,16 +326,15 @@ void BackwardByLayer(const Program& program, const Activity& active, const Layer
         visit(read.layer, {}, *squared_norm);
         continue;
       }
-      if (scratch.size() <= to_visit.size()) scratch.emplace_back();
-      FloatVector& buffer = scratch[to_visit.size()];
-      if (buffer.size() < x[read.input].size()) buffer = FloatVector(x[read.input].size());
-      x_bar[read.input] = std::span<float>(buffer).first(x[read.input].size());
+      buffers.push_back(gradients.pool().Take(static_cast<int64_t>(x[read.input].size())));
+      x_bar[read.input] = buffers.back();
       to_visit.push_back(read);
     }
-    if (std::ranges::all_of(x_bar, &std::span<float>::empty)) continue;
-    op.Vjp({x, y}, y_bar, x_bar);
+    if (std::ranges::any_of(x_bar, [](std::span<float> g) { return !g.empty(); })) op.Vjp({x, y}, y_bar, x_bar);
     sink.Merge();
     for (const auto& [input, layer] : to_visit) visit(layer, x_bar[input], SquaredNorm(x_bar[input]));
+    for (FloatVector& buffer : buffers) gradients.pool().Give(std::move(buffer));
+    Release(node.outputs, gradients);
   }
   for (const int layer : reads.shared) {
     const std::span<const float> gradient = gradients.view(graph.layer_weights[layer].weight);
@@ -259,32 +351,38 @@ void ForwardTangent(const Program& program, const Activity& active,
     const ValueId id = graph.layer_weights[i].weight;
     if (active[id]) tangents.values.Bind(id, weight_tangents[i]);
   }
-  for (const Program::Step& step : program.steps) {
-    const Node& node = graph.nodes[step.node];
-    if (!AnyActive(active, node.outputs)) continue;
-    const auto x = Gather(primals.values, node.inputs);
-    const auto y = Gather(primals.values, node.outputs);
-    std::vector<std::span<float>> y_dot;
-    y_dot.reserve(node.outputs.size());
-    for (const ValueId id : node.outputs) {
-      y_dot.push_back(id != kNoValue && active[id] ? tangents.values.Claim(id) : std::span<float>());
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    const Node& node = graph.nodes[program.steps[s].node];
+    if (AnyActive(active, node.outputs)) {
+      const auto x = Gather(primals.values, node.inputs);
+      const auto y = Gather(primals.values, node.outputs);
+      Few<std::span<float>> y_dot;
+      for (const ValueId id : node.outputs) {
+        y_dot.push_back(id != kNoValue && active[id] ? tangents.values.Claim(id) : std::span<float>());
+      }
+      program.steps[s].op->Jvp({x, y}, Gather(tangents.values, node.inputs), y_dot);
     }
-    step.op->Jvp({x, y}, Gather(tangents.values, node.inputs), y_dot);
+    for (const ValueId id : program.last_reads[s]) {
+      if (!program.lifetimes[id].tangent) tangents.values.Release(id);
+    }
   }
 }
 
 void BackwardTangent(const Program& program, const Activity& active, const Primals& primals, Tangents& tangents) {
   const Graph& graph = *program.graph;
-  KeepOutputOnly(program.output, tangents.gradients);
+  tangents.gradients.Clear(program.output);
   GradientSink sink(tangents.gradients);
   for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
     const Node& node = graph.nodes[step->node];
-    if (!AnyActive(active, node.outputs)) continue;
-    const auto x = Gather(primals.values, node.inputs);
-    const auto y = Gather(primals.values, node.outputs);
-    step->op->VjpTangent({x, y}, Gather(tangents.values, node.inputs), Gather(primals.gradients, node.outputs),
-                         Gather(tangents.gradients, node.outputs), sink.Open(node.inputs, active));
-    sink.Merge();
+    Release(node.outputs, tangents.values);
+    if (AnyActive(active, node.outputs)) {
+      const auto x = Gather(primals.values, node.inputs);
+      const auto y = Gather(primals.values, node.outputs);
+      step->op->VjpTangent({x, y}, Gather(tangents.values, node.inputs), Gather(primals.gradients, node.outputs),
+                           Gather(tangents.gradients, node.outputs), sink.Open(node.inputs, active));
+      sink.Merge();
+    }
+    Release(node.outputs, tangents.gradients);
   }
 }
 

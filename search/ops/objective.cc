@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
 #include <mutex>
 #include <utility>
 
@@ -12,6 +14,7 @@
 #include "search/ops/executor.h"
 #include "search/ops/infer_shapes.h"
 #include "search/ops/loss_input.h"
+#include "search/ops/ordered_sum.h"
 #include "search/ops/runner.h"
 #include "search/ops/sample_loss.h"
 
@@ -39,8 +42,40 @@ struct Shard {
   int64_t count = 0;
 };
 
+// How memory is shared out.
+struct MemoryPlan {
+  int64_t batch = 1;        // samples of a shard
+  int64_t cache_bytes = 0;  // kept between products
+  int max_threads = std::numeric_limits<int>::max();
+};
+
+// What the weights take: results, kernels' copies of them for the ways forward and back, and for each thread a
+// tangent's copy and the gradients.
+constexpr int64_t kSharedBytesPerWeight = 16;
+constexpr int64_t kThreadBytesPerWeight = 8;
+
+// With a limit: a quarter of what the weights leave is for the cache; a shard takes at most a quarter of it, or less if
+// a single batch of the smallest size needs more.
+absl::StatusOr<MemoryPlan> FitMemory(MemoryPlan plan, int64_t limit, int64_t smallest, int64_t smallest_bytes,
+                                     int64_t num_weights) {
+  if (limit == 0) return plan;
+  const int64_t available = limit - num_weights * kSharedBytesPerWeight;
+  const int64_t thread_bytes = num_weights * kThreadBytesPerWeight;
+  if (smallest_bytes + thread_bytes > available) {
+    return ResourceExhausted("max_memory_bytes: got {}, but {} samples need {}", limit, smallest,
+                             smallest_bytes + thread_bytes + limit - available);
+  }
+  const int64_t batches = std::max<int64_t>(1, (available / 4 - thread_bytes) / smallest_bytes);
+  plan.batch = std::min(plan.batch, batches * smallest);
+  const int64_t shard_bytes = plan.batch / smallest * smallest_bytes + thread_bytes;
+  plan.cache_bytes = std::min({plan.cache_bytes, available / 4, available - shard_bytes});
+  plan.max_threads = static_cast<int>(std::min<int64_t>(1024, (available - plan.cache_bytes) / shard_bytes));
+  return plan;
+}
+
 // Samples of one shard: as asked for, fewer where memory says so, the graph's own number where that is fixed.
-absl::StatusOr<int64_t> ChooseBatch(const Graph& graph, int64_t num_samples, int64_t samples_per_shard) {
+absl::StatusOr<MemoryPlan> PlanMemory(const Graph& graph, int64_t num_samples, const ObjectiveOptions& options) {
+  const int64_t samples_per_shard = options.samples_per_shard;
   if (samples_per_shard < 1) return InvalidArgument("samples_per_shard: got {}, want at least 1", samples_per_shard);
   BITPLAN_ASSIGN_OR_RETURN(const int64_t fixed, ops::FixedBatch(graph));
   if (fixed > 0 && num_samples % fixed != 0) {
@@ -56,13 +91,12 @@ absl::StatusOr<int64_t> ChooseBatch(const Graph& graph, int64_t num_samples, int
     return ResourceExhausted("the network needs {} bytes for {} samples, more than {}", bytes, smallest,
                              kMaxBatchBytes);
   }
-  if (fixed > 0) return fixed;
-  return std::min({samples_per_shard, num_samples, std::max<int64_t>(1, kMaxShardBytes / bytes)});
-}
-
-// A partial result may be empty: nothing to add.
-void AddTo(std::span<double> sum, const std::vector<float>& partial) {
-  for (size_t i = 0; i < partial.size(); ++i) sum[i] += partial[i];
+  const int64_t wanted =
+      fixed > 0 ? fixed : std::min({samples_per_shard, num_samples, std::max<int64_t>(1, kMaxShardBytes / bytes)});
+  int64_t num_weights = 0;
+  for (const LayerWeight& layer : graph.layer_weights) num_weights += NumElements(shapes[layer.weight]);
+  return FitMemory({.batch = wanted, .cache_bytes = options.max_cache_bytes}, options.max_memory_bytes, smallest, bytes,
+                   num_weights);
 }
 
 class NetworkObjective final : public Objective {
@@ -78,7 +112,7 @@ class NetworkObjective final : public Objective {
 
   // Binds the loss and makes the programs for full shards and for the rest. kInvalidArgument if the dataset does not
   // fit the loss, or the first shard's loss is not finite at the network's own weights.
-  absl::Status Compile(int64_t batch, const ops::LossOptions& options, const Dataset& data);
+  absl::Status Compile(const MemoryPlan& memory, const ops::LossOptions& options, const Dataset& data);
   // Makes places for what Hessian products need again and again; after Compile.
   void MakeCache(int64_t max_bytes);
 
@@ -91,6 +125,8 @@ class NetworkObjective final : public Objective {
 
   absl::StatusOr<double> Loss(std::span<const float> weights, const RunContext& context) const override;
   absl::StatusOr<LossAndGradient> Gradient(std::span<const float> weights, const RunContext& context) const override;
+  absl::StatusOr<double> GradientInto(std::span<const float> weights, std::span<double> out,
+                                      const RunContext& context) const override;
   absl::Status VectorProduct(CurvatureMatrix matrix, std::span<const float> v, std::optional<int> layer,
                              std::span<double> out, const RunContext& context) const override;
   int64_t num_outputs() const override { return NumElements(full_->output_shape()) / batch_; }
@@ -100,10 +136,10 @@ class NetworkObjective final : public Objective {
   absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const override;
 
  private:
-  // What one shard adds to a sum over samples.
-  struct Partial {
+  // What one shard adds to a sum over samples: its loss, and the tensors of layer weights in its workspace, if any.
+  struct Term {
     double loss = 0;
-    std::vector<float> vector;
+    const ops::TensorSet* gradients = nullptr;
   };
 
   int num_shards() const { return static_cast<int>((num_samples() + batch_ - 1) / batch_); }
@@ -113,30 +149,38 @@ class NetworkObjective final : public Objective {
   }
   Runner& runner(const Shard& shard) const { return shard.count == batch_ ? *full_ : *rest_; }
 
+  // With as many threads as memory allows.
+  RunContext Fitting(RunContext context) const {
+    context.num_threads = std::min(context.num_threads, max_threads_);
+    return context;
+  }
+  // Lets operators keep the network's own weights in the form their kernels want.
+  void PinWeights(const Program& program) const;
   ops::Feed FeedOf(const Shard& shard, std::span<const float> weights) const;
   std::span<const float> SliceOf(std::span<const float> weights, int layer) const {
     return weights.subspan(slices_[layer].offset, slices_[layer].size);
   }
   absl::Status CheckWeights(std::span<const float> weights) const;
-  // kInvalidArgument, naming the first node that is not finite, unless `loss` is finite.
-  absl::Status CheckFinite(double loss, const Primals& primals, const Shard& shard) const;
+  // kInvalidArgument that names the first node that is not finite.
+  absl::Status NotFinite(const Runner& run, const Shard& shard, std::span<const float> weights, Primals& primals) const;
   // Values at the given weights and the loss summed over the shard.
-  absl::StatusOr<double> RunForward(const Shard& shard, std::span<const float> weights, Primals& primals) const;
+  absl::StatusOr<double> RunForward(const Shard& shard, std::span<const float> weights, ops::KeepValues keep,
+                                    Primals& primals) const;
   // Values and the gradients that Hessian products read, at the network's own weights.
   absl::Status RunPrimals(const Shard& shard, Primals& primals) const;
   // The same from the cache where the shard has a place in it, else run into `own`.
   absl::StatusOr<const Primals*> PrimalsOf(const Shard& shard, Primals& own) const;
 
-  // Runs work(workspace, shard, partial) for every shard and add(partial) in shard order. Few partial results exist at
-  // a time; how many does not change the order of additions.
-  using ShardWork = std::function<absl::Status(Workspace&, const Shard&, Partial&)>;
-  absl::Status SumOverShards(const RunContext& context, const ShardWork& work,
-                             const std::function<void(const Partial&)>& add) const;
+  // Runs work(workspace, shard) for every shard and adds the terms it returns in shard order: vectors to `sum`, laid
+  // out as the weights of all layers or of one. Returns the sum of the losses.
+  using ShardWork = std::function<absl::StatusOr<Term>(Workspace&, const Shard&)>;
+  absl::StatusOr<double> SumOverShards(const RunContext& context, std::optional<int> layer, std::span<double> sum,
+                                       const ShardWork& work) const;
 
   // Errors of VectorProduct's arguments.
   absl::Status CheckProduct(size_t v_size, std::optional<int> layer, size_t out_size) const;
-  // The tensors of all layer weights, or of one, as a flat vector; zero where there is none.
-  std::vector<float> Flatten(const ops::TensorSet& tensors, std::optional<int> layer) const;
+  // The tensors of all layer weights, or of one, as parts of a flat vector.
+  std::vector<ops::Piece> PiecesOf(const ops::TensorSet& tensors, std::optional<int> layer) const;
 
   double sample_weight() const { return 1.0 / static_cast<double>(num_samples()); }
 
@@ -157,6 +201,7 @@ class NetworkObjective final : public Objective {
   std::vector<WeightSlice> slices_;
   FloatVector weights_;
   int64_t batch_ = 1;
+  int max_threads_ = 1;
   std::unique_ptr<Runner> full_;
   std::unique_ptr<Runner> rest_;  // null if shards come out even
 
@@ -176,8 +221,10 @@ class NetworkObjective final : public Objective {
   std::vector<std::unique_ptr<CachedPrimals>> cache_;  // by shard; as many as max_cache_bytes allows
 };
 
-absl::Status NetworkObjective::Compile(int64_t batch, const ops::LossOptions& options, const Dataset& data) {
-  batch_ = batch;
+absl::Status NetworkObjective::Compile(const MemoryPlan& memory, const ops::LossOptions& options, const Dataset& data) {
+  batch_ = memory.batch;
+  max_threads_ = memory.max_threads;
+  const int64_t batch = batch_;
   if (graph_.outputs.empty()) return InvalidArgument("the network has no output");
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, ops::InferShapes(graph_, batch));
   BITPLAN_ASSIGN_OR_RETURN(SampleLoss loss,
@@ -188,6 +235,7 @@ absl::Status NetworkObjective::Compile(int64_t batch, const ops::LossOptions& op
                                     loss_input_.note.empty() ? "" : "; ", loss.name());
   }
   BITPLAN_ASSIGN_OR_RETURN(Program full, Program::Compile(graph_, batch, loss_input_.value));
+  PinWeights(full);
   full_ = std::make_unique<Runner>(std::move(full));
   if (const int64_t rest_samples = num_samples() % batch; rest_samples > 0) {
     BITPLAN_ASSIGN_OR_RETURN(Program rest, Program::Compile(graph_, rest_samples, loss_input_.value));
@@ -200,12 +248,24 @@ absl::Status NetworkObjective::Compile(int64_t batch, const ops::LossOptions& op
   loss_ = std::move(loss);
   const Shard first = shard(0);
   Primals primals(runner(first).program());
-  return RunForward(first, weights_, primals).status();
+  return RunForward(first, weights_, ops::KeepValues::kNone, primals).status();
 }
 
 void NetworkObjective::MakeCache(int64_t max_bytes) {
   const int64_t num_cached = std::min<int64_t>(num_shards(), max_bytes / full_->num_primal_bytes());
   for (int64_t i = 0; i < num_cached; ++i) cache_.push_back(std::make_unique<CachedPrimals>());
+}
+
+void NetworkObjective::PinWeights(const Program& program) const {
+  std::map<ValueId, int> layer_of;
+  for (int l = 0; l < static_cast<int>(slices_.size()); ++l) layer_of[graph_.layer_weights[l].weight] = l;
+  for (const Program::Step& step : program.steps) {
+    const std::vector<ValueId>& inputs = graph_.nodes[step.node].inputs;
+    for (int i = 0; i < static_cast<int>(inputs.size()); ++i) {
+      const auto found = layer_of.find(inputs[i]);
+      if (found != layer_of.end()) step.op->Pin(i, SliceOf(weights_, found->second));
+    }
+  }
 }
 
 ops::Feed NetworkObjective::FeedOf(const Shard& shard, std::span<const float> weights) const {
@@ -218,15 +278,14 @@ ops::Feed NetworkObjective::FeedOf(const Shard& shard, std::span<const float> we
   return feed;
 }
 
-std::vector<float> NetworkObjective::Flatten(const ops::TensorSet& tensors, std::optional<int> layer) const {
-  std::vector<float> flat;
+std::vector<ops::Piece> NetworkObjective::PiecesOf(const ops::TensorSet& tensors, std::optional<int> layer) const {
+  std::vector<ops::Piece> pieces;
   for (int i = 0; i < static_cast<int>(slices_.size()); ++i) {
     if (layer && *layer != i) continue;
     const std::span<const float> tensor = tensors.view(graph_.layer_weights[i].weight);
-    flat.insert(flat.end(), tensor.begin(), tensor.end());
-    if (tensor.empty()) flat.resize(flat.size() + slices_[i].size, 0.0F);
+    if (!tensor.empty()) pieces.push_back({.offset = layer ? 0 : slices_[i].offset, .values = tensor});
   }
-  return flat;
+  return pieces;
 }
 
 absl::Status NetworkObjective::CheckWeights(std::span<const float> weights) const {
@@ -234,28 +293,29 @@ absl::Status NetworkObjective::CheckWeights(std::span<const float> weights) cons
   return InvalidArgument("weights: got {} entries, want {}", weights.size(), weights_.size());
 }
 
-absl::Status NetworkObjective::CheckFinite(double loss, const Primals& primals, const Shard& shard) const {
-  if (std::isfinite(loss)) return absl::OkStatus();
-  const std::string where = ops::FirstNonFinite(runner(shard).program(), primals).value_or("loss");
+absl::Status NetworkObjective::NotFinite(const Runner& run, const Shard& shard, std::span<const float> weights,
+                                         Primals& primals) const {
+  ops::Forward(run.program(), FeedOf(shard, weights), ops::KeepValues::kAll, primals);
+  const std::string where = ops::FirstNonFinite(run.program(), primals).value_or("loss");
   return InvalidArgument("{}: the output is not finite for samples {}..{}", where, shard.begin,
                          shard.begin + shard.count - 1);
 }
 
 absl::StatusOr<double> NetworkObjective::RunForward(const Shard& shard, std::span<const float> weights,
-                                                    Primals& primals) const {
+                                                    ops::KeepValues keep, Primals& primals) const {
   const Program& program = runner(shard).program();
-  ops::Forward(program, FeedOf(shard, weights), primals);
+  ops::Forward(program, FeedOf(shard, weights), keep, primals);
   const double loss = loss_->Value(shard.begin, primals.values.view(program.output));
-  BITPLAN_RETURN_IF_ERROR(CheckFinite(loss, primals, shard));
+  if (!std::isfinite(loss)) return NotFinite(runner(shard), shard, weights, primals);
   return loss;
 }
 
 absl::Status NetworkObjective::RunPrimals(const Shard& shard, Primals& primals) const {
-  BITPLAN_RETURN_IF_ERROR(RunForward(shard, weights_, primals).status());
+  BITPLAN_RETURN_IF_ERROR(RunForward(shard, weights_, ops::KeepValues::kForDerivatives, primals).status());
   const Program& program = runner(shard).program();
   loss_->Gradient(shard.begin, primals.values.view(program.output), sample_weight(),
                   primals.gradients.Claim(program.output));
-  ops::Backward(program, runner(shard).active_inside(), primals.values, primals.gradients);
+  ops::BackwardForTangents(program, runner(shard).active_inside(), primals);
   return absl::OkStatus();
 }
 
@@ -269,63 +329,67 @@ absl::StatusOr<const Primals*> NetworkObjective::PrimalsOf(const Shard& shard, P
   std::call_once(cached.once, [&] {
     cached.primals = std::make_unique<Primals>(runner(shard).program());
     cached.status = RunPrimals(shard, *cached.primals);
+    cached.primals->values.pool().Drop();
   });
   BITPLAN_RETURN_IF_ERROR(cached.status);
   return cached.primals.get();
 }
 
-absl::Status NetworkObjective::SumOverShards(const RunContext& context, const ShardWork& work,
-                                             const std::function<void(const Partial&)>& add) const {
-  constexpr int kShardsPerThread = 4;  // enough to keep threads busy to the end of a wave
-  const int wave = std::max(1, context.num_threads) * kShardsPerThread;
+absl::StatusOr<double> NetworkObjective::SumOverShards(const RunContext& context, std::optional<int> layer,
+                                                       std::span<double> sum, const ShardWork& work) const {
+  ops::OrderedSum terms(sum);
+  constexpr int kShardsPerThread = 8;  // bounds the terms that wait for a slow one
+  const RunContext fitting = Fitting(context);
+  const int wave = std::max(1, fitting.num_threads) * kShardsPerThread;
   for (int begin = 0; begin < num_shards(); begin += wave) {
-    std::vector<Partial> partials(std::min(wave, num_shards() - begin));
-    BITPLAN_RETURN_IF_ERROR(ParallelShards(context, static_cast<int>(partials.size()), [&](int i) {
+    BITPLAN_RETURN_IF_ERROR(ParallelShards(fitting, std::min(wave, num_shards() - begin), [&](int i) -> absl::Status {
       const Shard current = shard(begin + i);
       std::unique_ptr<Workspace> workspace = runner(current).Take();
-      BITPLAN_RETURN_IF_ERROR(work(*workspace, current, partials[i]));
+      BITPLAN_ASSIGN_OR_RETURN(const Term term, work(*workspace, current));
+      terms.Add(begin + i, term.loss, term.gradients ? PiecesOf(*term.gradients, layer) : std::vector<ops::Piece>());
       runner(current).Return(std::move(workspace));
       return absl::OkStatus();
     }));
-    for (const Partial& partial : partials) add(partial);
   }
-  return absl::OkStatus();
+  return terms.number();
 }
 
 absl::StatusOr<double> NetworkObjective::Loss(std::span<const float> weights, const RunContext& context) const {
   BITPLAN_RETURN_IF_ERROR(CheckWeights(weights));
   const std::span<const float> at = weights.empty() ? std::span<const float>(weights_) : weights;
-  double sum = 0;
-  const ShardWork work = [&](Workspace& workspace, const Shard& shard, Partial& partial) -> absl::Status {
-    BITPLAN_ASSIGN_OR_RETURN(partial.loss, RunForward(shard, at, workspace.primals));
-    return absl::OkStatus();
+  const ShardWork work = [&](Workspace& workspace, const Shard& shard) -> absl::StatusOr<Term> {
+    BITPLAN_ASSIGN_OR_RETURN(const double loss, RunForward(shard, at, ops::KeepValues::kNone, workspace.primals));
+    return Term{.loss = loss};
   };
-  BITPLAN_RETURN_IF_ERROR(SumOverShards(context, work, [&](const Partial& partial) { sum += partial.loss; }));
+  BITPLAN_ASSIGN_OR_RETURN(const double sum, SumOverShards(context, std::nullopt, {}, work));
   return sum * sample_weight();
 }
 
 absl::StatusOr<LossAndGradient> NetworkObjective::Gradient(std::span<const float> weights,
                                                            const RunContext& context) const {
+  LossAndGradient result{.gradient = std::vector<double>(weights_.size())};
+  BITPLAN_ASSIGN_OR_RETURN(result.loss, GradientInto(weights, result.gradient, context));
+  return result;
+}
+
+absl::StatusOr<double> NetworkObjective::GradientInto(std::span<const float> weights, std::span<double> out,
+                                                      const RunContext& context) const {
   BITPLAN_RETURN_IF_ERROR(CheckWeights(weights));
+  if (out.size() != weights_.size()) {
+    return InvalidArgument("out: got {} entries, want {}", out.size(), weights_.size());
+  }
   const std::span<const float> at = weights.empty() ? std::span<const float>(weights_) : weights;
-  const ShardWork work = [&](Workspace& workspace, const Shard& shard, Partial& partial) -> absl::Status {
+  const ShardWork work = [&](Workspace& workspace, const Shard& shard) -> absl::StatusOr<Term> {
     Primals& primals = workspace.primals;
-    BITPLAN_ASSIGN_OR_RETURN(partial.loss, RunForward(shard, at, primals));
+    BITPLAN_ASSIGN_OR_RETURN(const double loss, RunForward(shard, at, ops::KeepValues::kForDerivatives, primals));
     const Runner& run = runner(shard);
     const ValueId output = run.program().output;
     loss_->Gradient(shard.begin, primals.values.view(output), sample_weight(), primals.gradients.Claim(output));
-    ops::Backward(run.program(), run.active(std::nullopt), primals.values, primals.gradients);
-    partial.vector = Flatten(primals.gradients, std::nullopt);
-    return absl::OkStatus();
+    ops::BackwardLast(run.program(), run.active(std::nullopt), primals);
+    return Term{.loss = loss, .gradients = &primals.gradients};
   };
-  LossAndGradient result{.gradient = std::vector<double>(weights_.size(), 0.0)};
-  const auto add = [&](const Partial& partial) {
-    result.loss += partial.loss;
-    AddTo(result.gradient, partial.vector);
-  };
-  BITPLAN_RETURN_IF_ERROR(SumOverShards(context, work, add));
-  result.loss *= sample_weight();
-  return result;
+  BITPLAN_ASSIGN_OR_RETURN(const double sum, SumOverShards(context, std::nullopt, out, work));
+  return sum * sample_weight();
 }
 
 absl::Status NetworkObjective::CheckProduct(size_t v_size, std::optional<int> layer, size_t out_size) const {
@@ -346,11 +410,11 @@ absl::Status NetworkObjective::VectorProduct(CurvatureMatrix matrix, std::span<c
     if (!layer) directions[i] = SliceOf(v, i);
   }
   if (layer) directions[*layer] = v;
-  const ShardWork work = [&](Workspace& workspace, const Shard& shard, Partial& partial) -> absl::Status {
+  const ShardWork work = [&](Workspace& workspace, const Shard& shard) -> absl::StatusOr<Term> {
     BITPLAN_ASSIGN_OR_RETURN(const Primals* primals, PrimalsOf(shard, workspace.primals));
     const Runner& run = runner(shard);
     const ValueId output = run.program().output;
-    if (!run.active(layer)[output]) return absl::OkStatus();  // the loss does not depend on the layer
+    if (!run.active(layer)[output]) return Term();  // the loss does not depend on the layer
     Tangents& tangents = workspace.tangents;
     ops::ForwardTangent(run.program(), run.active(layer), directions, *primals, tangents);
     const std::span<float> z_bar_dot = tangents.gradients.Claim(output);
@@ -361,15 +425,14 @@ absl::Status NetworkObjective::VectorProduct(CurvatureMatrix matrix, std::span<c
                        z_bar_dot);
     }
     if (matrix == CurvatureMatrix::kGaussNewton) {
+      tangents.values.Clear();
       ops::Backward(run.program(), run.active(layer), primals->values, tangents.gradients);
     } else {
       ops::BackwardTangent(run.program(), run.active(layer), *primals, tangents);
     }
-    partial.vector = Flatten(tangents.gradients, layer);
-    return absl::OkStatus();
+    return Term{.gradients = &tangents.gradients};
   };
-  std::ranges::fill(out, 0.0);
-  return SumOverShards(context, work, [&](const Partial& partial) { AddTo(out, partial.vector); });
+  return SumOverShards(context, layer, out, work).status();
 }
 
 absl::StatusOr<std::vector<double>> NetworkObjective::OutputCurvatureTraces(const RunContext& context) const {
@@ -398,6 +461,7 @@ absl::StatusOr<Runner*> NetworkObjective::SmallestRunner() const {
       BITPLAN_ASSIGN_OR_RETURN(const int64_t fixed, ops::FixedBatch(graph_));
       BITPLAN_ASSIGN_OR_RETURN(Program program,
                                Program::Compile(graph_, std::max<int64_t>(fixed, 1), loss_input_.value));
+      PinWeights(program);
       return std::make_unique<Runner>(std::move(program));
     };
     absl::StatusOr<std::unique_ptr<Runner>> compiled = compile();
@@ -430,13 +494,11 @@ absl::Status NetworkObjective::PullBackSample(std::span<const OutputFactor> fact
   const Shard samples{.begin = factors[0].sample - row, .count = batch};
   std::unique_ptr<Workspace> workspace = run->Take();
   Primals& primals = workspace->primals;
-  ops::Forward(program, FeedOf(samples, weights_), primals);
+  ops::Forward(program, FeedOf(samples, weights_), ops::KeepValues::kForDerivatives, primals);
   const std::span<const float> outputs =
       primals.values.view(program.output).subspan(row * num_outputs(), num_outputs());
   if (!std::ranges::all_of(outputs, [](float z) { return std::isfinite(z); })) {
-    return InvalidArgument("{}: the output is not finite for samples {}..{}",
-                           ops::FirstNonFinite(program, primals).value_or("output"), samples.begin,
-                           samples.begin + samples.count - 1);
+    return NotFinite(*run, samples, weights_, primals);
   }
   for (size_t i = 0; i < factors.size(); ++i) {
     const std::vector<float> s = OutputVector(factors[i], outputs);
@@ -463,7 +525,7 @@ absl::Status NetworkObjective::PullBack(std::span<const OutputFactor> factors, P
     if (k == 0 || factors[k].sample != factors[k - 1].sample) begins.push_back(k);
   }
   begins.push_back(factors.size());
-  return ParallelShards(context, static_cast<int>(begins.size()) - 1, [&](int i) {
+  return ParallelShards(Fitting(context), static_cast<int>(begins.size()) - 1, [&](int i) {
     return PullBackSample(factors.subspan(begins[i], begins[i + 1] - begins[i]), static_cast<int64_t>(begins[i]),
                           visitor, wants_gradient);
   });
@@ -474,16 +536,14 @@ absl::StatusOr<Tensor> NetworkObjective::Outputs(std::span<const float> weights,
   const std::span<const float> at = weights.empty() ? std::span<const float>(weights_) : weights;
   Tensor result{.shape = full_->output_shape()};
   result.shape[0] = num_samples();
-  const ShardWork work = [&](Workspace& workspace, const Shard& shard, Partial& partial) {
+  result.data.resize(NumElements(result.shape));
+  const ShardWork work = [&](Workspace& workspace, const Shard& shard) -> absl::StatusOr<Term> {
     const Program& program = runner(shard).program();
-    ops::Forward(program, FeedOf(shard, at), workspace.primals);
-    const std::span<const float> output = workspace.primals.values.view(program.output);
-    partial.vector.assign(output.begin(), output.end());
-    return absl::OkStatus();
+    ops::Forward(program, FeedOf(shard, at), ops::KeepValues::kNone, workspace.primals);
+    std::ranges::copy(workspace.primals.values.view(program.output), &result.data[shard.begin * num_outputs()]);
+    return Term();
   };
-  BITPLAN_RETURN_IF_ERROR(SumOverShards(context, work, [&](const Partial& partial) {
-    result.data.insert(result.data.end(), partial.vector.begin(), partial.vector.end());
-  }));
+  BITPLAN_RETURN_IF_ERROR(SumOverShards(context, std::nullopt, {}, work).status());
   return result;
 }
 
@@ -496,11 +556,12 @@ absl::StatusOr<std::unique_ptr<Objective>> Objective::Create(const Graph& graph,
   if (options.max_samples < 0) return InvalidArgument("max_samples: got {}, want at least 0", options.max_samples);
   const int64_t num_samples =
       options.max_samples > 0 ? std::min(data.num_samples, options.max_samples) : data.num_samples;
-  BITPLAN_ASSIGN_OR_RETURN(const int64_t batch, ChooseBatch(graph, num_samples, options.samples_per_shard));
+  if (options.max_memory_bytes < 0) return InvalidArgument("max_memory_bytes: got {}", options.max_memory_bytes);
+  BITPLAN_ASSIGN_OR_RETURN(const MemoryPlan memory, PlanMemory(graph, num_samples, options));
   auto objective = std::make_unique<NetworkObjective>(graph, std::move(inputs), num_samples);
   BITPLAN_RETURN_IF_ERROR(
-      objective->Compile(batch, {.loss = options.loss, .label_smoothing = options.label_smoothing}, data));
-  objective->MakeCache(options.max_cache_bytes);
+      objective->Compile(memory, {.loss = options.loss, .label_smoothing = options.label_smoothing}, data));
+  objective->MakeCache(memory.cache_bytes);
   return objective;
 }
 

@@ -34,6 +34,9 @@ struct ObjectiveOptions {
   int64_t samples_per_shard = 16;
   // Memory for values and gradients kept between Hessian products; no result bit depends on it.
   int64_t max_cache_bytes = int64_t{512} << 20;
+  // Memory for everything besides graph and data; 0: no limit. Shards are made smaller to fit (which changes result
+  // bits), less is kept between products, and fewer threads run than asked for.
+  int64_t max_memory_bytes = 0;
 };
 
 // A vector s to pull back from the outputs z_n of one sample: the gradient of s'z_n by the layer weights is to be
@@ -114,6 +117,10 @@ class Objective {
   virtual absl::StatusOr<double> Loss(std::span<const float> weights, const RunContext& context) const = 0;
   // L and dL/dw at the given weights (empty: the graph's own).
   virtual absl::StatusOr<LossAndGradient> Gradient(std::span<const float> weights, const RunContext& context) const = 0;
+
+  // The same into a buffer of the caller's, num_weights() entries; returns the loss.
+  virtual absl::StatusOr<double> GradientInto(std::span<const float> weights, std::span<double> out,
+                                              const RunContext& context) const = 0;
 
   // The exact product with a curvature matrix M at the graph's weights by forward-over-reverse differentiation
   // (Pearlmutter 1994, the R-operator): one pass forward with tangents, one pass back, with tangents but for G.

@@ -22,8 +22,10 @@ void BilinearMap::Forward(Reads x, Writes y) const {
 void BilinearMap::Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const {
   const bool left = !x_dot[0].empty();
   const bool right = !x_dot[1].empty();
-  if (left) Product(x_dot[0], primal.x[1], {}, y_dot[0], /*accumulate=*/false);
-  if (right) Product(primal.x[0], x_dot[1], {}, y_dot[0], /*accumulate=*/left);
+  if (!left || !right || !ProductTangent(primal.x[0], primal.x[1], x_dot[0], x_dot[1], y_dot[0])) {
+    if (left) Product(x_dot[0], primal.x[1], {}, y_dot[0], /*accumulate=*/false);
+    if (right) Product(primal.x[0], x_dot[1], {}, y_dot[0], /*accumulate=*/left);
+  }
   if (x_dot.size() > 2 && !x_dot[2].empty()) {
     if (!left && !right) std::fill(y_dot[0].begin(), y_dot[0].end(), 0.0F);
     AddBias(x_dot[2], y_dot[0]);
@@ -37,6 +39,13 @@ void BilinearMap::Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const {
 }
 
 void BilinearMap::VjpTangent(const Primal& primal, Reads x_dot, Reads y_bar, Reads y_bar_dot, Writes x_bar_dot) const {
+  const bool both = !x_bar_dot[0].empty() && !x_bar_dot[1].empty() && !x_dot[0].empty() && !x_dot[1].empty();
+  const bool bias = x_bar_dot.size() > 2 && !x_bar_dot[2].empty();
+  if (both && !bias &&
+      GradientTangents({primal.x[0], primal.x[1], y_bar[0], x_dot[0], x_dot[1], y_bar_dot[0]}, x_bar_dot[0],
+                       x_bar_dot[1])) {
+    return;
+  }
   Vjp(primal, y_bar_dot, x_bar_dot);
   if (!x_bar_dot[0].empty() && !x_dot[1].empty()) LeftGradient(y_bar[0], x_dot[1], x_bar_dot[0], /*accumulate=*/true);
   if (!x_bar_dot[1].empty() && !x_dot[0].empty()) RightGradient(x_dot[0], y_bar[0], x_bar_dot[1], /*accumulate=*/true);

@@ -59,10 +59,20 @@ class Operator {
   // The default is for operators that are piecewise linear in all inputs together: Vjp of y_bar_dot.
   virtual void VjpTangent(const Primal& primal, Reads x_dot, Reads y_bar, Reads y_bar_dot, Writes x_bar_dot) const;
 
+  // What the derivatives read, so that other tensors need not be kept: the values of inputs and of outputs (else they
+  // may be empty in Primal), and, where the operator bends, x_dot and y_bar in VjpTangent.
+  virtual bool reads_x() const { return true; }
+  virtual bool reads_y() const { return true; }
+  virtual bool bends() const { return true; }
+
   virtual std::optional<WeightUse> weight_use() const { return std::nullopt; }
 
   // ||J_input' y_bar||^2 of a weight without forming that gradient, where that is less work; nullopt where it is not.
   virtual std::optional<double> WeightGradientSquaredNorm(Reads x, Reads y_bar, int input) const;
+
+  // Announces that a tensor given as `input` from this address will not change while the operator lives: a kernel may
+  // keep it in a layout of its own from the first use on. Before any use by several threads.
+  virtual void Pin(int /*input*/, std::span<const float> /*tensor*/) {}
 
   // Builds what is costly to build (kernels, tables); MakeOperator calls it, shape inference does not. kUnimplemented
   // if the kernel library refuses.
@@ -82,6 +92,9 @@ class LinearMap : public Operator {
   void Forward(Reads x, Writes y) const override { Apply(x[0], y[0]); }
   void Jvp(const Primal& /*primal*/, Reads x_dot, Writes y_dot) const final { Apply(x_dot[0], y_dot[0]); }
   void Vjp(const Primal& /*primal*/, Reads y_bar, Writes x_bar) const final { ApplyTransposed(y_bar[0], x_bar[0]); }
+  bool reads_x() const final { return false; }
+  bool reads_y() const final { return false; }
+  bool bends() const final { return false; }
 
  protected:
   using Operator::Operator;
@@ -97,6 +110,7 @@ class BilinearMap : public Operator {
   void Jvp(const Primal& primal, Reads x_dot, Writes y_dot) const final;
   void Vjp(const Primal& primal, Reads y_bar, Writes x_bar) const final;
   void VjpTangent(const Primal& primal, Reads x_dot, Reads y_bar, Reads y_bar_dot, Writes x_bar_dot) const final;
+  bool reads_y() const final { return false; }
 
  protected:
   using In = std::span<const float>;
@@ -108,6 +122,14 @@ class BilinearMap : public Operator {
   virtual void LeftGradient(In y, In b, Out a, bool accumulate) const = 0;
   // b = B(a, .)' y, added to b where `accumulate`.
   virtual void RightGradient(In a, In y, Out b, bool accumulate) const = 0;
+  // Sums of two products that a kernel may find together with less work; false: it cannot, nothing was written.
+  //   y = B(a_dot, b) + B(a, b_dot)
+  virtual bool ProductTangent(In /*a*/, In /*b*/, In /*a_dot*/, In /*b_dot*/, Out /*y*/) const { return false; }
+  //   a_out = B(., b)' y_dot + B(., b_dot)' y,  b_out = B(a, .)' y_dot + B(a_dot, .)' y
+  struct Tangents {
+    In a, b, y, a_dot, b_dot, y_dot;
+  };
+  virtual bool GradientTangents(const Tangents& /*in*/, Out /*a*/, Out /*b*/) const { return false; }
   // y += broadcast bias, and its transpose.
   virtual void AddBias(In bias, Out y) const = 0;
   virtual void BiasGradient(In y, Out bias) const = 0;

@@ -41,7 +41,7 @@ struct Pool {
   Window w;
 };
 
-// Of equal values the first one counts, as in ONNX. Padding never wins.
+// Of equal values the first one counts, as in ONNX; NaN wins over numbers. Padding never wins.
 class MaxPoolOperator final : public Operator {
  public:
   MaxPoolOperator(Shape out, const Pool& pool) : Operator(std::move(out)), pool_(pool) {}
@@ -56,19 +56,44 @@ class MaxPoolOperator final : public Operator {
     std::fill(x_bar[0].begin(), x_bar[0].end(), 0.0F);
     ForEachWinner(primal.x[0], [&](int64_t o, int64_t i) { x_bar[0][i] += y_bar[0][o]; });
   }
+  bool reads_y() const override { return false; }
+  bool bends() const override { return false; }
 
  private:
-  // Calls fn(output index, index of the input that is the window's largest). NaN wins.
+  // Calls fn(output index, index of the input that is the window's largest). Works on a row of outputs at a time,
+  // without branches on values.
   template <typename Fn>
   void ForEachWinner(std::span<const float> x, Fn fn) const {
-    pool_.ForEachOutput([&](int64_t o, int64_t base, int64_t oh, int64_t ow) {
-      int64_t winner = -1;
-      pool_.ForEachInside(oh, ow, [&](int64_t inside) {
-        const int64_t i = base + inside;
-        if (winner < 0 || x[i] > x[winner] || x[i] != x[i]) winner = i;
-      });
-      fn(o, winner);
-    });
+    const auto& [planes, h, w] = pool_;
+    std::vector<float> best(w.out);
+    std::vector<int32_t> winner(w.out);  // position in the plane; -1: none yet
+    int64_t o = 0;
+    for (int64_t plane = 0; plane < planes; ++plane) {
+      const int64_t base = plane * h.in * w.in;
+      for (int64_t oh = 0; oh < h.out; ++oh) {
+        std::fill(winner.begin(), winner.end(), -1);
+        for (int64_t i = h.FirstNotBelow(oh, 0); i < h.FirstNotBelow(oh, h.in); ++i) {
+          const int64_t row = (h.Start(oh) + i * h.dilation) * w.in;
+          for (int64_t j = 0; j < w.kernel; ++j) Contest(&x[base + row], row, j, best, winner);
+        }
+        for (int64_t ow = 0; ow < w.out; ++ow) fn(o++, base + winner[ow]);
+      }
+    }
+  }
+
+  // Lets the inputs at kernel column j of one input row, which begins at position `first`, try to win.
+  void Contest(const float* in, int64_t first, int64_t j, std::span<float> best, std::span<int32_t> winner) const {
+    const Window& w = pool_.w;
+    const int64_t shift = j * w.dilation - w.pad_begin;
+    const int64_t begin = shift >= 0 ? 0 : (-shift + w.stride - 1) / w.stride;
+    const int64_t end = std::min(w.out, w.in <= shift ? 0 : (w.in - shift - 1) / w.stride + 1);
+    for (int64_t ow = begin; ow < end; ++ow) {
+      const int64_t column = ow * w.stride + shift;
+      const float value = in[column];
+      const bool wins = (winner[ow] < 0) | (value > best[ow]) | (value != value);
+      best[ow] = wins ? value : best[ow];
+      winner[ow] = wins ? static_cast<int32_t>(first + column) : winner[ow];
+    }
   }
 
   Pool pool_;

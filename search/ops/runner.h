@@ -13,7 +13,8 @@ namespace bitplan::ops {
 
 // Buffers of one run at a time.
 struct Workspace {
-  explicit Workspace(const Program& program) : primals(program), tangents(program) {}
+  explicit Workspace(const Program& program, std::shared_ptr<BufferPool> pool = std::make_shared<BufferPool>())
+      : primals(program, pool), tangents(program, pool) {}
 
   Primals primals;
   Tangents tangents;
@@ -34,7 +35,7 @@ class Runner {
   const Activity& active_by_layer() const { return active_by_layer_; }
   const LayerReads& layer_reads() const { return layer_reads_; }
   // What cached primals of one shard take.
-  int64_t num_primal_bytes() const { return 2 * program_.num_elements() * static_cast<int64_t>(sizeof(float)); }
+  int64_t num_primal_bytes() const { return program_.num_kept_elements() * static_cast<int64_t>(sizeof(float)); }
 
   // A workspace of the caller's own until it is given back. Thread-safe.
   std::unique_ptr<Workspace> Take();

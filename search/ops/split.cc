@@ -26,6 +26,10 @@ class SplitOperator final : public Operator {
     });
   }
 
+  bool reads_x() const override { return false; }
+  bool reads_y() const override { return false; }
+  bool bends() const override { return false; }
+
  private:
   void Cut(std::span<const float> in, Writes out) const {
     ForEachRun([&](size_t part, int64_t x, int64_t y, int64_t count) {

@@ -34,6 +34,10 @@ class SumOperator final : public Operator {
     }
   }
 
+  bool reads_x() const override { return false; }
+  bool reads_y() const override { return false; }
+  bool bends() const override { return false; }
+
  private:
   // An absent input counts as zero.
   void Add(Reads x, std::span<float> y) const {
@@ -56,6 +60,7 @@ class SumOperator final : public Operator {
 // The larger of two; the first where they are equal. NaN wins.
 struct Larger {
   static constexpr bool kCurved = false;
+  static constexpr bool kConstantSlopes = false;
   static bool TakesFirst(float a, float b) { return a >= b || a != a; }
   static float Value(float a, float b) { return TakesFirst(a, b) ? a : b; }
   static float Da(float a, float b) { return TakesFirst(a, b) ? 1 : 0; }

@@ -46,6 +46,9 @@ absl::Status Validate(const SensitivityOptions& options) {
   if (options.max_samples < 0) {
     return InvalidArgument("sensitivity.max_samples: got {}, want 0 (all) or more", options.max_samples);
   }
+  if (options.max_memory_bytes < 0) {
+    return InvalidArgument("sensitivity.max_memory_bytes: got {}, want 0 (no limit) or more", options.max_memory_bytes);
+  }
   return absl::OkStatus();
 }
 
@@ -196,11 +199,12 @@ absl::StatusOr<EigenvalueEstimate> MeasureNetworkEigenvalue(const Objective& obj
 absl::StatusOr<SensitivityTable> Estimate(const Graph& graph, const Dataset& data, const OptionTable& option_table,
                                           const SensitivityOptions& options, const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(Validate(options));
-  BITPLAN_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Objective> objective,
-      Objective::Create(
-          graph, data,
-          {.loss = options.loss, .label_smoothing = options.label_smoothing, .max_samples = options.max_samples}));
+  BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<Objective> objective,
+                           Objective::Create(graph, data,
+                                             {.loss = options.loss,
+                                              .label_smoothing = options.label_smoothing,
+                                              .max_samples = options.max_samples,
+                                              .max_memory_bytes = options.max_memory_bytes}));
   return Estimate(*objective, graph.layers, option_table, options, context);
 }
 

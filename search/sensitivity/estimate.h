@@ -26,6 +26,7 @@ struct SensitivityOptions {
   int64_t max_probes = 512;                      // most work for the traces, in passes over all samples
   double eigenvalue_tolerance = 0.01;            // relative residual, see PowerIterationOptions
   int64_t max_iterations = 100;                  // for each eigenvalue
+  int64_t max_memory_bytes = 0;                  // ObjectiveOptions::max_memory_bytes
   bool all_curvature = false;  // also what the method does not need: traces, block and network eigenvalues
 };
 absl::Status Validate(const SensitivityOptions& options);

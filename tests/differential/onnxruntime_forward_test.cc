@@ -225,7 +225,7 @@ TEST_P(OnnxRuntimeForward, EveryOutputAgrees) {
     absl::StatusOr<ops::Program> program = ops::Program::Compile(*graph, graph->inputs[0].shape[0], graph->outputs[i]);
     ASSERT_TRUE(program.ok()) << program.status();
     ops::Primals primals(*program);
-    ops::Forward(*program, feed, primals);
+    ops::Forward(*program, feed, ops::KeepValues::kNone, primals);
     EXPECT_EQ(program->shapes[program->output], wanted[i].shape) << wanted[i].name;
     const std::span<const float> got = primals.values.view(program->output);
     ASSERT_EQ(got.size(), wanted[i].data.size()) << wanted[i].name;

@@ -121,10 +121,24 @@ class OpOnCase : public ::testing::TestWithParam<OpCase> {
     return masks;
   }
 
+  // What is kept for the derivatives: nothing that the operator says it does not read.
+  auto KeptX() const {
+    auto x = Reads(x_);
+    for (const size_t i : position_) {
+      if (!op_->reads_x()) x[i] = {};
+    }
+    return x;
+  }
+  auto KeptY() const {
+    auto y = Outputs(y_);
+    if (!op_->reads_y()) std::ranges::fill(y, decltype(y)::value_type());
+    return y;
+  }
+
   Vector Jvp(const std::vector<Vector>& x_dot) const {
     Vector y_dot(y_.size(), NAN);
-    const auto x = Reads(x_);
-    const auto y = Outputs(y_);
+    const auto x = KeptX();
+    const auto y = KeptY();
     op_->Jvp({x, y}, Reads(x_dot), Outputs(y_dot));
     return y_dot;
   }
@@ -138,8 +152,8 @@ class OpOnCase : public ::testing::TestWithParam<OpCase> {
 
   std::vector<Vector> Vjp(const std::vector<Vector>& x_dot, const Vector& y_bar) const {
     std::vector<Vector> x_bar = Unwritten(x_dot);
-    const auto x = Reads(x_);
-    const auto y = Outputs(y_);
+    const auto x = KeptX();
+    const auto y = KeptY();
     const std::vector<std::span<float>> out(x_bar.begin(), x_bar.end());
     op_->Vjp({x, y}, Outputs(y_bar), out);
     return x_bar;
@@ -147,10 +161,16 @@ class OpOnCase : public ::testing::TestWithParam<OpCase> {
 
   std::vector<Vector> VjpTangent(const std::vector<Vector>& x_dot) const {
     std::vector<Vector> x_bar_dot = Unwritten(x_dot);
-    const auto x = Reads(x_);
-    const auto y = Outputs(y_);
+    const auto x = KeptX();
+    const auto y = KeptY();
     const std::vector<std::span<float>> out(x_bar_dot.begin(), x_bar_dot.end());
-    op_->VjpTangent({x, y}, Reads(x_dot), Outputs(u_), Outputs(u_dot_), out);
+    auto tangents = Reads(x_dot);
+    auto y_bar = Outputs(u_);
+    if (!op_->bends()) {
+      std::ranges::fill(tangents, decltype(tangents)::value_type());
+      std::ranges::fill(y_bar, decltype(y_bar)::value_type());
+    }
+    op_->VjpTangent({x, y}, tangents, y_bar, Outputs(u_dot_), out);
     return x_bar_dot;
   }
 

@@ -38,6 +38,13 @@ class QuadraticObjective final : public Objective {
     const Eigen::VectorXd w = ToVector(weights.empty() ? std::span<const float>(weights_) : weights);
     return w.dot(matrix_ * w) / 2;
   }
+  absl::StatusOr<double> GradientInto(std::span<const float> weights, std::span<double> out,
+                                      const RunContext& context) const override {
+    absl::StatusOr<LossAndGradient> result = Gradient(weights, context);
+    if (!result.ok()) return result.status();
+    std::ranges::copy(result->gradient, out.begin());
+    return result->loss;
+  }
   absl::StatusOr<LossAndGradient> Gradient(std::span<const float> weights, const RunContext& context) const override {
     const Eigen::VectorXd w = ToVector(weights.empty() ? std::span<const float>(weights_) : weights);
     const Eigen::VectorXd gradient = matrix_ * w;

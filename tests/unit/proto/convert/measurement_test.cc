@@ -110,6 +110,7 @@ TEST(ConvertMeasureConfig, RoundTrip) {
                                        .max_probes = 99,
                                        .eigenvalue_tolerance = 0.5,
                                        .max_iterations = 3,
+                                       .max_memory_bytes = 1 << 30,
                                        .all_curvature = true};
   const v1::MeasureConfig message = FromOptions(quantization, sensitivity);
   const auto back = ToSensitivityOptions(message);

@@ -182,6 +182,21 @@ TEST_P(ObjectiveOnNetworks, CacheChangesNoBit) {
   EXPECT_EQ(Product(*uncached, v, std::nullopt), first);
 }
 
+// The limit leaves room for small shards only, which changes the order of additions and no more.
+TEST_P(ObjectiveOnNetworks, KeepsToAMemoryLimit) {
+  const std::vector<float> v = Gaussian(Make()->num_weights(), 28);
+  const Eigen::VectorXd unlimited = Product(*Make({.samples_per_shard = 3}), v, std::nullopt);
+  int64_t limit = 1 << 6;  // doubled until one sample fits
+  const auto create = [&] { return Objective::Create(network().graph, network().data, {.max_memory_bytes = limit}); };
+  while (create().status().code() == absl::StatusCode::kResourceExhausted) limit *= 2;
+  EXPECT_GT(limit, 1 << 6);
+  const auto limited = create();
+  ASSERT_TRUE(limited.ok()) << limited.status();
+  const Eigen::VectorXd product = Product(**limited, v, std::nullopt);
+  EXPECT_LE((product - unlimited).norm(), 1e-5 * unlimited.norm());
+  EXPECT_EQ(Product(**limited, v, std::nullopt), product);
+}
+
 // ---- what Create refuses
 
 absl::Status Refused(const Graph& graph, const Dataset& data, const ObjectiveOptions& options = {}) {
@@ -256,6 +271,10 @@ TEST(ObjectiveCreate, RefusesOptionsOutOfRange) {
   ExpectInvalid(Refused(net.graph, net.data, {.max_samples = -1}), "max_samples: got -1");
   ExpectInvalid(Refused(net.graph, net.data, {.samples_per_shard = 0}), "samples_per_shard: got 0");
   ExpectInvalid(Refused(net.graph, net.data, {.max_cache_bytes = -1}), "max_cache_bytes: got -1");
+  ExpectInvalid(Refused(net.graph, net.data, {.max_memory_bytes = -1}), "max_memory_bytes: got -1");
+  const absl::Status small = Refused(net.graph, net.data, {.max_memory_bytes = 1});
+  EXPECT_EQ(small.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(MessageOf(small), HasSubstr("max_memory_bytes: got 1, but 1 samples need"));
 }
 
 TEST(ObjectiveCreate, ClassLabelsWantARowOfLogitsEach) {

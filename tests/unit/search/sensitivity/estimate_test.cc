@@ -228,6 +228,7 @@ TEST(Estimate, SaysWhatIsWrong) {
   EXPECT_EQ(message({.method = "magic"}), "method: got 'magic', want one of hawq_v1, hawq_v2, given");
   EXPECT_THAT(message({.method = "given"}), HasSubstr("takes its scores from a document"));
   EXPECT_THAT(message({.max_samples = -1}), HasSubstr("sensitivity.max_samples: got -1"));
+  EXPECT_THAT(message({.max_memory_bytes = -1}), HasSubstr("sensitivity.max_memory_bytes: got -1"));
   EXPECT_THAT(message({.trace_relative_error = 0}), HasSubstr("sensitivity.trace_relative_error: got 0"));
   EXPECT_THAT(
       message({.trace_estimator = "magic"}),
