@@ -47,13 +47,13 @@ constexpr int64_t kGradientsAtOnce = 4;
 // Squared numbers of one pulled back factor: ||g_l||^2 of every layer, then (g_l'd)^2 of every perturbation in order.
 class Squares final : public PullBackVisitor {
  public:
-  Squares(const Objective& objective, const Perturbations& perturbations, bool diagonal)
-      : slices_(objective.slices()), perturbations_(perturbations), diagonal_(diagonal) {
+  Squares(const Objective& objective, const Perturbations& perturbations, const GaussNewtonOptions& options)
+      : slices_(objective.slices()), perturbations_(perturbations), form_(options.form), diagonal_(options.diagonal) {
     for (const auto& of_layer : perturbations_) {
       first_form_.push_back(row_size_);
       row_size_ += of_layer.size();
     }
-    num_weights_ = diagonal ? objective.num_weights() : 0;
+    num_weights_ = diagonal_ ? objective.num_weights() : 0;
   }
 
   size_t num_layers() const { return slices_.size(); }
@@ -78,15 +78,19 @@ class Squares final : public PullBackVisitor {
     if (diagonal_) std::ranges::copy(gradient, gradients_.begin() + k * num_weights_ + slices_[layer].offset);
     if (perturbations_.empty()) return;
     double* forms = row + num_layers() + first_form_[layer];
-    for (size_t o = 0; o < perturbations_[layer].size(); ++o) {
-      const double product = Dot(gradient, perturbations_[layer][o]);
-      forms[o] = product * product;
-    }
+    for (size_t o = 0; o < perturbations_[layer].size(); ++o) forms[o] = FormOf(gradient, perturbations_[layer][o]);
   }
 
  private:
+  double FormOf(std::span<const float> gradient, std::span<const float> d) const {
+    if (form_ == GaussNewtonOptions::Form::kDiagonal) return DotOfSquares(gradient, d);
+    const double product = Dot(gradient, d);
+    return product * product;
+  }
+
   const std::vector<WeightSlice>& slices_;
   const Perturbations& perturbations_;
+  GaussNewtonOptions::Form form_;
   bool diagonal_;
   size_t row_size_ = 0;             // forms
   std::vector<size_t> first_form_;  // by layer
@@ -132,8 +136,9 @@ struct Sums {
 
 std::string CheckpointKey(const GaussNewtonOptions& options, std::string_view what, size_t row_size) {
   if (options.checkpoint_key.empty() || options.diagonal) return {};
-  return fmt::format("{}/gauss_newton/{}/{}/{}/{}/{}/{}/{}/{}/{}", options.checkpoint_key, what, row_size, options.seed,
-                     options.relative_error, options.small_fraction, options.min_draws, options.max_draws,
+  const std::string_view form = options.form == GaussNewtonOptions::Form::kDiagonal ? "/diagonal" : "";
+  return fmt::format("{}/gauss_newton{}/{}/{}/{}/{}/{}/{}/{}/{}/{}", options.checkpoint_key, form, what, row_size,
+                     options.seed, options.relative_error, options.small_fraction, options.min_draws, options.max_draws,
                      options.draws_per_check, options.uniform_share);
 }
 
@@ -250,7 +255,7 @@ absl::StatusOr<GaussNewtonEstimate> Exact(const Objective& objective, const Pert
   constexpr int64_t kSamplesAtOnce = 16;
   const int64_t num_samples = objective.num_samples();
   const double weight = 1 / static_cast<double>(num_samples);
-  Squares squares(objective, perturbations, options.diagonal);
+  Squares squares(objective, perturbations, options);
   const std::string key = CheckpointKey(options, "exact", squares.row_size());
   Sums sums{.means = std::vector<Moments>(squares.row_size())};
   if (options.diagonal) sums.diagonal.assign(objective.num_weights(), 0.0);
@@ -352,7 +357,7 @@ absl::StatusOr<GaussNewtonEstimate> EstimateGaussNewton(const Objective& objecti
   Sampler sampler{.objective = objective,
                   .options = options,
                   .chooser = SampleChooser(traces, options.uniform_share),
-                  .squares = Squares(objective, perturbations, options.diagonal)};
+                  .squares = Squares(objective, perturbations, options)};
   const std::string key = CheckpointKey(options, "sampled", sampler.squares.row_size());
   const Judge judge(perturbations, sampler.squares.num_layers(), /*exact=*/false, options);
   Sums sums{.means = std::vector<Moments>(sampler.squares.row_size())};

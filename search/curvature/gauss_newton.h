@@ -29,6 +29,10 @@ struct GaussNewtonOptions {
   // ends that way where sampling would still take more passes.
   enum class Sampling { kCheaper, kAlways, kNever };
   Sampling sampling = Sampling::kCheaper;
+  // What is estimated of a perturbation d: d'G_ll d, or what is left of it if the weights' gradients were uncorrelated,
+  // sum_i G_ii d_i^2 (the diagonal Fisher of OBD and many others).
+  enum class Form { kQuadratic, kDiagonal };
+  Form form = Form::kQuadratic;
   // Also the diagonal of G: num_weights() doubles.
   bool diagonal = false;
   // Where the running sums are kept in context.checkpoints (not with `diagonal`); empty: nowhere. Must name the
@@ -37,7 +41,7 @@ struct GaussNewtonOptions {
 };
 absl::Status Validate(const GaussNewtonOptions& options);
 
-// d'G_ll d for one perturbation d of one layer's weights.
+// d'G_ll d for one perturbation d of one layer's weights, or its diagonal part (GaussNewtonOptions::form).
 struct QuadraticForm {
   double value = 0;
   double standard_error = 0;
@@ -67,7 +71,7 @@ std::vector<OutputFactor> AllColumns(const Objective& objective, OutputFactor::K
 // The Gauss-Newton matrix G = (1/N) sum_n J_n' F_n J_n (J_n: outputs of sample n by weights, F_n = d2l/dz2 = S_n S_n')
 // from pulled back output factors. With r of independent signs, g_nr = J_n' S_n r has E_r[g g'] = J_n' F_n J_n, so
 //
-//   tr G_ll = E ||g_l||^2,     d'G_ll d = E (g_l'd)^2,     diag(G) = E g^2
+//   tr G_ll = E ||g_l||^2,     d'G_ll d = E (g_l'd)^2,     diag(G) = E g^2,     sum_i G_ii d_i^2 = E sum_i g_i^2 d_i^2
 //
 // over samples and signs. Sample n is drawn with probability pi_n = (1 - u) tr F_n / sum_m tr F_m + u / N and weighted
 // by 1 / (N pi_n): confident predictions have little curvature and are rarely looked at. Draws are independent, so the
