@@ -236,10 +236,8 @@ std::span<float> TensorSet::Claim(ValueId id) {
   return buffer;
 }
 
-void Forward(const Program& program, const Feed& feed, KeepValues keep, Primals& primals) {
+void BindFeed(const Program& program, const Feed& feed, TensorSet& values) {
   const Graph& graph = *program.graph;
-  TensorSet& values = primals.values;
-  values.Clear();
   for (size_t id = 0; id < graph.values.size(); ++id) {
     if (const auto* tensor = std::get_if<Tensor>(&graph.values[id].constant)) {
       values.Bind(static_cast<ValueId>(id), tensor->data);
@@ -247,11 +245,21 @@ void Forward(const Program& program, const Feed& feed, KeepValues keep, Primals&
   }
   for (size_t i = 0; i < feed.inputs.size(); ++i) values.Bind(graph.inputs[i].value, feed.inputs[i]);
   for (size_t i = 0; i < feed.weights.size(); ++i) values.Bind(graph.layer_weights[i].weight, feed.weights[i]);
-  for (size_t s = 0; s < program.steps.size(); ++s) {
-    const Node& node = graph.nodes[program.steps[s].node];
-    Few<std::span<float>> y;
-    for (const ValueId id : node.outputs) y.push_back(id == kNoValue ? std::span<float>() : values.Claim(id));
-    program.steps[s].op->Forward(Gather(values, node.inputs), y);
+}
+
+void RunStep(const Program& program, int s, TensorSet& values) {
+  const Node& node = program.graph->nodes[program.steps[s].node];
+  Few<std::span<float>> y;
+  for (const ValueId id : node.outputs) y.push_back(id == kNoValue ? std::span<float>() : values.Claim(id));
+  program.steps[s].op->Forward(Gather(values, node.inputs), y);
+}
+
+void Forward(const Program& program, const Feed& feed, KeepValues keep, Primals& primals) {
+  TensorSet& values = primals.values;
+  values.Clear();
+  BindFeed(program, feed, values);
+  for (int s = 0; s < static_cast<int>(program.steps.size()); ++s) {
+    RunStep(program, s, values);
     if (keep == KeepValues::kAll) continue;
     for (const ValueId id : program.last_reads[s]) {
       if (keep == KeepValues::kNone || !program.lifetimes[id].value) values.Release(id);

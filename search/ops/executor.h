@@ -127,6 +127,9 @@ enum class KeepValues {
   kAll,
 };
 void Forward(const Program& program, const Feed& feed, KeepValues keep, Primals& primals);
+// Its parts: binds constants, inputs and weights; computes the outputs of step s from `values` into their own buffers.
+void BindFeed(const Program& program, const Feed& feed, TensorSet& values);
+void RunStep(const Program& program, int s, TensorSet& values);
 
 // Computes the gradients of all active values from that of the output, which the caller has claimed and filled. Those
 // of graph inputs and weights stay.

@@ -134,6 +134,8 @@ class NetworkObjective final : public Objective {
   absl::Status PullBack(std::span<const OutputFactor> factors, PullBackVisitor& visitor,
                         const RunContext& context) const override;
   absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const override;
+  absl::Status RunSubstituted(std::span<const Substitution> substitutions, const VisitOutputs& visit,
+                              const RunContext& context) const override;
 
  private:
   // What one shard adds to a sum over samples: its loss, and the tensors of layer weights in its workspace, if any.
@@ -189,6 +191,10 @@ class NetworkObjective final : public Objective {
   absl::StatusOr<Runner*> SmallestRunner() const;
   // The factor as a vector over the sample's outputs.
   std::vector<float> OutputVector(const OutputFactor& factor, std::span<const float> outputs) const;
+  absl::Status CheckSubstitutions(std::span<const Substitution> substitutions) const;
+  // All substitutions on one shard.
+  absl::Status RunSubstitutedShard(const ops::SubstitutedRuns& runs, int num_runs, const Shard& shard,
+                                   const VisitOutputs& visit, const RunContext& context) const;
   // Pulls back factors of one sample; the first is number first_k.
   absl::Status PullBackSample(std::span<const OutputFactor> factors, int64_t first_k, PullBackVisitor& visitor,
                               const std::vector<bool>& wants_gradient) const;
@@ -545,6 +551,71 @@ absl::StatusOr<Tensor> NetworkObjective::Outputs(std::span<const float> weights,
   };
   BITPLAN_RETURN_IF_ERROR(SumOverShards(context, std::nullopt, {}, work).status());
   return result;
+}
+
+absl::Status NetworkObjective::CheckSubstitutions(std::span<const Substitution> substitutions) const {
+  const int num_layers = static_cast<int>(slices_.size());
+  for (size_t k = 0; k < substitutions.size(); ++k) {
+    for (const auto& [layer, weight] : substitutions[k].weights) {
+      if (layer < 0 || layer >= num_layers) {
+        return InvalidArgument("substitutions[{}].weights: got layer {}, want 0..{}", k, layer, num_layers - 1);
+      }
+      if (std::cmp_not_equal(weight.size(), slices_[layer].size)) {
+        return InvalidArgument("substitutions[{}].weights: got {} entries for layer {}, want {}", k, weight.size(),
+                               layer, slices_[layer].size);
+      }
+    }
+    for (const auto& [value, transform] : substitutions[k].transforms) {
+      const bool known = value >= 0 && std::cmp_less(value, graph_.values.size());
+      if (!known || graph_.values[value].is_constant()) {
+        return InvalidArgument("substitutions[{}].transforms: value {} is not computed at run time", k, value);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NetworkObjective::RunSubstitutedShard(const ops::SubstitutedRuns& runs, int num_runs, const Shard& shard,
+                                                   const VisitOutputs& visit, const RunContext& context) const {
+  std::unique_ptr<Workspace> workspace = runner(shard).Take();
+  ops::TensorSet& shared = workspace->primals.values;
+  ops::TensorSet& own = workspace->tangents.values;
+  runs.RunShared(FeedOf(shard, weights_), shared);
+  std::vector<double> losses(shard.count);
+  for (int k = 0; k < num_runs; ++k) {
+    BITPLAN_RETURN_IF_ERROR(context.CheckStop());
+    const std::span<const float> outputs = runs.Run(k, shared, shard.begin, own);
+    loss_->Values(shard.begin, outputs, losses);
+    if (!std::ranges::all_of(losses, [](double loss) { return std::isfinite(loss); })) {
+      return InvalidArgument("substitutions[{}]: the output is not finite for samples {}..{}", k, shard.begin,
+                             shard.begin + shard.count - 1);
+    }
+    visit(k, shard.begin, outputs, losses);
+  }
+  own.Clear();
+  shared.Clear();
+  runner(shard).Return(std::move(workspace));
+  return absl::OkStatus();
+}
+
+absl::Status NetworkObjective::RunSubstituted(std::span<const Substitution> substitutions, const VisitOutputs& visit,
+                                              const RunContext& context) const {
+  BITPLAN_RETURN_IF_ERROR(CheckSubstitutions(substitutions));
+  const ops::SubstitutedRuns full(full_->program(), substitutions);
+  std::optional<ops::SubstitutedRuns> rest;
+  if (rest_) rest.emplace(rest_->program(), substitutions);
+  const RunContext fitting = Fitting(context);
+  const int wave = std::max(1, fitting.num_threads);  // shards between reports
+  for (int begin = 0; begin < num_shards(); begin += wave) {
+    const int end = std::min(begin + wave, num_shards());
+    BITPLAN_RETURN_IF_ERROR(ParallelShards(fitting, end - begin, [&](int i) {
+      const Shard current = shard(begin + i);
+      return RunSubstitutedShard(current.count == batch_ ? full : *rest, static_cast<int>(substitutions.size()),
+                                 current, visit, fitting);
+    }));
+    context.Report({.stage = "forward", .fraction = static_cast<double>(end) / num_shards()});
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace

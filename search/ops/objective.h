@@ -2,6 +2,7 @@
 #define BITPLAN_SEARCH_OPS_OBJECTIVE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 #include "search/base/run_context.h"
 #include "search/data/dataset.h"
 #include "search/graph/graph.h"
+#include "search/ops/substitution.h"
 
 namespace bitplan {
 
@@ -64,6 +66,12 @@ class PullBackVisitor {
   // from several threads.
   virtual void Visit(int64_t k, int layer, std::span<const float> gradient, double squared_norm) = 0;
 };
+
+// Takes what Objective::RunSubstituted finds: f(x_n) under substitution k for consecutive samples from first_sample on,
+// row-major [samples, ...], and the loss of each of them. The spans are valid during the call. Calls for different
+// samples may come at the same time from several threads.
+using VisitOutputs =
+    std::function<void(int k, int64_t first_sample, std::span<const float> outputs, std::span<const double> losses)>;
 
 // Curvature matrices of the loss over the weights.
 //   kHessian      H = d2L/dw2
@@ -151,6 +159,15 @@ class Objective {
 
   // f(x_n; w) of all samples, [N, ...].
   virtual absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const = 0;
+
+  // Runs the network under each substitution on all samples; an empty one is the network itself. Values that a
+  // substitution does not reach are computed once for all (ops::SubstitutedRuns), with the bits of a run of their own.
+  // Memory:   of a thread, the float values that are shared and those of one run.
+  // Errors:   kInvalidArgument (layer, size of a weight, a transform of a constant, outputs that are not finite: says
+  //           which substitution and which samples), kCancelled, kDeadlineExceeded.
+  // Progress: stage "forward".
+  virtual absl::Status RunSubstituted(std::span<const Substitution> substitutions, const VisitOutputs& visit,
+                                      const RunContext& context) const = 0;
 };
 
 }  // namespace bitplan

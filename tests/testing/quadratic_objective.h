@@ -92,6 +92,19 @@ class QuadraticObjective final : public Objective {
     return Tensor{.shape = {1, num_outputs()}, .data = {z.begin(), z.end()}};
   }
 
+  absl::Status RunSubstituted(std::span<const Substitution> substitutions, const VisitOutputs& visit,
+                              const RunContext& context) const override {
+    for (size_t k = 0; k < substitutions.size(); ++k) {
+      std::vector<float> weights = weights_;
+      for (const auto& [layer, values] : substitutions[k].weights) {
+        std::ranges::copy(values, weights.begin() + slices_[layer].offset);
+      }
+      const double loss = *Loss(weights, context);
+      visit(static_cast<int>(k), 0, Outputs(weights, context)->data, {&loss, 1});
+    }
+    return absl::OkStatus();
+  }
+
   mutable std::atomic<int64_t> num_products = 0;
   std::string note;  // loss_note
 
