@@ -284,6 +284,7 @@ absl::StatusOr<GaussNewtonEstimate> Exact(const Objective& objective, const Pert
   judge.WorstShare(estimate);
   estimate.diagonal = std::move(sums.diagonal);
   estimate.num_samples = num_samples;
+  estimate.wanted_draws = estimate.num_draws;
   estimate.converged = true;
   return estimate;
 }
@@ -363,6 +364,7 @@ absl::StatusOr<GaussNewtonEstimate> EstimateGaussNewton(const Objective& objecti
       estimate.converged = worst <= 1;
       // Exact values for less than what sampling would still take.
       const double wanted_draws = static_cast<double>(sums.num_draws) * worst * worst;
+      estimate.wanted_draws = std::llround(std::min(wanted_draws, 0x1p62));
       if (options.sampling == GaussNewtonOptions::Sampling::kCheaper &&
           wanted_draws - static_cast<double>(sums.num_draws) > static_cast<double>(NumColumns(objective))) {
         return Exact(objective, perturbations, changes, options, context);
