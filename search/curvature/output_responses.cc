@@ -30,8 +30,10 @@ class ResponseVisitor final : public PullBackVisitor {
   int64_t first_row_;
 };
 
-absl::StatusOr<OutputResponses> MakeRoom(const Objective& objective, const Perturbations& perturbations,
-                                         int64_t max_bytes) {
+}  // namespace
+
+absl::StatusOr<OutputResponses> MakeResponses(const Objective& objective, const Perturbations& perturbations,
+                                              int64_t max_bytes) {
   OutputResponses responses{.num_samples = objective.num_samples(), .num_outputs = objective.num_outputs()};
   for (const auto& of_layer : perturbations) {
     responses.first.push_back(responses.num_perturbations);
@@ -48,14 +50,12 @@ absl::StatusOr<OutputResponses> MakeRoom(const Objective& objective, const Pertu
   return responses;
 }
 
-}  // namespace
-
 absl::StatusOr<OutputResponses> MeasureResponses(const Objective& objective, const Perturbations& perturbations,
                                                  const ResponseOptions& options, const RunContext& context) {
   constexpr int64_t kSamplesAtOnce = 16;
   BITPLAN_RETURN_IF_ERROR(CheckPerturbations(objective, perturbations));
   if (perturbations.empty()) return InvalidArgument("perturbations: got none");
-  BITPLAN_ASSIGN_OR_RETURN(OutputResponses responses, MakeRoom(objective, perturbations, options.max_bytes));
+  BITPLAN_ASSIGN_OR_RETURN(OutputResponses responses, MakeResponses(objective, perturbations, options.max_bytes));
   const OutputFactor::Kind kind =
       options.kind == ResponseKind::kLogits ? OutputFactor::Kind::kOutputColumn : OutputFactor::Kind::kLossColumn;
   for (int64_t begin = 0; begin < responses.num_samples; begin += kSamplesAtOnce) {

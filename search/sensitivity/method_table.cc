@@ -7,6 +7,7 @@
 #include "search/sensitivity/gauss_newton_forms.h"
 #include "search/sensitivity/hawq_v1.h"
 #include "search/sensitivity/hawq_v2.h"
+#include "search/sensitivity/measured_loss.h"
 
 namespace bitplan::sensitivity {
 namespace {
@@ -36,6 +37,13 @@ constexpr auto kMethods = std::to_array<MethodEntry>({
      .error_meaning = "standard error over drawn samples and signs; 0 where all were taken",
      .needs_perturbations = true,
      .score = &GaussNewtonDirect},
+    {.name = "measured_loss",
+     .summary = "loss with the option applied, less the loss without: one forward pass an option",
+     .source = "docs/math.md",
+     .error_meaning = "standard error over samples of the paired differences",
+     .needs_perturbations = true,
+     .scores_activations = true,
+     .score = &MeasuredLoss},
     {.name = "given",
      .summary = "scores that came with the request",
      .source = "the document's provenance",

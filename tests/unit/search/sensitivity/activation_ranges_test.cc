@@ -1,0 +1,72 @@
+#include "search/sensitivity/activation_ranges.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "tests/testing/graph_fixtures.h"
+
+namespace bitplan::sensitivity {
+namespace {
+
+using ::bitplan::testing::GraphBuilder;
+using ::testing::ElementsAre;
+
+// x -> times 2 -> Relu -> times -1: points x and the ReLU's result; ranges by hand, over 5 samples in shards of 2.
+struct Chain {
+  Chain() {
+    GraphBuilder b;
+    const ValueId x = b.Input("x", {kDynamic, 1});
+    hidden = b.Node("Relu", {b.Node("MatMul", {x, b.Floats("double", {1, 1}, {2})})});
+    graph = b.Build(b.Node("MatMul", {hidden, b.Floats("negate", {1, 1}, {-1})}));
+    data.num_samples = 5;
+    data.inputs = {{.name = "x", .values = {.shape = {5, 1}, .data = {-3, 0.5F, 1.5F, 0, 1}}}};
+    data.targets = Tensor{.shape = {5, 1}, .data = {0, 0, 0, 0, 0}};
+    objective = *Objective::Create(graph, data, {.samples_per_shard = 2});
+  }
+  ValueId hidden = kNoValue;
+  Graph graph;
+  Dataset data;
+  std::unique_ptr<Objective> objective;
+};
+
+TEST(CalibrateActivations, FindsSmallestAndLargestOverAllSamples) {
+  const Chain chain;
+  for (const int num_threads : {1, 3}) {
+    const auto calibration = CalibrateActivations(chain.graph, *chain.objective, {.num_threads = num_threads});
+    ASSERT_TRUE(calibration.ok()) << calibration.status();
+    ASSERT_EQ(calibration->points.size(), 2);
+    EXPECT_EQ(calibration->points[1].value, chain.hidden);
+    EXPECT_EQ(calibration->ranges[0].min, -3);
+    EXPECT_EQ(calibration->ranges[0].max, 1.5F);
+    EXPECT_EQ(calibration->ranges[1].min, 0);
+    EXPECT_EQ(calibration->ranges[1].max, 3);
+  }
+}
+
+// The hidden tensor 0, 1, 3, 0, 2 over 0..3 at 2 bits is exact. At
+// x: range -3..1.5, scale 1.5, zero point 2: -3, 0.5 -> 0, 1.5, 0, 1 -> 1.5.
+TEST(ActivationTransforms, QuantizeThePointsThatHaveBits) {
+  const Chain chain;
+  const ActivationCalibration calibration = *CalibrateActivations(chain.graph, *chain.objective, {});
+  const Option two{.activation_bits = 2};
+  const Option wide{.activation_bits = 32};
+  const auto outputs = [&](std::vector<const Option*> options) {
+    const Substitution run{.weights = {},
+                           .transforms = ActivationTransforms(calibration, WidthsOfPoints(calibration, options))};
+    std::vector<float> result(5);
+    const auto visit = [&](int, int64_t first, std::span<const float> z, std::span<const double>) {
+      std::ranges::copy(z, result.begin() + first);
+    };
+    EXPECT_TRUE(chain.objective->RunSubstituted({&run, 1}, visit, {}).ok());
+    return result;
+  };
+  EXPECT_THAT(outputs({&wide, &two}), ElementsAre(0, -1, -3, 0, -2));
+  EXPECT_THAT(outputs({&two, nullptr}), ElementsAre(0, 0, -3, 0, -3));
+  EXPECT_THAT(outputs({nullptr, &wide}), ElementsAre(0, -1, -3, 0, -2));
+}
+
+}  // namespace
+}  // namespace bitplan::sensitivity
