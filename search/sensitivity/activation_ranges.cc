@@ -1,53 +1,59 @@
 #include "search/sensitivity/activation_ranges.h"
 
-#include <algorithm>
-#include <cmath>
 #include <mutex>
+#include <utility>
 
 #include "search/base/status.h"
 #include "search/quantization/fake_quantize.h"
+#include "search/quantization/range_rule_table.h"
 
 namespace bitplan::sensitivity {
 namespace {
 
-// Smallest and largest number of a stream that comes in pieces from several threads; in any order the same.
-class Extremes {
+// The histogram of a stream that comes in pieces of samples from several threads, merged in the order of the samples.
+class OrderedHistogram {
  public:
-  void Add(std::span<const float> values) {
-    float min = values[0];
-    float max = values[0];
-    bool finite = true;
-    for (const float value : values) {
-      finite = finite && std::isfinite(value);
-      min = std::min(min, value);
-      max = std::max(max, value);
-    }
+  void Add(std::span<const float> values, int64_t first, int64_t count) {
+    Part part{.count = count, .histogram = {}};
+    const bool finite = part.histogram.Add(values).ok();
     const std::lock_guard lock(mutex_);
     finite_ = finite_ && finite;
-    range_ = empty_ ? Range{.min = min, .max = max}
-                    : Range{.min = std::min(range_.min, min), .max = std::max(range_.max, max)};
-    empty_ = false;
+    waiting_[first] = std::move(part);
+    for (auto next = waiting_.find(next_); next != waiting_.end(); next = waiting_.find(next_)) {
+      merged_.Merge(next->second.histogram);
+      next_ += next->second.count;
+      waiting_.erase(next);
+    }
   }
   bool is_finite() const { return finite_; }
-  Range range() const { return range_; }
+  const Histogram& merged() const { return merged_; }
 
  private:
+  struct Part {
+    int64_t count = 0;
+    Histogram histogram;
+  };
   std::mutex mutex_;
-  bool empty_ = true;
   bool finite_ = true;
-  Range range_;
+  int64_t next_ = 0;  // sample whose turn it is
+  std::map<int64_t, Part> waiting_;
+  Histogram merged_;
 };
 
 }  // namespace
 
 absl::StatusOr<ActivationCalibration> CalibrateActivations(const Graph& graph, const Objective& objective,
-                                                           const RunContext& context) {
-  ActivationCalibration calibration{.points = FindActivationPoints(graph), .ranges = {}};
-  std::vector<Extremes> extremes(calibration.points.size());
+                                                           std::string_view range, const RunContext& context) {
+  BITPLAN_RETURN_IF_ERROR(quantization::FindRangeRule(range).status());
+  ActivationCalibration calibration{
+      .points = FindActivationPoints(graph), .histograms = {}, .range = std::string(range)};
+  std::vector<OrderedHistogram> histograms(calibration.points.size());
   Substitution look;  // transforms that only read
   for (size_t p = 0; p < calibration.points.size(); ++p) {
-    look.transforms[calibration.points[p].value] = [&extremes, p](std::span<float> values, int64_t /*first*/,
-                                                                  int64_t /*count*/) { extremes[p].Add(values); };
+    look.transforms[calibration.points[p].value] = [&histograms, p](std::span<float> values, int64_t first,
+                                                                    int64_t count) {
+      histograms[p].Add(values, first, count);
+    };
   }
   RunContext of_ranges = context;
   of_ranges.progress = [&context](const Progress& of_run) {
@@ -58,21 +64,33 @@ absl::StatusOr<ActivationCalibration> CalibrateActivations(const Graph& graph, c
   const auto ignore = [](int, int64_t, std::span<const float>, std::span<const double>) {};
   BITPLAN_RETURN_IF_ERROR(objective.RunSubstituted({&look, 1}, ignore, of_ranges));
   for (size_t p = 0; p < calibration.points.size(); ++p) {
-    if (!extremes[p].is_finite()) {
+    if (!histograms[p].is_finite()) {
       return InvalidArgument("activations: tensor '{}' has a value that is not finite",
                              graph.values[calibration.points[p].value].name);
     }
-    calibration.ranges.push_back(extremes[p].range());
+    calibration.histograms.push_back(histograms[p].merged());
   }
   return calibration;
 }
 
-std::map<ValueId, Substitution::Transform> ActivationTransforms(const ActivationCalibration& calibration,
-                                                                std::span<const int> bits) {
+absl::StatusOr<QuantizationGrid> ActivationGridOf(const ActivationCalibration& calibration, size_t point, int bits) {
+  constexpr int kMaxClippedBits = 8;
+  const Histogram& histogram = calibration.histograms[point];
+  if (calibration.range == quantization::kMinMax || bits > kMaxClippedBits) {
+    return quantization::ActivationGrid({.min = histogram.min(), .max = histogram.max()}, bits);
+  }
+  const absl::StatusOr<Range> range =
+      quantization::CalibrateRange(calibration.range, histogram, bits, /*symmetric=*/false);
+  if (!range.ok()) return WithContext(range.status(), fmt::format("activation point {}", point));
+  return quantization::ActivationGrid(*range, bits);
+}
+
+absl::StatusOr<std::map<ValueId, Substitution::Transform>> ActivationTransforms(
+    const ActivationCalibration& calibration, std::span<const int> bits) {
   std::map<ValueId, Substitution::Transform> transforms;
   for (size_t p = 0; p < calibration.points.size(); ++p) {
     if (bits[p] >= quantization::kFloatBits) continue;
-    const QuantizationGrid grid = quantization::ActivationGrid(calibration.ranges[p], bits[p]);
+    BITPLAN_ASSIGN_OR_RETURN(const QuantizationGrid grid, ActivationGridOf(calibration, p, bits[p]));
     transforms[calibration.points[p].value] = [grid](std::span<float> values, int64_t /*first*/, int64_t /*count*/) {
       quantization::FakeQuantize(grid, values);
     };

@@ -3,6 +3,8 @@
 
 #include <map>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -10,30 +12,38 @@
 #include "search/graph/activation_points.h"
 #include "search/graph/graph.h"
 #include "search/ops/objective.h"
+#include "search/quantization/histogram.h"
 #include "search/quantization/quantizer.h"
 
 namespace bitplan {
 
-// Where a network's activations are quantized and what they span on the calibration data.
+// Where a network's activations are quantized and what they were on the calibration data.
 struct ActivationCalibration {
   std::vector<ActivationPoint> points;  // FindActivationPoints
-  std::vector<Range> ranges;            // of each point
+  std::vector<Histogram> histograms;    // of each point's tensor
+  std::string range = "minmax";         // a name of quantization::RangeRules
 };
 
 namespace sensitivity {
 
-// Runs the float network over the objective's samples and notes smallest and largest value of each point's tensor.
-// `objective` is that of `graph`. Cost: one forward pass; memory: two numbers a point.
-// Errors:   kInvalidArgument (a tensor with a value that is not finite, by name), kCancelled, kDeadlineExceeded.
+// Runs the float network over the objective's samples and counts the values of each point's tensor. `objective` is that
+// of `graph`, `range` the rule that grids are to follow. Cost: one forward pass; memory: one histogram a point and
+// thread, whatever the number of samples.
+// Errors:   kNotFound (range), kInvalidArgument (a tensor with a value that is not finite, by name), kCancelled,
+//           kDeadlineExceeded.
 // Progress: stage "activation ranges".
 // Same bits for any number of threads.
 absl::StatusOr<ActivationCalibration> CalibrateActivations(const Graph& graph, const Objective& objective,
-                                                           const RunContext& context);
+                                                           std::string_view range, const RunContext& context);
 
-// What simulates the activations of a choice: each point with bits[p] < 32 is fake-quantized to bits[p] over its range
-// (quantization::ActivationGrid). bits[p] belongs to points[p] and is 2..16 or 32.
-std::map<ValueId, Substitution::Transform> ActivationTransforms(const ActivationCalibration& calibration,
-                                                                std::span<const int> bits);
+// The grid of a point at 2..16 bits: affine codes over what the rule makes of its histogram; above 8 bits, where
+// clipping gains nothing, over all of it. kInvalidArgument names the point where the rule fails.
+absl::StatusOr<QuantizationGrid> ActivationGridOf(const ActivationCalibration& calibration, size_t point, int bits);
+
+// What simulates the activations of a choice: each point with bits[p] < 32 is fake-quantized on ActivationGridOf.
+// bits[p] belongs to points[p] and is 2..16 or 32.
+absl::StatusOr<std::map<ValueId, Substitution::Transform>> ActivationTransforms(
+    const ActivationCalibration& calibration, std::span<const int> bits);
 
 // Widths by point that options[l] of each layer l mean: a point takes the width of the layer that owns it. Layers with
 // a null option leave their points in float.

@@ -15,6 +15,7 @@
 #include "search/base/status.h"
 #include "search/curvature/hessian.h"
 #include "search/quantization/quantizer.h"
+#include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/activation_ranges.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/trace_estimators.h"
@@ -50,6 +51,7 @@ absl::Status Validate(const SensitivityOptions& options) {
   if (options.max_memory_bytes < 0) {
     return InvalidArgument("sensitivity.max_memory_bytes: got {}, want 0 (no limit) or more", options.max_memory_bytes);
   }
+  BITPLAN_RETURN_IF_ERROR(quantization::FindRangeRule(options.activation_range).status());
   if (options.quantize_activations && !method.scores_activations) {
     return InvalidArgument("sensitivity.quantize_activations: method '{}' scores weights only", options.method);
   }
@@ -220,7 +222,8 @@ absl::StatusOr<SensitivityTable> Estimate(const Graph& graph, const Dataset& dat
                                               .max_samples = options.max_samples,
                                               .max_memory_bytes = options.max_memory_bytes}));
   if (!options.quantize_activations) return Estimate(*objective, graph.layers, option_table, options, context);
-  BITPLAN_ASSIGN_OR_RETURN(const ActivationCalibration activations, CalibrateActivations(graph, *objective, context));
+  BITPLAN_ASSIGN_OR_RETURN(const ActivationCalibration activations,
+                           CalibrateActivations(graph, *objective, options.activation_range, context));
   return EstimateWith(*objective, graph.layers, option_table, options, &activations, context);
 }
 

@@ -81,9 +81,8 @@ class Measurer {
       digest.Update("\n");
     }
     if (input_.activations != nullptr) {
-      for (const Range& range : input_.activations->ranges) {
-        digest.Update(fmt::format("{:a} {:a}\n", range.min, range.max));
-      }
+      // Histograms follow from the network and its data.
+      digest.Update("activations " + input_.activations->range);
     }
     return fmt::format("{}/measured/{}", input_.checkpoint_prefix, digest.FinishHex());
   }
@@ -134,8 +133,8 @@ class Measurer {
     return weight;
   }
 
-  std::map<ValueId, Substitution::Transform> Activations(int layer, const Option& option) const {
-    if (input_.activations == nullptr) return {};
+  absl::StatusOr<std::map<ValueId, Substitution::Transform>> Activations(int layer, const Option& option) const {
+    if (input_.activations == nullptr) return std::map<ValueId, Substitution::Transform>();
     std::vector<const Option*> options(input_.layers.layers.size(), nullptr);
     options[layer] = &option;
     return ActivationTransforms(*input_.activations, WidthsOfPoints(*input_.activations, options));
@@ -153,8 +152,8 @@ class Measurer {
     std::vector<Substitution> substitutions(1);  // the network itself first
     for (size_t j = 0; j < measured.size(); ++j) {
       const auto [l, o] = measured[j];
-      substitutions.push_back(
-          {.weights = {{l, weights[j]}}, .transforms = Activations(l, input_.options.options[l][o])});
+      BITPLAN_ASSIGN_OR_RETURN(auto activations, Activations(l, input_.options.options[l][o]));
+      substitutions.push_back({.weights = {{l, weights[j]}}, .transforms = std::move(activations)});
     }
     const int64_t num_samples = input_.objective.num_samples();
     std::vector<std::vector<double>> losses(substitutions.size(), std::vector<double>(num_samples));
@@ -186,7 +185,7 @@ class Measurer {
   }
 
   void Score(int layer, const std::vector<double>& own, const std::vector<double>& changed) {
-    const MeanDifference difference = PairedDifference(own, changed);
+    const SampleMean difference = PairedDifference(own, changed);
     scores_.score[layer].push_back(difference.mean);
     scores_.standard_error[layer].push_back(difference.standard_error);
   }

@@ -5,18 +5,22 @@
 
 namespace bitplan {
 
-struct MeanDifference {
+// A mean over samples.
+struct SampleMean {
   double mean = 0;
   double standard_error = 0;  // 0 for a single sample: not known
 
-  bool operator==(const MeanDifference&) const = default;
+  bool operator==(const SampleMean&) const = default;
 };
 
 namespace sensitivity {
 
+// Mean of values[n] and its standard error sd / sqrt(N).
+SampleMean MeanOf(std::span<const double> values);
+
 // Mean of d_n = after[n] - before[n] and its standard error sd(d) / sqrt(N) (curvature::Moments). Pairing samples takes
 // out what they differ in anyway: the standard error is that of the change, not of two losses. Sizes must agree.
-MeanDifference PairedDifference(std::span<const double> before, std::span<const double> after);
+SampleMean PairedDifference(std::span<const double> before, std::span<const double> after);
 
 }  // namespace sensitivity
 }  // namespace bitplan

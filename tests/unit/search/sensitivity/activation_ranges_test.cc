@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "search/quantization/fake_quantize.h"
+#include "search/quantization/range_rule_table.h"
 #include "tests/testing/graph_fixtures.h"
 
 namespace bitplan::sensitivity {
@@ -35,14 +37,17 @@ struct Chain {
 TEST(CalibrateActivations, FindsSmallestAndLargestOverAllSamples) {
   const Chain chain;
   for (const int num_threads : {1, 3}) {
-    const auto calibration = CalibrateActivations(chain.graph, *chain.objective, {.num_threads = num_threads});
+    const auto calibration =
+        CalibrateActivations(chain.graph, *chain.objective, "minmax", {.num_threads = num_threads});
     ASSERT_TRUE(calibration.ok()) << calibration.status();
     ASSERT_EQ(calibration->points.size(), 2);
     EXPECT_EQ(calibration->points[1].value, chain.hidden);
-    EXPECT_EQ(calibration->ranges[0].min, -3);
-    EXPECT_EQ(calibration->ranges[0].max, 1.5F);
-    EXPECT_EQ(calibration->ranges[1].min, 0);
-    EXPECT_EQ(calibration->ranges[1].max, 3);
+    EXPECT_EQ(calibration->histograms[0].count(), 5);
+    EXPECT_EQ(calibration->histograms[0].min(), -3);
+    EXPECT_EQ(calibration->histograms[0].max(), 1.5F);
+    EXPECT_EQ(calibration->histograms[1].min(), 0);
+    EXPECT_EQ(calibration->histograms[1].max(), 3);
+    EXPECT_EQ(calibration->histograms[1].mean(), 1.2);
   }
 }
 
@@ -50,12 +55,12 @@ TEST(CalibrateActivations, FindsSmallestAndLargestOverAllSamples) {
 // x: range -3..1.5, scale 1.5, zero point 2: -3, 0.5 -> 0, 1.5, 0, 1 -> 1.5.
 TEST(ActivationTransforms, QuantizeThePointsThatHaveBits) {
   const Chain chain;
-  const ActivationCalibration calibration = *CalibrateActivations(chain.graph, *chain.objective, {});
+  const ActivationCalibration calibration = *CalibrateActivations(chain.graph, *chain.objective, "minmax", {});
   const Option two{.activation_bits = 2};
   const Option wide{.activation_bits = 32};
   const auto outputs = [&](std::vector<const Option*> options) {
     const Substitution run{.weights = {},
-                           .transforms = ActivationTransforms(calibration, WidthsOfPoints(calibration, options))};
+                           .transforms = *ActivationTransforms(calibration, WidthsOfPoints(calibration, options))};
     std::vector<float> result(5);
     const auto visit = [&](int, int64_t first, std::span<const float> z, std::span<const double>) {
       std::ranges::copy(z, result.begin() + first);
@@ -66,6 +71,20 @@ TEST(ActivationTransforms, QuantizeThePointsThatHaveBits) {
   EXPECT_THAT(outputs({&wide, &two}), ElementsAre(0, -1, -3, 0, -2));
   EXPECT_THAT(outputs({&two, nullptr}), ElementsAre(0, 0, -3, 0, -3));
   EXPECT_THAT(outputs({nullptr, &wide}), ElementsAre(0, -1, -3, 0, -2));
+}
+
+TEST(ActivationGridOf, FollowsTheRuleUpToEightBits) {
+  const Chain chain;
+  for (const RangeRuleEntry& rule : quantization::RangeRules()) {
+    const auto calibration = CalibrateActivations(chain.graph, *chain.objective, rule.name, {});
+    ASSERT_TRUE(calibration.ok()) << calibration.status();
+    const Histogram& histogram = calibration->histograms[0];
+    const Range clipped = *quantization::CalibrateRange(rule.name, histogram, 4, /*symmetric=*/false);
+    EXPECT_EQ(*ActivationGridOf(*calibration, 0, 4), quantization::ActivationGrid(clipped, 4)) << rule.name;
+    EXPECT_EQ(*ActivationGridOf(*calibration, 0, 12), quantization::ActivationGrid({.min = -3, .max = 1.5F}, 12));
+  }
+  EXPECT_EQ(CalibrateActivations(chain.graph, *chain.objective, "magic", {}).status().code(),
+            absl::StatusCode::kNotFound);
 }
 
 }  // namespace
