@@ -34,8 +34,10 @@ class ResponseVisitor final : public PullBackVisitor {
   std::vector<double> rows_;
 };
 
-absl::StatusOr<OutputResponses> MakeRoom(const Objective& objective, const Perturbations& perturbations,
-                                         int64_t max_bytes) {
+}  // namespace
+
+absl::StatusOr<OutputResponses> MakeResponses(const Objective& objective, const Perturbations& perturbations,
+                                              int64_t max_bytes) {
   OutputResponses responses{.num_samples = objective.num_samples(), .num_outputs = objective.num_outputs()};
   for (const auto& of_layer : perturbations) {
     responses.first.push_back(responses.num_perturbations);
@@ -52,15 +54,13 @@ absl::StatusOr<OutputResponses> MakeRoom(const Objective& objective, const Pertu
   return responses;
 }
 
-}  // namespace
-
 absl::StatusOr<OutputResponses> MeasureResponses(const Objective& objective, const Perturbations& perturbations,
                                                  const ResponseOptions& options, const RunContext& context,
                                                  const ActivationChanges& activations) {
   constexpr int64_t kSamplesAtOnce = 16;
   BITPLAN_RETURN_IF_ERROR(CheckChanges(objective, perturbations, activations));
   if (perturbations.empty()) return InvalidArgument("perturbations: got none");
-  BITPLAN_ASSIGN_OR_RETURN(OutputResponses responses, MakeRoom(objective, perturbations, options.max_bytes));
+  BITPLAN_ASSIGN_OR_RETURN(OutputResponses responses, MakeResponses(objective, perturbations, options.max_bytes));
   const ChangeProducts changes(objective, perturbations, activations, &Dot);
   const OutputFactor::Kind kind =
       options.kind == ResponseKind::kLogits ? OutputFactor::Kind::kOutputColumn : OutputFactor::Kind::kLossColumn;

@@ -42,6 +42,10 @@ struct ResponseOptions {
   int64_t max_bytes = int64_t{1} << 30;  // of the result
 };
 
+// All zero, for these perturbations. kResourceExhausted (says how much is needed) above max_bytes.
+absl::StatusOr<OutputResponses> MakeResponses(const Objective& objective, const Perturbations& perturbations,
+                                              int64_t max_bytes);
+
 // Exact to first order, for all perturbations at once: num_outputs() backward passes a sample, an inner product for
 // each perturbation. Units: of the outputs; factors sqrt(loss).
 //

@@ -137,6 +137,9 @@ class NetworkObjective final : public Objective {
   absl::Status VectorProduct(CurvatureMatrix matrix, std::span<const float> v, std::optional<int> layer,
                              std::span<double> out, const RunContext& context) const override;
   int64_t num_outputs() const override { return NumElements(full_->output_shape()) / batch_; }
+  OutputRows output_rows() const override {
+    return {.rows = num_outputs() / loss_->width(), .width = loss_->width(), .stride = loss_->entry_stride()};
+  }
   absl::StatusOr<std::vector<double>> OutputCurvatureTraces(const RunContext& context) const override;
   absl::Status PullBack(std::span<const OutputFactor> factors, PullBackVisitor& visitor,
                         const RunContext& context) const override;

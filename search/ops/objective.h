@@ -81,6 +81,16 @@ class PullBackVisitor {
 using VisitOutputs =
     std::function<void(int k, int64_t first_sample, std::span<const float> outputs, std::span<const double> losses)>;
 
+// How the outputs of one sample make rows over classes (or over whatever the loss reads together): row r of sample n
+// holds outputs[n][offset(r) + k * stride], k = 0 .. width - 1.
+struct OutputRows {
+  int64_t rows = 1;    // of a sample: tokens, pixels
+  int64_t width = 1;   // entries of a row
+  int64_t stride = 1;  // 1: rows follow each other; else rows are interleaved
+
+  int64_t offset(int64_t r) const { return stride == 1 ? r * width : r; }
+};
+
 // Curvature matrices of the loss over the weights.
 //   kHessian      H = d2L/dw2
 //   kGaussNewton  G = (1/N) sum_n J_n' F_n J_n (Schraudolph 2002): J_n the outputs' derivative by the weights, F_n =
@@ -157,6 +167,8 @@ class Objective {
 
   // Entries of z_n.
   virtual int64_t num_outputs() const = 0;
+  // How the loss reads them (ops::SampleLoss).
+  virtual OutputRows output_rows() const { return {.rows = 1, .width = num_outputs(), .stride = 1}; }
 
   // tr F_n of every sample: how much the loss can curve in its outputs; 0 where the prediction is certain.
   virtual absl::StatusOr<std::vector<double>> OutputCurvatureTraces(const RunContext& context) const = 0;

@@ -15,6 +15,8 @@
 #include "search/base/status.h"
 #include "search/curvature/hessian.h"
 #include "search/quantization/quantizer.h"
+#include "search/quantization/range_rule_table.h"
+#include "search/sensitivity/activation_ranges.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/trace_estimators.h"
 
@@ -48,6 +50,10 @@ absl::Status Validate(const SensitivityOptions& options) {
   }
   if (options.max_memory_bytes < 0) {
     return InvalidArgument("sensitivity.max_memory_bytes: got {}, want 0 (no limit) or more", options.max_memory_bytes);
+  }
+  BITPLAN_RETURN_IF_ERROR(quantization::FindRangeRule(options.activation_range).status());
+  if (options.quantize_activations && !method.scores_activations) {
+    return InvalidArgument("sensitivity.quantize_activations: method '{}' scores weights only", options.method);
   }
   return absl::OkStatus();
 }
@@ -200,6 +206,10 @@ absl::StatusOr<EigenvalueEstimate> MeasureNetworkEigenvalue(const Objective& obj
                                    network_context);
 }
 
+absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const LayerTable& layers,
+                                              const OptionTable& option_table, const SensitivityOptions& options,
+                                              const ActivationCalibration* activations, const RunContext& context);
+
 }  // namespace
 
 absl::StatusOr<SensitivityTable> Estimate(const Graph& graph, const Dataset& data, const OptionTable& option_table,
@@ -211,13 +221,27 @@ absl::StatusOr<SensitivityTable> Estimate(const Graph& graph, const Dataset& dat
                                               .label_smoothing = options.label_smoothing,
                                               .max_samples = options.max_samples,
                                               .max_memory_bytes = options.max_memory_bytes}));
-  return Estimate(*objective, graph.layers, option_table, options, context);
+  if (!options.quantize_activations) return Estimate(*objective, graph.layers, option_table, options, context);
+  BITPLAN_ASSIGN_OR_RETURN(const ActivationCalibration activations,
+                           CalibrateActivations(graph, *objective, options.activation_range, context));
+  return EstimateWith(*objective, graph.layers, option_table, options, &activations, context);
 }
 
 absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const LayerTable& layers,
                                           const OptionTable& option_table, const SensitivityOptions& options,
                                           const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(Validate(options));
+  if (options.quantize_activations) {
+    return InvalidArgument("sensitivity.quantize_activations: wants a graph, from which activations are found");
+  }
+  return EstimateWith(objective, layers, option_table, options, nullptr, context);
+}
+
+namespace {
+
+absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const LayerTable& layers,
+                                              const OptionTable& option_table, const SensitivityOptions& options,
+                                              const ActivationCalibration* activations, const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(CheckTables(objective, layers, option_table));
   BITPLAN_ASSIGN_OR_RETURN(const MethodEntry method, FindMethod(options.method));
   SensitivityTable table{.method = options.method, .loss = objective.loss_name()};
@@ -250,7 +274,8 @@ absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const Laye
                                                               .curvature = table.curvature,
                                                               .perturbations = perturbations.deltas,
                                                               .settings = options,
-                                                              .checkpoint_prefix = prefix},
+                                                              .checkpoint_prefix = prefix,
+                                                              .activations = activations},
                                                              context));
   for (size_t l = 0; l < scores.traces.size(); ++l) table.curvature[l].trace = scores.traces[l];
   table.notes.insert(table.notes.end(), scores.notes.begin(), scores.notes.end());
@@ -259,5 +284,6 @@ absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const Laye
   return table;
 }
 
+}  // namespace
 }  // namespace sensitivity
 }  // namespace bitplan

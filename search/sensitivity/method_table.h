@@ -11,6 +11,7 @@
 #include "search/curvature/gauss_newton.h"
 #include "search/layer/layer.h"
 #include "search/ops/objective.h"
+#include "search/sensitivity/activation_ranges.h"
 #include "search/sensitivity/estimate.h"
 #include "search/sensitivity/sensitivity_table.h"
 
@@ -25,7 +26,8 @@ struct MethodInput {
   const std::vector<LayerCurvature>& curvature;             // holds what the method's row says it needs
   const curvature::Perturbations& perturbations;            // [layer][option], Q(W) - W; empty unless it needs them
   const SensitivityOptions& settings;
-  const std::string& checkpoint_prefix;  // names the objective
+  const std::string& checkpoint_prefix;                // names the objective
+  const ActivationCalibration* activations = nullptr;  // null: activations stay float
 };
 
 struct MethodScores {
@@ -44,6 +46,7 @@ struct MethodEntry {
   bool needs_traces = false;
   bool needs_top_eigenvalues = false;
   bool needs_perturbations = false;  // 4 bytes for each weight and option
+  bool scores_activations = false;   // reads MethodInput::activations
   // Null: the scores come from outside, nothing to estimate.
   absl::StatusOr<MethodScores> (*score)(const MethodInput& input, const RunContext& context) = nullptr;
 };

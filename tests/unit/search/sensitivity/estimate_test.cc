@@ -226,8 +226,9 @@ TEST(Estimate, SaysWhatIsWrong) {
   const auto message = [&](const SensitivityOptions& options) {
     return MessageOf(Estimate(example.objective, example.layers, example.options, options, {}).status());
   };
-  EXPECT_EQ(message({.method = "magic"}),
-            "method: got 'magic', want one of hawq_v1, hawq_v2, fisher_diagonal, gauss_newton_direct, given");
+  EXPECT_EQ(
+      message({.method = "magic"}),
+      "method: got 'magic', want one of hawq_v1, hawq_v2, fisher_diagonal, gauss_newton_direct, measured_loss, given");
   EXPECT_THAT(message({.method = "given"}), HasSubstr("takes its scores from a document"));
   EXPECT_THAT(message({.max_samples = -1}), HasSubstr("sensitivity.max_samples: got -1"));
   EXPECT_THAT(message({.max_memory_bytes = -1}), HasSubstr("sensitivity.max_memory_bytes: got -1"));

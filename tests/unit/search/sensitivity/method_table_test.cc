@@ -137,8 +137,9 @@ TEST(MethodTable, NamesAreUniqueAndFound) {
   }
   const auto unknown = FindMethod("magic");
   EXPECT_EQ(unknown.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(MessageOf(unknown.status()),
-            "method: got 'magic', want one of hawq_v1, hawq_v2, fisher_diagonal, gauss_newton_direct, given");
+  EXPECT_EQ(
+      MessageOf(unknown.status()),
+      "method: got 'magic', want one of hawq_v1, hawq_v2, fisher_diagonal, gauss_newton_direct, measured_loss, given");
 }
 
 }  // namespace
