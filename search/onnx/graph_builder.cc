@@ -191,6 +191,7 @@ class GraphBuilder {
     if (graph_.layers.layers.empty()) {
       return InvalidArgument("onnx: no layer: want a Conv, Gemm, MatMul or the like whose weight is a constant");
     }
+    BITPLAN_RETURN_IF_ERROR(CheckWeights());
     BITPLAN_RETURN_IF_ERROR(CheckInvariants(graph_));
     return std::move(graph_);
   }
@@ -346,6 +347,16 @@ class GraphBuilder {
                                graph_.values[wiring().outputs[i]].name);
       }
       graph_.outputs.push_back(id);
+    }
+    return absl::OkStatus();
+  }
+
+  // Other constants may hold infinities: masks that are added to scores do.
+  absl::Status CheckWeights() const {
+    for (const LayerWeight& layer : graph_.layer_weights) {
+      const Value& weight = graph_.values[layer.weight];
+      BITPLAN_RETURN_IF_ERROR(
+          WithContext(CheckFinite(std::get<Tensor>(weight.constant)), fmt::format("onnx: weight '{}'", weight.name)));
     }
     return absl::OkStatus();
   }
@@ -645,7 +656,7 @@ class GraphBuilder {
     const auto* floats = std::get_if<Tensor>(&constant);
     if (floats == nullptr) return absl::OkStatus();
     if (floats->data.empty()) return InvalidArgument("a constant of shape {} has no elements", ToString(shape));
-    return CheckFinite(*floats);
+    return CheckNoNan(*floats);
   }
 
   absl::Status PlaceFolded(const Node& node, ValueId output) {
