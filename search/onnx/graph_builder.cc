@@ -287,8 +287,10 @@ class GraphBuilder {
   }
 
   absl::Status AddInput(const onnx_wire::ValueInfoProto& input, ValueId id) {
-    if (const auto given = options_.constants.find(input.name()); given != options_.constants.end()) {
-      SetConstant(id, given->second);
+    if (const Constant* given = FindConstant(input.name())) {
+      BITPLAN_ASSIGN_OR_RETURN(Constant constant,
+                               FitConstant(input, *given, !options_.constants.contains(input.name())));
+      SetConstant(id, std::move(constant));
       return absl::OkStatus();
     }
     const auto wanted = options_.input_shapes.find(input.name());
@@ -299,9 +301,19 @@ class GraphBuilder {
     return absl::OkStatus();
   }
 
+  // What an input is given for good; null: it stays an input.
+  const Constant* FindConstant(std::string_view name) const {
+    for (const auto* constants : {&options_.constants, &options_.data_constants}) {
+      if (const auto given = constants->find(name); given != constants->end()) return &given->second;
+    }
+    return nullptr;
+  }
+
   // The shape of the data that will be fed to an input; empty if not known.
   Shape FindDataShape(std::string_view name) {
-    const bool alone = wiring().inputs.size() == 1;
+    const bool alone = std::ranges::count_if(wiring().inputs, [this](int index) {
+                         return FindConstant(proto().input(index).name()) == nullptr;
+                       }) == 1;
     for (const std::string_view key : {name, std::string_view("images"), std::string_view("inputs")}) {
       const auto found = options_.data_shapes.find(key);
       if (found == options_.data_shapes.end() || (key != name && !alone)) continue;
@@ -322,6 +334,7 @@ class GraphBuilder {
       return absl::OkStatus();
     };
     BITPLAN_RETURN_IF_ERROR(check(options_.input_shapes));
+    BITPLAN_RETURN_IF_ERROR(check(options_.data_constants));
     return check(options_.constants);
   }
 

@@ -34,6 +34,21 @@ Measurement MakeMeasurement(const MeasureRequest& request, Graph graph, OptionTa
   return measurement;
 }
 
+onnx::Constant ToConstant(const DatasetConstant& constant) {
+  if (const auto* floats = std::get_if<FloatVector>(&constant.data)) return Tensor{constant.shape, *floats};
+  return IntTensor{constant.shape, std::get<std::vector<int64_t>>(constant.data)};
+}
+
+// What the data say about the inputs of the model that they are for.
+onnx::ParseOptions OptionsFor(const Dataset& data, const onnx::ParseLimits& limits) {
+  onnx::ParseOptions options{.limits = limits};
+  for (const DatasetInput& input : data.inputs) options.data_shapes[input.name] = input.values.shape;
+  for (const DatasetConstant& constant : data.constants) {
+    options.data_constants[constant.name] = ToConstant(constant);
+  }
+  return options;
+}
+
 absl::Status CheckBytes(std::string_view what, std::string_view bytes, int64_t most) {
   if (bytes.empty()) return InvalidArgument("{}: got no bytes", what);
   if (std::cmp_less_equal(bytes.size(), most)) return absl::OkStatus();
@@ -119,9 +134,7 @@ absl::StatusOr<Measurement> Measure(const MeasureRequest& request, const RunCont
   BITPLAN_RETURN_IF_ERROR(ValidateMeasureRequest(request));
   Stage(context, "load");
   BITPLAN_ASSIGN_OR_RETURN(const Dataset data, data::ParseNpz(request.dataset, request.dataset_limits));
-  onnx::ParseOptions options_of_model{.limits = request.model_limits};
-  for (const DatasetInput& input : data.inputs) options_of_model.data_shapes[input.name] = input.values.shape;
-  BITPLAN_ASSIGN_OR_RETURN(Graph graph, onnx::ParseModel(request.onnx, options_of_model));
+  BITPLAN_ASSIGN_OR_RETURN(Graph graph, onnx::ParseModel(request.onnx, OptionsFor(data, request.model_limits)));
   Stage(context, "options");
   BITPLAN_ASSIGN_OR_RETURN(OptionTable options, quantization::ListOptions(graph.layers, request.quantization));
   BITPLAN_ASSIGN_OR_RETURN(SensitivityTable sensitivity,

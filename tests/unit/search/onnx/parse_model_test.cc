@@ -725,6 +725,44 @@ TEST(ParseModel, TakesTheBranchThatTheConditionSays) {
   EXPECT_THAT(MessageOf(ParseModel(bytes).status()), HasSubstr("a scalar, want"));
 }
 
+TEST(ParseModel, TakesConstantsFromTheData) {
+  const std::string bytes = BranchingModel().Bytes();
+  const auto with = [&](const Constant& rate) {
+    const absl::StatusOr<Graph> graph = ParseModel(bytes, ParseOptions{.data_constants = {{"rate", rate}}});
+    return graph.ok() ? "ok" : MessageOf(graph.status());
+  };
+  EXPECT_EQ(with(IntTensor{.shape = {}, .data = {16000}}), "ok");
+  EXPECT_EQ(with(Tensor{.shape = {}, .data = {16000}}), "ok");  // numpy makes floats of much
+  EXPECT_THAT(with(Tensor{.shape = {}, .data = {0.5F}}), HasSubstr("input 'rate': got 0.5, want integers"));
+  EXPECT_THAT(with(IntTensor{.shape = {1}, .data = {16000}}),
+              HasSubstr("input 'rate': the data has an array of shape [1], which is not one entry for each sample; the "
+                        "model says []"));
+}
+
+// A first size that the model leaves open counts samples: 3 images among 4 are a mistake, not a constant.
+TEST(ParseModel, TakesNoConstantsForSamples) {
+  OnnxModel model;
+  model.Input("input", {kDynamic, 4}).Input("state", {2, 4}).Output("y").Weight("w", {4, 4}, 1);
+  model.Add("MatMul", {"input", "w"}, {"h"});
+  model.Add("ReduceSum", {"state", "axes"}, {"s"});
+  model.Weight("axes", IntTensor{.shape = {1}, .data = {0}});
+  model.Add("Add", {"h", "s"}, {"y"});
+  const std::string bytes = model.Bytes();
+  const Tensor state{.shape = {2, 4}, .data = FloatVector(8, 1)};
+  const absl::StatusOr<Graph> graph =
+      ParseModel(bytes, ParseOptions{.data_shapes = {{"inputs", {3, 4}}}, .data_constants = {{"state", state}}});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  EXPECT_EQ(graph->inputs.size(), 1);
+  EXPECT_THAT(OpTypes(*graph), ElementsAre("MatMul", "Add"));
+  const auto refused = [&](const std::string& name, Shape shape) {
+    const Tensor array = Tensor::Zeros(std::move(shape));
+    return MessageOf(ParseModel(bytes, ParseOptions{.data_constants = {{name, array}}}).status());
+  };
+  EXPECT_THAT(refused("input", {3, 4}), HasSubstr("the model says [-1, 4]"));
+  EXPECT_THAT(refused("state", {3, 4}), HasSubstr("the model says [2, 4]"));
+  EXPECT_THAT(refused("speed", {}), HasSubstr("the model has no input 'speed'"));
+}
+
 TEST(ParseModel, RefusesBranchesThatAreChosenAtRunTime) {
   OnnxModel model = BranchingModel();
   model.graph().mutable_input(1)->mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim();
