@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "client/files.h"
+#include "client/model_file.h"
 #include "client/plan_output.h"
 #include "client/progress.h"
 #include "client/search_options.h"
@@ -28,7 +29,7 @@ absl::StatusOr<HardwareProfile> ReadProfile(const std::string& hardware) {
 }
 
 absl::StatusOr<Measurement> MeasureModel(const SearchArguments& arguments, const RunContext& context) {
-  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadFile(arguments.model));
+  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadModel(arguments.model));
   BITPLAN_ASSIGN_OR_RETURN(const std::string npz, ReadCalibration(arguments.calibration));
   BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
   return pipeline::Measure(
