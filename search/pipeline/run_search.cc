@@ -20,20 +20,6 @@ namespace {
 
 void Stage(const RunContext& context, std::string_view stage) { context.Report({.stage = std::string(stage)}); }
 
-Measurement MakeMeasurement(const MeasureRequest& request, Graph graph, OptionTable options,
-                            SensitivityTable sensitivity) {
-  Measurement measurement{.layers = std::move(graph.layers),
-                          .options = std::move(options),
-                          .sensitivity = std::move(sensitivity),
-                          .model_digest = Sha256Hex(request.onnx),
-                          .dataset_digest = Sha256Hex(request.dataset),
-                          .settings = SettingsJson(request.quantization, request.sensitivity),
-                          .versions = MeasureVersions()};
-  measurement.digest = DigestOfMeasurement(measurement.model_digest, measurement.dataset_digest, measurement.settings,
-                                           measurement.versions);
-  return measurement;
-}
-
 onnx::Constant ToConstant(const DatasetConstant& constant) {
   if (const auto* floats = std::get_if<FloatVector>(&constant.data)) return Tensor{constant.shape, *floats};
   return IntTensor{constant.shape, std::get<std::vector<int64_t>>(constant.data)};
@@ -47,6 +33,38 @@ onnx::ParseOptions OptionsFor(const Dataset& data, const onnx::ParseLimits& limi
     options.data_constants[constant.name] = ToConstant(constant);
   }
   return options;
+}
+
+// A request's bytes, read.
+struct Inputs {
+  Dataset data;
+  Graph graph;
+  OptionTable options;
+};
+
+absl::StatusOr<Inputs> LoadInputs(const MeasureRequest& request, const RunContext& context) {
+  BITPLAN_RETURN_IF_ERROR(ValidateMeasureRequest(request));
+  Stage(context, "load");
+  Inputs inputs;
+  BITPLAN_ASSIGN_OR_RETURN(inputs.data, data::ParseNpz(request.dataset, request.dataset_limits));
+  BITPLAN_ASSIGN_OR_RETURN(inputs.graph, onnx::ParseModel(request.onnx, OptionsFor(inputs.data, request.model_limits)));
+  Stage(context, "options");
+  BITPLAN_ASSIGN_OR_RETURN(inputs.options, quantization::ListOptions(inputs.graph.layers, request.quantization));
+  return inputs;
+}
+
+Measurement MakeMeasurement(const MeasureRequest& request, Graph graph, OptionTable options,
+                            SensitivityTable sensitivity) {
+  Measurement measurement{.layers = std::move(graph.layers),
+                          .options = std::move(options),
+                          .sensitivity = std::move(sensitivity),
+                          .model_digest = Sha256Hex(request.onnx),
+                          .dataset_digest = Sha256Hex(request.dataset),
+                          .settings = SettingsJson(request.quantization, request.sensitivity),
+                          .versions = MeasureVersions()};
+  measurement.digest = DigestOfMeasurement(measurement.model_digest, measurement.dataset_digest, measurement.settings,
+                                           measurement.versions);
+  return measurement;
 }
 
 absl::Status CheckBytes(std::string_view what, std::string_view bytes, int64_t most) {
@@ -131,15 +149,17 @@ std::string MeasurementDigest(const MeasureRequest& request) {
 }
 
 absl::StatusOr<Measurement> Measure(const MeasureRequest& request, const RunContext& context) {
-  BITPLAN_RETURN_IF_ERROR(ValidateMeasureRequest(request));
-  Stage(context, "load");
-  BITPLAN_ASSIGN_OR_RETURN(const Dataset data, data::ParseNpz(request.dataset, request.dataset_limits));
-  BITPLAN_ASSIGN_OR_RETURN(Graph graph, onnx::ParseModel(request.onnx, OptionsFor(data, request.model_limits)));
-  Stage(context, "options");
-  BITPLAN_ASSIGN_OR_RETURN(OptionTable options, quantization::ListOptions(graph.layers, request.quantization));
-  BITPLAN_ASSIGN_OR_RETURN(SensitivityTable sensitivity,
-                           sensitivity::Estimate(graph, data, options, request.sensitivity, context));
-  return MakeMeasurement(request, std::move(graph), std::move(options), std::move(sensitivity));
+  BITPLAN_ASSIGN_OR_RETURN(Inputs inputs, LoadInputs(request, context));
+  BITPLAN_ASSIGN_OR_RETURN(
+      SensitivityTable sensitivity,
+      sensitivity::Estimate(inputs.graph, inputs.data, inputs.options, request.sensitivity, context));
+  return MakeMeasurement(request, std::move(inputs.graph), std::move(inputs.options), std::move(sensitivity));
+}
+
+absl::StatusOr<CostForecast> ForecastMeasure(const MeasureRequest& request, const RunContext& context) {
+  BITPLAN_ASSIGN_OR_RETURN(const Inputs inputs, LoadInputs(request, context));
+  Stage(context, "forecast");
+  return sensitivity::Forecast(inputs.graph, inputs.data, inputs.options, request.sensitivity, context);
 }
 
 absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given) {
