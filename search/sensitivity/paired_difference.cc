@@ -1,18 +1,22 @@
 #include "search/sensitivity/paired_difference.h"
 
+#include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <vector>
-
-#include "search/curvature/confidence.h"
 
 namespace bitplan::sensitivity {
 
 SampleMean MeanOf(std::span<const double> values) {
-  curvature::Moments moments;
-  const auto count = static_cast<int64_t>(values.size());
-  for (int64_t n = 0; n < count; ++n) curvature::AddSample(moments, values[n], n + 1);
-  return {.mean = moments.mean, .standard_error = count < 2 ? 0 : curvature::StandardErrorOfMean(moments, count)};
+  if (values.empty()) return {};
+  const auto count = static_cast<double>(values.size());
+  double sum = 0;
+  for (const double value : values) sum += value;
+  SampleMean result{.mean = sum / count};
+  if (values.size() < 2) return result;
+  double squared_deviations = 0;
+  for (const double value : values) squared_deviations += (value - result.mean) * (value - result.mean);
+  result.standard_error = std::sqrt(squared_deviations / (count - 1) / count);
+  return result;
 }
 
 SampleMean PairedDifference(std::span<const double> before, std::span<const double> after) {

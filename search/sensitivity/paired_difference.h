@@ -15,10 +15,11 @@ struct SampleMean {
 
 namespace sensitivity {
 
-// Mean of values[n] and its standard error sd / sqrt(N).
+// Mean of values[n], added in order, and its standard error sd / sqrt(N). Exact where the sum is: shares of samples.
+// Zero for no values.
 SampleMean MeanOf(std::span<const double> values);
 
-// Mean of d_n = after[n] - before[n] and its standard error sd(d) / sqrt(N) (curvature::Moments). Pairing samples takes
+// Mean of d_n = after[n] - before[n] and its standard error sd(d) / sqrt(N). Pairing samples takes
 // out what they differ in anyway: the standard error is that of the change, not of two losses. Sizes must agree.
 SampleMean PairedDifference(std::span<const double> before, std::span<const double> after);
 
