@@ -193,7 +193,9 @@ std::string RenderWarnings(const Plan& plan) {
 
 std::string RenderOrigin(const Plan& plan) {
   const PlanProvenance& from = plan.provenance;
-  std::string text = fmt::format("sensitivities {}, hardware {}, solver {}", from.method, from.profile, plan.solver);
+  const std::string loss = from.loss.empty() ? "" : fmt::format(" of {}", from.loss);
+  std::string text =
+      fmt::format("sensitivities {}{}, hardware {}, solver {}", from.method, loss, from.profile, plan.solver);
   if (!from.model_digest.empty()) text += fmt::format(", seed {}", from.seed);
   return text + fmt::format(", bitplan {}, plan {}\n", from.bitplan_version, plan.fingerprint.substr(0, kIdDigits));
 }

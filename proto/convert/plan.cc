@@ -100,6 +100,7 @@ void FromProvenance(const PlanProvenance& provenance, v1::Provenance* message) {
   message->set_seed(provenance.seed);
   message->set_bitplan_version(provenance.bitplan_version);
   message->set_method(provenance.method);
+  message->set_loss(provenance.loss);
   message->mutable_versions()->insert(provenance.versions.begin(), provenance.versions.end());
   message->mutable_origin()->insert(provenance.origin.begin(), provenance.origin.end());
   for (const auto& [resource, source] : provenance.cost_sources) {

@@ -5,6 +5,17 @@
 
 namespace bitplan::curvature {
 
+void AppendNumbers(std::span<const Moments> moments, std::vector<double>& numbers) {
+  for (const auto& [mean, squared_deviations] : moments) {
+    numbers.push_back(mean);
+    numbers.push_back(squared_deviations);
+  }
+}
+
+void ReadNumbers(std::span<const double> numbers, std::span<Moments> moments) {
+  for (size_t i = 0; i < moments.size(); ++i) moments[i] = {numbers[2 * i], numbers[2 * i + 1]};
+}
+
 void AddSample(Moments& moments, double sample, int64_t num_samples) {
   const double deviation = sample - moments.mean;
   moments.mean += deviation / static_cast<double>(num_samples);

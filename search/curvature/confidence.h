@@ -2,6 +2,8 @@
 #define BITPLAN_SEARCH_CURVATURE_CONFIDENCE_H_
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 namespace bitplan::curvature {
 
@@ -10,6 +12,10 @@ struct Moments {
   double mean = 0;
   double squared_deviations = 0;
 };
+
+// As numbers for a checkpoint, appended, and back: moments.size() pairs.
+void AppendNumbers(std::span<const Moments> moments, std::vector<double>& numbers);
+void ReadNumbers(std::span<const double> numbers, std::span<Moments> moments);
 
 // Adds the num_samples-th sample, counted from 1.
 void AddSample(Moments& moments, double sample, int64_t num_samples);

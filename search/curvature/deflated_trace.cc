@@ -1,5 +1,8 @@
 #include "search/curvature/deflated_trace.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace bitplan::curvature {
 
 std::vector<double> ToNumbers(const DeflatedTraceEstimate& estimate) {
@@ -20,6 +23,17 @@ std::optional<DeflatedTraceEstimate> ToDeflatedTrace(const std::optional<std::ve
                                .rank = static_cast<int64_t>(f[3]),
                                .num_products = static_cast<int64_t>(f[4]),
                                .converged = f[5] != 0};
+}
+
+void ReportDeflatedTrace(const DeflatedTraceEstimate& estimate, double target, int64_t max_products,
+                         const RunContext& context) {
+  const double share = static_cast<double>(estimate.num_products) / static_cast<double>(max_products);
+  const double ratio = estimate.standard_error > 0 ? target / estimate.standard_error : 1;
+  const double size = std::abs(estimate.trace);
+  context.Report({.stage = "traces",
+                  .fraction = std::clamp(ratio * ratio, std::min(share, 1.0), 1.0),
+                  .probes = estimate.num_products,
+                  .relative_error = size > 0 ? estimate.standard_error / size : 0});
 }
 
 }  // namespace bitplan::curvature

@@ -3,7 +3,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
+
+#include "absl/status/statusor.h"
+#include "search/base/run_context.h"
+#include "search/base/status.h"
+#include "search/curvature/checkpoint.h"
 
 namespace bitplan {
 
@@ -24,6 +30,22 @@ namespace curvature {
 // For checkpoints.
 std::vector<double> ToNumbers(const DeflatedTraceEstimate& estimate);
 std::optional<DeflatedTraceEstimate> ToDeflatedTrace(const std::optional<std::vector<double>>& numbers);
+
+// Progress of a run whose standard error is to come down to `target`.
+void ReportDeflatedTrace(const DeflatedTraceEstimate& estimate, double target, int64_t max_products,
+                         const RunContext& context);
+
+// The result that an earlier run kept under `key`; else that of estimator.Run(context), which is kept in place of what
+// the run itself had kept (estimator.Forget).
+template <typename Estimator>
+absl::StatusOr<DeflatedTraceEstimate> RunOrRecall(Estimator& estimator, const std::string& key,
+                                                  const RunContext& context) {
+  if (const auto kept = ToDeflatedTrace(LoadNumbers(context, key))) return *kept;
+  BITPLAN_ASSIGN_OR_RETURN(const DeflatedTraceEstimate estimate, estimator.Run(context));
+  SaveNumbers(context, key, ToNumbers(estimate));
+  estimator.Forget(context);
+  return estimate;
+}
 
 }  // namespace curvature
 }  // namespace bitplan

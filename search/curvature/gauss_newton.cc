@@ -148,10 +148,7 @@ std::string CheckpointKey(const GaussNewtonOptions& options, std::string_view wh
 
 void Save(const RunContext& context, const std::string& key, const Sums& sums) {
   std::vector<double> numbers = {static_cast<double>(sums.num_draws)};
-  for (const auto& [mean, squared_deviations] : sums.means) {
-    numbers.push_back(mean);
-    numbers.push_back(squared_deviations);
-  }
+  AppendNumbers(sums.means, numbers);
   SaveNumbers(context, key, numbers);
 }
 
@@ -159,7 +156,7 @@ void Load(const RunContext& context, const std::string& key, Sums& sums) {
   const auto numbers = LoadNumbers(context, key, 1 + 2 * sums.means.size());
   if (!numbers) return;
   sums.num_draws = static_cast<int64_t>(numbers->front());
-  for (size_t i = 0; i < sums.means.size(); ++i) sums.means[i] = {(*numbers)[1 + 2 * i], (*numbers)[2 + 2 * i]};
+  ReadNumbers(std::span(*numbers).subspan(1), sums.means);
 }
 
 // Reads results off the means, and judges them.

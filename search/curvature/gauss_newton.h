@@ -56,7 +56,7 @@ struct GaussNewtonEstimate {
   std::vector<double> diagonal;                   // of G, in the order of the weights; empty unless asked for
   int64_t num_draws = 0;                          // backward passes of single samples
   int64_t num_samples = 0;                        // different samples that were drawn
-  int64_t wanted_draws = 0;                       // that the target takes by the standard errors found; exact: num_draws
+  int64_t wanted_draws = 0;  // that the target takes by the standard errors found; exact: num_draws
   bool converged = false;
 };
 

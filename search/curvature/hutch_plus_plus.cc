@@ -222,13 +222,7 @@ class Estimator {
   }
 
   void ReportProgress(const DeflatedTraceEstimate& estimate, const RunContext& context) const {
-    const double share = static_cast<double>(estimate.num_products) / static_cast<double>(options_.max_products);
-    const double ratio = estimate.standard_error > 0 ? TargetError(estimate) / estimate.standard_error : 1;
-    const double size = std::abs(estimate.trace);
-    context.Report({.stage = "traces",
-                    .fraction = std::clamp(ratio * ratio, std::min(share, 1.0), 1.0),
-                    .probes = estimate.num_products,
-                    .relative_error = size > 0 ? estimate.standard_error / size : 0});
+    ReportDeflatedTrace(estimate, TargetError(estimate), options_.max_products, context);
   }
 
   const HutchPlusPlusOptions& options_;
@@ -248,12 +242,8 @@ absl::StatusOr<DeflatedTraceEstimate> HutchPlusPlus(const LinearOperator& A, con
   BITPLAN_RETURN_IF_ERROR(Validate(options));
   if (A.dimension() < 1) return InvalidArgument("hutch++: the operator has dimension 0");
   const std::string key = CheckpointKey(options);
-  if (const auto kept = ToDeflatedTrace(LoadNumbers(context, key))) return *kept;
   Estimator estimator(A, options, key);
-  BITPLAN_ASSIGN_OR_RETURN(const DeflatedTraceEstimate estimate, estimator.Run(context));
-  SaveNumbers(context, key, ToNumbers(estimate));
-  estimator.Forget(context);
-  return estimate;
+  return RunOrRecall(estimator, key, context);
 }
 
 }  // namespace curvature

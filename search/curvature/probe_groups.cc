@@ -19,10 +19,7 @@ std::string KeyOf(const ProbeGroup& group, int64_t num_probes) {
 
 void Save(const ProbeGroup& group, const RunContext& context) {
   std::vector<double> numbers;
-  for (const auto& [mean, squared_deviations] : group.moments) {
-    numbers.push_back(mean);
-    numbers.push_back(squared_deviations);
-  }
+  AppendNumbers(group.moments, numbers);
   SaveNumbers(context, KeyOf(group, group.num_probes), numbers);
 }
 
@@ -32,7 +29,7 @@ bool Load(ProbeGroup& group, int64_t num_probes, const RunContext& context) {
       LoadNumbers(context, KeyOf(group, num_probes), 2 * group.blocks.size());
   if (!numbers) return false;
   group.num_probes = num_probes;
-  for (size_t l = 0; l < group.blocks.size(); ++l) group.moments[l] = {(*numbers)[2 * l], (*numbers)[2 * l + 1]};
+  ReadNumbers(*numbers, group.moments);
   return true;
 }
 

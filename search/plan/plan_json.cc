@@ -97,17 +97,19 @@ Json UniformToJson(const std::map<int, Costs>& uniform) {
 Json ToJsonValue(const PlanProvenance& provenance) {
   Json sources = Json::object();
   for (const auto& [resource, source] : provenance.cost_sources) sources[std::string(ToString(resource))] = source;
-  return {{"model_digest", provenance.model_digest},
-          {"dataset_digest", provenance.dataset_digest},
-          {"measurement_digest", provenance.measurement_digest},
-          {"method", provenance.method},
-          {"profile", provenance.profile},
-          {"profile_digest", provenance.profile_digest},
-          {"cost_sources", sources},
-          {"seed", provenance.seed},
-          {"bitplan_version", provenance.bitplan_version},
-          {"versions", provenance.versions},
-          {"origin", provenance.origin}};
+  Json json = {{"model_digest", provenance.model_digest},
+               {"dataset_digest", provenance.dataset_digest},
+               {"measurement_digest", provenance.measurement_digest},
+               {"method", provenance.method}};
+  if (!provenance.loss.empty()) json["loss"] = provenance.loss;
+  json["profile"] = provenance.profile;
+  json["profile_digest"] = provenance.profile_digest;
+  json["cost_sources"] = sources;
+  json["seed"] = provenance.seed;
+  json["bitplan_version"] = provenance.bitplan_version;
+  json["versions"] = provenance.versions;
+  json["origin"] = provenance.origin;
+  return json;
 }
 
 // All of the plan but `created` and `fingerprint`.
@@ -299,6 +301,7 @@ PlanProvenance ReadProvenance(JsonObject object) {
                             .dataset_digest = ReadDigest(object.At("dataset_digest")),
                             .measurement_digest = ReadDigest(object.At("measurement_digest")),
                             .method = object.String("method"),
+                            .loss = object.Has("loss") ? object.String("loss") : "",
                             .profile = object.String("profile"),
                             .profile_digest = ReadDigest(object.At("profile_digest")),
                             .cost_sources = ReadCostSources(object.Object("cost_sources")),

@@ -4,6 +4,7 @@
   compare_torch.py [--bench build/bin/network_bench] [--networks resnet20,resnet18,transformer] [--repeat 5] [ratios]
   compare_torch.py [--bench ..] traces    per-layer Gauss-Newton traces of ResNet-18 against Hutchinson in PyTorch
   compare_torch.py [--bench ..] scale     cost by number of samples; two threads against one
+  compare_torch.py [--bench ..] depth [--plot FILE.svg]    cost by number of layers: ResNet-20, 32, 44, 56
 
 Networks have random weights from a fixed seed, batch normalisation folded into the convolutions before either side sees
 them, and only layer weights take part in derivatives. The two sides run in processes of their own with one thread each and
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import time
 
-NETWORKS = {"resnet20": (128, (3, 32, 32), 10), "resnet18": (8, (3, 224, 224), 1000), "transformer": (16, (64, 256), 10)}
+NETWORKS = {**{f"resnet{depth}": (128, (3, 32, 32), 10) for depth in (20, 32, 44, 56)}, "resnet18": (8, (3, 224, 224), 1000), "transformer": (16, (64, 256), 10)}
 
 
 def build(name):
@@ -86,8 +87,9 @@ def build(name):
             return x.mean(1)
 
     classes = NETWORKS[name][2]
-    if name == "resnet20":
-        net = nn.Sequential(conv(3, 16, 3), nn.ReLU(), *stages([16, 32, 64], 3, 16), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+    if NETWORKS[name][1] == (3, 32, 32):
+        blocks = (int(name.removeprefix("resnet")) - 2) // 6
+        net = nn.Sequential(conv(3, 16, 3), nn.ReLU(), *stages([16, 32, 64], blocks, 16), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
                             nn.Linear(64, classes))
     elif name == "resnet18":
         net = nn.Sequential(conv(3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1), *stages([64, 128, 256, 512], 2, 64),
@@ -287,18 +289,62 @@ def scale(args, folder):
         side.close()
 
 
+def svg(title, unit, x, series):
+    """A line plot from zero, as text: series = {name: y values}."""
+    width, height, left, bottom = 520, 300, 60, 40
+    top_x, top_y = max(x), max(max(y) for y in series.values())
+    at = lambda u, v: (left + u / top_x * (width - left - 20), height - bottom - v / top_y * (height - bottom - 30))
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">',
+             '<rect width="100%" height="100%" fill="white"/>', f'<text x="{left}" y="18">{title}</text>']
+    for v in (0, top_y / 2, top_y):
+        y = at(0, v)[1]
+        lines.append(f'<path d="M{left} {y:.1f}H{width - 20}" stroke="#ddd"/><text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{v:.3g}</text>')
+    for u in x:
+        lines.append(f'<text x="{at(u, 0)[0]:.1f}" y="{height - bottom + 16}" text-anchor="middle">{u}</text>')
+    lines.append(f'<text x="{width - 20}" y="{height - 6}" text-anchor="end">{unit}</text>')
+    for (name, y), color in zip(series.items(), ("#0b62a4", "#c0392b")):
+        points = " ".join("{:.1f},{:.1f}".format(*at(u, v)) for u, v in zip(x, y))
+        lines.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>')
+        lines += ['<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>'.format(*at(u, v), color) for u, v in zip(x, y)]
+        u, v = at(x[-1], y[-1])
+        lines.append(f'<text x="{u - 8:.1f}" y="{v - 8:.1f}" text-anchor="end" fill="{color}">{name}</text>')
+    return "\n".join(lines + ["</svg>", ""])
+
+
+def depth(args, folder):
+    """Cost by layers: the same network with more blocks."""
+    rows = []
+    print(f"load average {load()}\n| network | layers | gradient ms | product ms | gradient ms a layer | product ms a layer |")
+    print("|" + " --- |" * 6)
+    for n in (20, 32, 44, 56):
+        model, archive = export(f"resnet{n}", args.samples or 128, folder)
+        side = Side([args.bench, model, archive, str(args.samples_per_shard)])
+        side.ask("product")
+        gradient, product = (statistics.median(side.ask(what)[0] for _ in range(args.repeat)) for what in ("gradient", "product"))
+        side.close()
+        layers = n + 2  # n - 1 convolutions, two 1 x 1 shortcuts, the last layer
+        rows.append((layers, gradient, product))
+        print(f"| ResNet-{n} | {layers} | {gradient:.0f} | {product:.0f} | {gradient / layers:.2f} | {product / layers:.2f} |", flush=True)
+    if args.plot:
+        layers, gradient, product = zip(*rows)
+        with open(args.plot, "w") as file:
+            file.write(svg("CPU milliseconds, 128 samples of 3 x 32 x 32", "layers", layers, {"gradient": gradient, "Hessian product": product}))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="ratios", choices=["ratios", "traces", "scale", "export", "torch_worker"])
+    parser.add_argument("what", nargs="?", default="ratios", choices=["ratios", "traces", "scale", "depth", "export", "torch_worker"])
     parser.add_argument("--bench", default="build/bin/network_bench")
     parser.add_argument("--networks", default=None)
     parser.add_argument("--samples", type=int, default=0, help="0: the network's own batch")
     parser.add_argument("--samples_per_shard", type=int, default=16)
+    parser.add_argument("--plot", default=None, help="depth: where an SVG goes")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--probes", type=int, default=20)
     parser.add_argument("--folder", default=None, help="where models and data are written; default: a temporary folder")
     args = parser.parse_args()
-    defaults = {"ratios": ",".join(NETWORKS), "traces": "resnet18", "scale": "resnet20", "export": ",".join(NETWORKS)}
+    compared = "resnet20,resnet18,transformer"
+    defaults = {"ratios": compared, "traces": "resnet18", "scale": "resnet20", "export": compared}
     args.networks = args.networks or defaults.get(args.what)
     if args.what == "torch_worker":
         return torch_worker(args.networks, args.samples)
@@ -308,7 +354,7 @@ def main():
             for name in args.networks.split(","):
                 print(*export(name, args.samples or NETWORKS[name][0], folder))
         else:
-            {"ratios": ratios, "traces": traces, "scale": scale}[args.what](args, folder)
+            {"ratios": ratios, "traces": traces, "scale": scale, "depth": depth}[args.what](args, folder)
 
 
 if __name__ == "__main__":

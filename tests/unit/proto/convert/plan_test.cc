@@ -97,6 +97,7 @@ TEST(ConvertPlan, KeepsChoicesCostsAndProvenance) {
   plan.bound = 0.25;
   plan.gap = 0.5;
   plan.provenance.method = "given";
+  plan.provenance.loss = "cross_entropy";
   plan.provenance.cost_sources = {{Resource::kSize, "given"}};
   plan.fingerprint = "f";
   const v1::Plan message = FromPlan(plan);
@@ -114,6 +115,7 @@ TEST(ConvertPlan, KeepsChoicesCostsAndProvenance) {
   EXPECT_EQ(message.budgets(0).multiplier(), 0.125);
   EXPECT_EQ(message.ties(0).layers(1), "b");
   EXPECT_EQ(message.gap(), 0.5);
+  EXPECT_EQ(message.provenance().loss(), "cross_entropy");
   EXPECT_EQ(message.provenance().cost_sources().at("size"), "given");
   EXPECT_EQ(message.digest(), "f");
 }

@@ -54,6 +54,18 @@ TEST(PlanJson, KeepsEveryBitOfADouble) {
   EXPECT_EQ(ParsePlan(ToJson(plan)).value(), plan);
 }
 
+TEST(PlanJson, SaysWhichLossIfItIsKnown) {
+  EXPECT_THAT(ToJson(SmallPlan()), ::testing::Not(HasSubstr("\"loss\"")));
+  Plan plan = SmallPlan();
+  plan.provenance.loss = "label_free_cross_entropy";
+  plan.fingerprint = plan::Fingerprint(plan);
+  EXPECT_EQ(testing::SchemaViolation(ToJson(plan), Schema()), "");
+  EXPECT_NE(plan.fingerprint, SmallPlan().fingerprint);
+  const auto read = ParsePlan(ToJson(plan));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->provenance, plan.provenance);
+}
+
 TEST(PlanJson, UnknownGapAndBoundAreLeftOut) {
   Plan plan = InfeasiblePlan();
   plan.termination = Termination::kTimeLimit;
