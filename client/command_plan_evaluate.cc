@@ -34,7 +34,7 @@ struct EvaluateArguments {
 
 absl::StatusOr<Plan> ReadPlan(const std::string& path) {
   BITPLAN_ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
-  const absl::StatusOr<Plan> plan = plan::ParsePlan(json);
+  absl::StatusOr<Plan> plan = plan::ParsePlan(json);
   const absl::Status status = plan.ok() ? plan::Verify(*plan) : plan.status();
   if (!status.ok()) return WithContext(status, path);
   return plan;

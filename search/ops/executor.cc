@@ -312,8 +312,12 @@ LayerReads FindLayerReads(const Program& program) {
 }
 
 void BackwardByLayer(const Program& program, const Activity& active, const LayerReads& reads, const TensorSet& values,
-                     const std::vector<bool>& wants_gradient, TensorSet& gradients, const VisitLayer& visit) {
+                     TensorSet& gradients, const LayerVisits& visits) {
   const Graph& graph = *program.graph;
+  const VisitLayer& visit = visits.visit_layer;
+  const auto visit_value = [&](ValueId id) {
+    if (id != kNoValue && gradients.has(id) && visits.visit_value) visits.visit_value(id, gradients.view(id));
+  };
   gradients.Clear(program.output);
   GradientSink sink(gradients);
   for (size_t s = program.steps.size(); s-- > 0;) {
@@ -321,6 +325,7 @@ void BackwardByLayer(const Program& program, const Activity& active, const Layer
     const Node& node = graph.nodes[program.steps[s].node];
     const auto y_bar = Gather(gradients, node.outputs);
     if (std::ranges::all_of(y_bar, [](std::span<const float> g) { return g.empty(); })) continue;
+    std::ranges::for_each(node.outputs, visit_value);  // all readers have added theirs
     const auto x = Gather(values, node.inputs);
     const auto y = Gather(values, node.outputs);
     const Writes opened = sink.Open(node.inputs, active);
@@ -329,7 +334,7 @@ void BackwardByLayer(const Program& program, const Activity& active, const Layer
     Few<FloatVector> buffers;
     for (const LayerReads::Read& read : reads.alone[s]) {
       std::optional<double> squared_norm;
-      if (!wants_gradient[read.layer]) squared_norm = op.WeightGradientSquaredNorm(x, y_bar, read.input);
+      if (!visits.wants_gradient[read.layer]) squared_norm = op.WeightGradientSquaredNorm(x, y_bar, read.input);
       if (squared_norm) {
         visit(read.layer, {}, *squared_norm);
         continue;
@@ -344,6 +349,7 @@ void BackwardByLayer(const Program& program, const Activity& active, const Layer
     for (FloatVector& buffer : buffers) gradients.pool().Give(std::move(buffer));
     Release(node.outputs, gradients);
   }
+  for (const GraphInput& input : graph.inputs) visit_value(input.value);
   for (const int layer : reads.shared) {
     const std::span<const float> gradient = gradients.view(graph.layer_weights[layer].weight);
     if (!gradient.empty()) visit(layer, gradient, SquaredNorm(gradient));

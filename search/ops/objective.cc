@@ -102,7 +102,13 @@ absl::StatusOr<MemoryPlan> PlanMemory(const Graph& graph, int64_t num_samples, c
 class NetworkObjective final : public Objective {
  public:
   NetworkObjective(const Graph& graph, std::vector<const Tensor*> inputs, int64_t num_samples)
-      : graph_(graph), inputs_(std::move(inputs)), num_samples_(num_samples) {
+      : graph_(graph),
+        inputs_(std::move(inputs)),
+        num_samples_(num_samples),
+        activation_points_(FindActivationPoints(graph)) {
+    for (size_t p = 0; p < activation_points_.size(); ++p) {
+      point_of_[activation_points_[p].value] = static_cast<int>(p);
+    }
     for (const LayerWeight& layer : graph.layer_weights) {
       const FloatVector& weight = std::get<Tensor>(graph.values[layer.weight].constant).data;
       slices_.push_back({.offset = static_cast<int64_t>(weights_.size()), .size = static_cast<int64_t>(weight.size())});
@@ -121,6 +127,7 @@ class NetworkObjective final : public Objective {
   const std::string& loss_name() const override { return loss_->name(); }
   const std::string& loss_note() const override { return loss_input_.note; }
   const std::vector<WeightSlice>& slices() const override { return slices_; }
+  const std::vector<ActivationPoint>& activation_points() const override { return activation_points_; }
   std::span<const float> weights() const override { return weights_; }
 
   absl::StatusOr<double> Loss(std::span<const float> weights, const RunContext& context) const override;
@@ -207,6 +214,8 @@ class NetworkObjective final : public Objective {
   int64_t num_samples_ = 0;            // used
   std::optional<SampleLoss> loss_;     // set by Compile
   ops::LossInput loss_input_;          // set by Compile
+  std::vector<ActivationPoint> activation_points_;
+  std::map<ValueId, int> point_of_;
   std::vector<WeightSlice> slices_;
   FloatVector weights_;
   int64_t batch_ = 1;
@@ -471,7 +480,9 @@ absl::StatusOr<Runner*> NetworkObjective::SmallestRunner() const {
       BITPLAN_ASSIGN_OR_RETURN(Program program,
                                Program::Compile(graph_, std::max<int64_t>(fixed, 1), loss_input_.value));
       PinWeights(program);
-      return std::make_unique<Runner>(std::move(program));
+      std::vector<ValueId> points;
+      for (const ActivationPoint& point : activation_points_) points.push_back(point.value);
+      return std::make_unique<Runner>(std::move(program), points);
     };
     absl::StatusOr<std::unique_ptr<Runner>> compiled = compile();
     smallest_.status = compiled.status();
@@ -514,10 +525,21 @@ absl::Status NetworkObjective::PullBackSample(std::span<const OutputFactor> fact
     const std::span<float> z_bar = primals.gradients.Claim(program.output);
     std::ranges::fill(z_bar, 0.0F);
     std::ranges::copy(s, z_bar.begin() + row * num_outputs());
-    ops::BackwardByLayer(program, run->active_by_layer(), run->layer_reads(), primals.values, wants_gradient,
-                         primals.gradients, [&](int layer, std::span<const float> gradient, double squared_norm) {
-                           visitor.Visit(first_k + static_cast<int64_t>(i), layer, gradient, squared_norm);
-                         });
+    const int64_t k = first_k + static_cast<int64_t>(i);
+    const ops::VisitLayer visit_layer = [&](int layer, std::span<const float> gradient, double squared_norm) {
+      visitor.Visit(k, layer, gradient, squared_norm);
+    };
+    ops::VisitValue visit_value;
+    if (visitor.wants_activations()) {
+      visit_value = [&](ValueId id, std::span<const float> gradient) {
+        const auto point = point_of_.find(id);
+        if (point == point_of_.end()) return;
+        visitor.VisitActivation(k, point->second, primals.values.view(id), gradient);
+      };
+    }
+    ops::BackwardByLayer(program, visitor.wants_activations() ? run->active_with_points() : run->active_by_layer(),
+                         run->layer_reads(), primals.values, primals.gradients,
+                         {.wants_gradient = wants_gradient, .visit_layer = visit_layer, .visit_value = visit_value});
   }
   run->Return(std::move(workspace));
   return absl::OkStatus();

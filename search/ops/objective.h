@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "search/base/run_context.h"
 #include "search/data/dataset.h"
+#include "search/graph/activation_points.h"
 #include "search/graph/graph.h"
 #include "search/ops/substitution.h"
 
@@ -65,6 +66,13 @@ class PullBackVisitor {
   // wanted. Layers that the outputs do not depend on are not visited. Calls for different k may come at the same time
   // from several threads.
   virtual void Visit(int64_t k, int layer, std::span<const float> gradient, double squared_norm) = 0;
+
+  // Whether VisitActivation is to be called: costs a way back to the network's inputs.
+  virtual bool wants_activations() const { return false; }
+  // For entry `point` of Objective::activation_points(): its tensor and s' times the outputs' derivative by that. Both
+  // hold all samples that the network takes together; the gradient is zero for others than n.
+  virtual void VisitActivation(int64_t /*k*/, int /*point*/, std::span<const float> /*values*/,
+                               std::span<const float> /*gradient*/) {}
 };
 
 // Takes what Objective::RunSubstituted finds: f(x_n) under substitution k for consecutive samples from first_sample on,
@@ -128,6 +136,8 @@ class Objective {
   virtual const std::string& loss_note() const = 0;
   // One slice a layer, in layer order, adjacent.
   virtual const std::vector<WeightSlice>& slices() const = 0;
+  // Where activations are quantized.
+  virtual const std::vector<ActivationPoint>& activation_points() const = 0;
   // The weights stored in the graph, num_weights() entries.
   virtual std::span<const float> weights() const = 0;
 

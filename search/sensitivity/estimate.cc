@@ -253,6 +253,7 @@ absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const 
   BITPLAN_ASSIGN_OR_RETURN(MeasuredPerturbations perturbations,
                            MeasurePerturbations(objective, layers, option_table, method.needs_perturbations, context));
   table.perturbation_sq = std::move(perturbations.squared_norms);
+  context.Report({.stage = "gradient"});
   BITPLAN_ASSIGN_OR_RETURN(const LossAndGradient at_weights, objective.Gradient({}, context));
   table.base_loss = at_weights.loss;
   BITPLAN_ASSIGN_OR_RETURN(const std::string prefix, CheckpointPrefix(objective, at_weights, context));

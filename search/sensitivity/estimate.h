@@ -43,7 +43,7 @@ namespace sensitivity {
 // Errors:      kInvalidArgument (options, data that does not fit, non-finite weights or curvature, tables that
 // disagree),
 //              kNotFound (method, scheme), kUnimplemented (ops, losses), kCancelled, kDeadlineExceeded.
-// Progress:    stages "activation ranges", "perturbations", "traces", "eigenvalues", "network eigenvalue".
+// Progress:    stages "activation ranges", "perturbations", "gradient", "traces", "eigenvalues", "network eigenvalue".
 // Checkpoints: probe sums every few probes, each finished eigenvalue. Keys hold a digest of weights, loss, gradient and
 //              options, so that a changed model or dataset finds nothing. A resumed run gives the bits of an
 //              uninterrupted one.

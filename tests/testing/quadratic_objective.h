@@ -35,6 +35,7 @@ class QuadraticObjective final : public Objective {
   const std::string& loss_name() const override { return loss_name_; }
   const std::string& loss_note() const override { return note; }
   const std::vector<WeightSlice>& slices() const override { return slices_; }
+  const std::vector<ActivationPoint>& activation_points() const override { return activation_points_; }
   std::span<const float> weights() const override { return weights_; }
 
   absl::StatusOr<double> Loss(std::span<const float> weights, const RunContext& /*context*/) const override {
@@ -123,6 +124,7 @@ class QuadraticObjective final : public Objective {
   Eigen::MatrixXd matrix_;
   std::vector<float> weights_;
   std::vector<WeightSlice> slices_;
+  std::vector<ActivationPoint> activation_points_;  // a quadratic form has none
   std::string loss_name_ = "quadratic";
 };
 

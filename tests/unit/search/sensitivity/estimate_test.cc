@@ -216,7 +216,8 @@ TEST(Estimate, ReportsStagesLayersAndErrors) {
     }
     EXPECT_LE(report.fraction, 1);
   }
-  EXPECT_THAT(stages, ::testing::ElementsAre("perturbations", "traces", "eigenvalues", "network eigenvalue"));
+  EXPECT_THAT(stages,
+              ::testing::ElementsAre("perturbations", "gradient", "traces", "eigenvalues", "network eigenvalue"));
   EXPECT_TRUE(names.contains("tiny"));
 }
 
