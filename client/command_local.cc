@@ -10,6 +10,7 @@
 
 #include "client/files.h"
 #include "client/forecast_output.h"
+#include "client/model_file.h"
 #include "client/plan_output.h"
 #include "client/progress.h"
 #include "client/search_options.h"
@@ -46,9 +47,9 @@ struct ModelFiles {
   MeasureRequest request;  // of the two
 };
 
-absl::StatusOr<std::unique_ptr<ModelFiles>> ReadModel(const SearchArguments& arguments) {
+absl::StatusOr<std::unique_ptr<ModelFiles>> ReadFiles(const SearchArguments& arguments) {
   auto files = std::make_unique<ModelFiles>();
-  BITPLAN_ASSIGN_OR_RETURN(files->onnx, ReadFile(arguments.model));
+  BITPLAN_ASSIGN_OR_RETURN(files->onnx, ReadModel(arguments.model));
   BITPLAN_ASSIGN_OR_RETURN(files->npz, ReadCalibration(arguments.calibration));
   files->request = {.onnx = files->onnx, .dataset = files->npz, .sensitivity = arguments.sensitivity};
   BITPLAN_ASSIGN_OR_RETURN(files->request.quantization, QuantizationOf(arguments));
@@ -56,7 +57,7 @@ absl::StatusOr<std::unique_ptr<ModelFiles>> ReadModel(const SearchArguments& arg
 }
 
 absl::StatusOr<ExitCode> PrintForecast(Session& session, const SearchArguments& arguments, const RunContext& context) {
-  BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFiles> files, ReadModel(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFiles> files, ReadFiles(arguments));
   BITPLAN_ASSIGN_OR_RETURN(const CostForecast forecast, pipeline::ForecastMeasure(files->request, context));
   session.console.Answer(session.globals.is_json() ? ForecastJson(forecast) : RenderForecast(forecast));
   return ExitCode::kOk;
@@ -64,7 +65,7 @@ absl::StatusOr<ExitCode> PrintForecast(Session& session, const SearchArguments& 
 
 absl::StatusOr<Measurement> MeasureOrRead(const SearchArguments& arguments, const RunContext& context) {
   if (arguments.sensitivities.empty()) {
-    BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFiles> files, ReadModel(arguments));
+    BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFiles> files, ReadFiles(arguments));
     return pipeline::Measure(files->request, context);
   }
   BITPLAN_ASSIGN_OR_RETURN(const std::string json, ReadFile(arguments.sensitivities));

@@ -401,10 +401,16 @@ void BackwardTangent(const Program& program, const Activity& active, const Prima
 }
 
 std::optional<std::string> FirstNonFinite(const Program& program, const Primals& primals) {
+  const auto is_finite = [](std::span<const float> values) {
+    return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
+  };
   for (const Program::Step& step : program.steps) {
     const Node& node = program.graph->nodes[step.node];
+    const bool masked = !std::ranges::all_of(Gather(primals.values, node.inputs), is_finite);
     for (const ValueId id : node.outputs) {
-      if (!std::ranges::all_of(primals.values.view(id), [](float v) { return std::isfinite(v); })) {
+      const std::span<const float> values = primals.values.view(id);
+      const bool has_nan = std::ranges::any_of(values, [](float v) { return std::isnan(v); });
+      if (has_nan || (!masked && !is_finite(values))) {
         return fmt::format("nodes[{}] '{}' ({})", step.node, node.name, node.op_type);
       }
     }

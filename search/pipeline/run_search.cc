@@ -12,6 +12,7 @@
 #include "search/base/status.h"
 #include "search/onnx/parse_model.h"
 #include "search/pipeline/make_plan.h"
+#include "search/pipeline/model_options.h"
 #include "search/pipeline/settings.h"
 #include "search/pipeline/version.h"
 
@@ -32,9 +33,8 @@ absl::StatusOr<Inputs> LoadInputs(const MeasureRequest& request, const RunContex
   Stage(context, "load");
   Inputs inputs;
   BITPLAN_ASSIGN_OR_RETURN(inputs.data, data::ParseNpz(request.dataset, request.dataset_limits));
-  onnx::ParseOptions parse{.limits = request.model_limits};
-  for (const DatasetInput& input : inputs.data.inputs) parse.data_shapes[input.name] = input.values.shape;
-  BITPLAN_ASSIGN_OR_RETURN(inputs.graph, onnx::ParseModel(request.onnx, parse));
+  BITPLAN_ASSIGN_OR_RETURN(inputs.graph,
+                           onnx::ParseModel(request.onnx, ModelOptionsFor(inputs.data, request.model_limits)));
   Stage(context, "options");
   BITPLAN_ASSIGN_OR_RETURN(inputs.options, quantization::ListOptions(inputs.graph.layers, request.quantization));
   return inputs;

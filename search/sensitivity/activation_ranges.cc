@@ -98,6 +98,33 @@ absl::StatusOr<std::map<ValueId, Substitution::Transform>> ActivationTransforms(
   return transforms;
 }
 
+absl::StatusOr<ActivationChanges> ActivationChangesOf(const ActivationCalibration& calibration,
+                                                      const OptionTable& options) {
+  ActivationChanges changes;
+  std::vector<std::vector<int>> widths(options.options.size());  // of each layer's changes
+  for (size_t l = 0; l < options.options.size(); ++l) {
+    std::vector<int>& of_option = changes.of_option.emplace_back();
+    for (const Option& option : options.options[l]) {
+      const int bits = option.activation_bits;
+      const auto known = std::ranges::find(widths[l], bits);
+      of_option.push_back(bits == quantization::kFloatBits ? -1 : static_cast<int>(known - widths[l].begin()));
+      if (of_option.back() == std::ssize(widths[l])) widths[l].push_back(bits);
+    }
+  }
+  for (size_t p = 0; p < calibration.points.size(); ++p) {
+    std::vector<ActivationChanges::Error>& errors = changes.errors.emplace_back();
+    for (const int bits : widths[calibration.points[p].layers[0]]) {
+      BITPLAN_ASSIGN_OR_RETURN(const QuantizationGrid grid, ActivationGridOf(calibration, p, bits));
+      errors.push_back([grid](std::span<const float> values, std::span<float> error) {
+        std::ranges::copy(values, error.begin());
+        quantization::FakeQuantize(grid, error);
+        for (size_t i = 0; i < values.size(); ++i) error[i] -= values[i];
+      });
+    }
+  }
+  return changes;
+}
+
 std::vector<int> WidthsOfPoints(const ActivationCalibration& calibration, std::span<const Option* const> options) {
   std::vector<int> bits;
   for (const ActivationPoint& point : calibration.points) {

@@ -9,8 +9,10 @@
 
 #include "absl/status/statusor.h"
 #include "search/base/run_context.h"
+#include "search/curvature/change_products.h"
 #include "search/graph/activation_points.h"
 #include "search/graph/graph.h"
+#include "search/layer/layer.h"
 #include "search/ops/objective.h"
 #include "search/quantization/histogram.h"
 #include "search/quantization/quantizer.h"
@@ -44,6 +46,11 @@ absl::StatusOr<QuantizationGrid> ActivationGridOf(const ActivationCalibration& c
 // bits[p] belongs to points[p] and is 2..16 or 32.
 absl::StatusOr<std::map<ValueId, Substitution::Transform>> ActivationTransforms(
     const ActivationCalibration& calibration, std::span<const int> bits);
+
+// What the options' activation bits do to each point's tensor, for Gauss-Newton forms and responses. Options of 32 bits
+// leave it as it is.
+absl::StatusOr<ActivationChanges> ActivationChangesOf(const ActivationCalibration& calibration,
+                                                      const OptionTable& options);
 
 // Widths by point that options[l] of each layer l mean: a point takes the width of the layer that owns it. Layers with
 // a null option leave their points in float.

@@ -7,6 +7,7 @@
 #include "search/base/digest.h"
 #include "search/base/status.h"
 #include "search/curvature/gauss_newton.h"
+#include "search/sensitivity/activation_ranges.h"
 #include "search/sensitivity/trace_estimators.h"
 
 namespace bitplan::sensitivity {
@@ -20,6 +21,8 @@ std::string CheckpointKey(const MethodInput& input) {
     for (const Option& option : options) digest.Update(Label(option) + "\n");
     digest.Update("\n");
   }
+  // Histograms follow from the network and its data.
+  if (input.activations != nullptr) digest.Update("activations " + input.activations->range);
   return fmt::format("{}/forms/{}", input.checkpoint_prefix, digest.FinishHex());
 }
 
@@ -30,8 +33,13 @@ absl::StatusOr<MethodScores> ScoreByForms(const MethodInput& input, GaussNewtonO
                                                                   .max_probes = input.settings.max_probes,
                                                                   .checkpoint_key = CheckpointKey(input)});
   options.form = form;
-  BITPLAN_ASSIGN_OR_RETURN(GaussNewtonEstimate estimate,
-                           curvature::EstimateGaussNewton(input.objective, input.perturbations, options, context));
+  ActivationChanges activations;
+  if (input.activations != nullptr) {
+    BITPLAN_ASSIGN_OR_RETURN(activations, ActivationChangesOf(*input.activations, input.options));
+  }
+  BITPLAN_ASSIGN_OR_RETURN(
+      GaussNewtonEstimate estimate,
+      curvature::EstimateGaussNewton(input.objective, input.perturbations, options, context, activations));
   MethodScores scores{.traces = std::move(estimate.traces)};
   for (const std::vector<QuadraticForm>& of_layer : estimate.forms) {
     std::vector<double>& score = scores.score.emplace_back();

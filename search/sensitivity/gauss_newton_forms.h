@@ -13,6 +13,8 @@ namespace bitplan::sensitivity {
 //   FisherDiagonal      score(l, o) = 1/2 sum_i G_ii d_i^2     the same if gradients of different weights were
 //                                                              uncorrelated
 //
+// With input.activations d stands for the errors of the tensors that the layer owns (ActivationPoint), too.
+//
 // G is the Gauss-Newton matrix, which for a cross-entropy is the Fisher matrix; curvature/gauss_newton.h has the
 // estimator. The layers' traces come along (MethodScores::traces).
 //

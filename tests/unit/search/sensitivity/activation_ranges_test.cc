@@ -8,6 +8,7 @@
 
 #include "search/quantization/fake_quantize.h"
 #include "search/quantization/range_rule_table.h"
+#include "search/sensitivity/estimate.h"
 #include "tests/testing/graph_fixtures.h"
 
 namespace bitplan::sensitivity {
@@ -71,6 +72,36 @@ TEST(ActivationTransforms, QuantizeThePointsThatHaveBits) {
   EXPECT_THAT(outputs({&wide, &two}), ElementsAre(0, -1, -3, 0, -2));
   EXPECT_THAT(outputs({&two, nullptr}), ElementsAre(0, 0, -3, 0, -3));
   EXPECT_THAT(outputs({nullptr, &wide}), ElementsAre(0, -1, -3, 0, -2));
+}
+
+// The tensor x at 2 bits: errors 0, -0.5, 0, 0, 0.5 as above (1.5 is exact); 32 bits change nothing.
+TEST(ActivationChangesOf, AreTheErrorsOfTheOwnersWidths) {
+  const Chain chain;
+  const ActivationCalibration calibration = *CalibrateActivations(chain.graph, *chain.objective, "minmax", {});
+  const OptionTable options{{{{.activation_bits = 32}, {.activation_bits = 2}, {.activation_bits = 4}},
+                             {{.activation_bits = 4}, {.activation_bits = 2}, {.activation_bits = 2}}}};
+  const auto changes = ActivationChangesOf(calibration, options);
+  ASSERT_TRUE(changes.ok()) << changes.status();
+  EXPECT_THAT(changes->of_option, ElementsAre(ElementsAre(-1, 0, 1), ElementsAre(0, 1, 1)));
+  ASSERT_EQ(changes->errors.size(), 2U);
+  EXPECT_EQ(changes->errors[1].size(), 2U);
+  std::vector<float> error(5);
+  changes->errors[0][0](chain.data.inputs[0].values.data, error);
+  EXPECT_THAT(error, ElementsAre(0, -0.5F, 0, 0, 0.5F));
+}
+
+// Two of five outputs move by 1 (twice the errors of x where the ReLU is open), and the loss bends by 2 in its output:
+// 1/2 * 2 * (1 + 1) / 5. Layer 1's tensor is exact at 2 bits, and so are weights of one entry.
+TEST(GaussNewtonDirect, CountsActivations) {
+  const Chain chain;
+  const OptionTable options{{{{.activation_bits = 32}, {.activation_bits = 2}}, {{.activation_bits = 2}}}};
+  const auto table =
+      Estimate(chain.graph, chain.data, options, {.method = "gauss_newton_direct", .quantize_activations = true}, {});
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_NEAR(table->score[0][0], 0, 1e-9);
+  EXPECT_NEAR(table->score[0][1], 0.4, 1e-6);
+  EXPECT_NEAR(table->score[1][0], 0, 1e-9);
+  EXPECT_EQ(table->standard_error[0][1], 0);  // one output: all columns are cheaper than draws
 }
 
 TEST(ActivationGridOf, FollowsTheRuleUpToEightBits) {
