@@ -9,6 +9,7 @@
 
 #include "client/commands.h"
 #include "client/files.h"
+#include "client/model_file.h"
 #include "client/progress.h"
 #include "client/render.h"
 #include "search/base/status.h"
@@ -34,7 +35,7 @@ struct EvaluateArguments {
 
 absl::StatusOr<Plan> ReadPlan(const std::string& path) {
   BITPLAN_ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
-  const absl::StatusOr<Plan> plan = plan::ParsePlan(json);
+  absl::StatusOr<Plan> plan = plan::ParsePlan(json);
   const absl::Status status = plan.ok() ? plan::Verify(*plan) : plan.status();
   if (!status.ok()) return WithContext(status, path);
   return plan;
@@ -42,7 +43,7 @@ absl::StatusOr<Plan> ReadPlan(const std::string& path) {
 
 absl::StatusOr<ExitCode> Run(Session& session, const EvaluateArguments& arguments) {
   BITPLAN_ASSIGN_OR_RETURN(const Plan plan, ReadPlan(arguments.plan));
-  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadFile(arguments.model));
+  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadModel(arguments.model));
   BITPLAN_ASSIGN_OR_RETURN(const std::string held_out, ReadCalibration(arguments.held_out));
   std::string calibration;
   if (!arguments.calibration.empty()) {

@@ -12,6 +12,7 @@
 #include "search/pipeline/run_search.h"
 #include "search/plan/exporter_table.h"
 #include "search/quantization/quantizer_table.h"
+#include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/trace_estimators.h"
 
@@ -117,6 +118,11 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
            ->check(CLI::IsMember({"per_tensor", "per_channel"}))
            ->group(kMeasuringGroup),
        "NAME,..");
+  app.add_flag("--quantize-activations", to.sensitivity.quantize_activations,
+               "Sensitivities count quantized activations too (measured_loss)")
+      ->group(kMeasuringGroup);
+  add("--activation-range", to.sensitivity.activation_range, "Rule of their ranges on the calibration data")
+      ->check(CLI::IsMember(NamesOf(quantization::RangeRules())));
   std::vector<std::string> losses = {"auto"};
   for (const std::string& name : NamesOf(ops::LossTable())) losses.push_back(name);
   add("--loss", to.sensitivity.loss, "Loss, or auto: by the targets")->check(CLI::IsMember(losses));

@@ -250,6 +250,8 @@ absl::StatusOr<SensitivityOptions> ToSensitivityOptions(const v1::MeasureConfig&
   options.max_samples = config.max_samples();
   options.seed = config.seed();
   options.label_smoothing = config.label_smoothing();
+  options.quantize_activations = config.quantize_activations();
+  SetIfGiven(config.activation_range(), options.activation_range);
   SetIfGiven(estimator.trace_estimator(), options.trace_estimator);
   SetIfGiven(estimator.trace_relative_error(), options.trace_relative_error);
   SetIfGiven<int64_t>(estimator.max_probes(), options.max_probes);
@@ -277,6 +279,8 @@ v1::MeasureConfig FromOptions(const QuantizationOptions& quantization, const Sen
   }
   auto* estimator = message.mutable_estimator();
   message.set_label_smoothing(sensitivity.label_smoothing);
+  message.set_quantize_activations(sensitivity.quantize_activations);
+  message.set_activation_range(sensitivity.activation_range);
   estimator->set_trace_estimator(sensitivity.trace_estimator);
   estimator->set_trace_relative_error(sensitivity.trace_relative_error);
   estimator->set_max_probes(sensitivity.max_probes);

@@ -30,7 +30,8 @@ absl::Status Validate(const EvaluationOptions& options) {
   if (options.max_memory_bytes < 0) {
     return InvalidArgument("evaluation.max_memory_bytes: got {}, want 0 (no limit) or more", options.max_memory_bytes);
   }
-  return quantization::FindRangeRule(options.activation_range).status();
+  const absl::Status range = quantization::FindRangeRule(options.activation_range).status();
+  return range.ok() ? range : WithContext(range, "evaluation.activation_range");
 }
 
 namespace evaluation {

@@ -6,6 +6,7 @@
 #include "search/base/digest.h"
 #include "search/base/status.h"
 #include "search/onnx/parse_model.h"
+#include "search/pipeline/model_options.h"
 
 namespace bitplan::pipeline {
 namespace {
@@ -37,8 +38,7 @@ absl::StatusOr<Evaluation> Evaluate(const EvaluateRequest& request, const RunCon
   if (!request.calibration.empty()) {
     BITPLAN_ASSIGN_OR_RETURN(calibration, ParseNamed("calibration", request.calibration, request.dataset_limits));
   }
-  onnx::ParseOptions options{.limits = request.model_limits};
-  for (const DatasetInput& input : held_out.inputs) options.data_shapes[input.name] = input.values.shape;
+  const onnx::ParseOptions options = ModelOptionsFor(held_out, request.model_limits);
   BITPLAN_ASSIGN_OR_RETURN(const Graph graph, onnx::ParseModel(request.onnx, options));
   BITPLAN_ASSIGN_OR_RETURN(Evaluation evaluation,
                            evaluation::EvaluatePlan(graph, held_out, request.plan,

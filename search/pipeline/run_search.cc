@@ -12,6 +12,7 @@
 #include "search/base/status.h"
 #include "search/onnx/parse_model.h"
 #include "search/pipeline/make_plan.h"
+#include "search/pipeline/model_options.h"
 #include "search/pipeline/settings.h"
 #include "search/pipeline/version.h"
 
@@ -19,21 +20,6 @@ namespace bitplan::pipeline {
 namespace {
 
 void Stage(const RunContext& context, std::string_view stage) { context.Report({.stage = std::string(stage)}); }
-
-onnx::Constant ToConstant(const DatasetConstant& constant) {
-  if (const auto* floats = std::get_if<FloatVector>(&constant.data)) return Tensor{constant.shape, *floats};
-  return IntTensor{constant.shape, std::get<std::vector<int64_t>>(constant.data)};
-}
-
-// What the data say about the inputs of the model that they are for.
-onnx::ParseOptions OptionsFor(const Dataset& data, const onnx::ParseLimits& limits) {
-  onnx::ParseOptions options{.limits = limits};
-  for (const DatasetInput& input : data.inputs) options.data_shapes[input.name] = input.values.shape;
-  for (const DatasetConstant& constant : data.constants) {
-    options.data_constants[constant.name] = ToConstant(constant);
-  }
-  return options;
-}
 
 // A request's bytes, read.
 struct Inputs {
@@ -47,7 +33,8 @@ absl::StatusOr<Inputs> LoadInputs(const MeasureRequest& request, const RunContex
   Stage(context, "load");
   Inputs inputs;
   BITPLAN_ASSIGN_OR_RETURN(inputs.data, data::ParseNpz(request.dataset, request.dataset_limits));
-  BITPLAN_ASSIGN_OR_RETURN(inputs.graph, onnx::ParseModel(request.onnx, OptionsFor(inputs.data, request.model_limits)));
+  BITPLAN_ASSIGN_OR_RETURN(inputs.graph,
+                           onnx::ParseModel(request.onnx, ModelOptionsFor(inputs.data, request.model_limits)));
   Stage(context, "options");
   BITPLAN_ASSIGN_OR_RETURN(inputs.options, quantization::ListOptions(inputs.graph.layers, request.quantization));
   return inputs;

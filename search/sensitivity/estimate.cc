@@ -51,7 +51,8 @@ absl::Status Validate(const SensitivityOptions& options) {
   if (options.max_memory_bytes < 0) {
     return InvalidArgument("sensitivity.max_memory_bytes: got {}, want 0 (no limit) or more", options.max_memory_bytes);
   }
-  BITPLAN_RETURN_IF_ERROR(quantization::FindRangeRule(options.activation_range).status());
+  const absl::Status range = quantization::FindRangeRule(options.activation_range).status();
+  if (!range.ok()) return WithContext(range, "sensitivity.activation_range");
   if (options.quantize_activations && !method.scores_activations) {
     return InvalidArgument("sensitivity.quantize_activations: method '{}' scores weights only", options.method);
   }

@@ -99,6 +99,21 @@ class Forecaster {
     return absl::OkStatus();
   }
 
+  // A forward pass for each option, less what comes before its layer: timed with one option a layer. How much it takes
+  // does not depend on what comes out.
+  absl::Status AddForwards(const curvature::Perturbations& one_a_layer) {
+    std::vector<Substitution> substitutions;
+    for (size_t l = 0; l < one_a_layer.size(); ++l) {
+      substitutions.push_back({.weights = {{static_cast<int>(l), one_a_layer[l][0]}}, .transforms = {}});
+    }
+    const auto ignore = [](int, int64_t, std::span<const float>, std::span<const double>) {};
+    BITPLAN_ASSIGN_OR_RETURN(const double seconds,
+                             TimeOf([&] { return pilot_.RunSubstituted(substitutions, ignore, context_); }));
+    const double options = static_cast<double>(forecast_.num_options) / static_cast<double>(forecast_.num_layers);
+    Add(seconds * scale_, {.least = options, .most = options, .expected = options});
+    return absl::OkStatus();
+  }
+
   // Products with the whole Hessian; those with a block cost less.
   absl::Status AddProducts(Range products) {
     std::vector<float> v(pilot_.num_weights());
@@ -173,7 +188,8 @@ absl::StatusOr<CostForecast> Forecast(const Graph& graph, const Dataset& data, c
   BITPLAN_RETURN_IF_ERROR(forecaster.AddGradient());
   if (method.needs_perturbations) {
     BITPLAN_ASSIGN_OR_RETURN(const curvature::Perturbations first, FirstOptions(*pilot, graph.layers, option_table));
-    BITPLAN_RETURN_IF_ERROR(forecaster.AddDraws(/*exact=*/false, first));
+    BITPLAN_RETURN_IF_ERROR(method.runs_options ? forecaster.AddForwards(first)
+                                                : forecaster.AddDraws(/*exact=*/false, first));
   }
   if (method.needs_traces) BITPLAN_RETURN_IF_ERROR(AddTraces(options, forecast.num_layers, forecaster));
   if (method.needs_top_eigenvalues) {

@@ -62,6 +62,15 @@ class Measurer {
 
   absl::Status CheckOptions() const {
     BITPLAN_RETURN_IF_ERROR(curvature::CheckChanges(input_.objective, input_.perturbations, {}));
+    if (input_.perturbations.size() != input_.options.options.size()) {
+      return InvalidArgument("perturbations: got {} layers, the options have {}", input_.perturbations.size(),
+                             input_.options.options.size());
+    }
+    for (size_t l = 0; l < input_.perturbations.size(); ++l) {
+      if (input_.perturbations[l].size() == input_.options.options[l].size()) continue;
+      return InvalidArgument("perturbations[{}]: got {}, the layer has {} options", l, input_.perturbations[l].size(),
+                             input_.options.options[l].size());
+    }
     if (input_.activations == nullptr) return absl::OkStatus();
     for (size_t l = 0; l < input_.options.options.size(); ++l) {
       for (size_t o = 0; o < input_.options.options[l].size(); ++o) {
@@ -170,8 +179,7 @@ class Measurer {
         KeepResponse(responses_->first[l] + o, first, outputs, own);
       }
     };
-    const absl::Status status = input_.objective.RunSubstituted(substitutions, visit, context);
-    if (!status.ok()) return status;
+    BITPLAN_RETURN_IF_ERROR(input_.objective.RunSubstituted(substitutions, visit, context));
     for (size_t j = 0; j < measured.size(); ++j) Score(measured[j].first, losses[0], losses[j + 1]);
     return absl::OkStatus();
   }

@@ -45,6 +45,7 @@ constexpr auto kMethods = std::to_array<MethodEntry>({
      .error_meaning = "standard error over samples of the paired differences",
      .needs_perturbations = true,
      .scores_activations = true,
+     .runs_options = true,
      .score = &MeasuredLoss},
     {.name = "given",
      .summary = "scores that came with the request",

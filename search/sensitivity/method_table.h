@@ -47,6 +47,7 @@ struct MethodEntry {
   bool needs_top_eigenvalues = false;
   bool needs_perturbations = false;  // 4 bytes for each weight and option
   bool scores_activations = false;   // reads MethodInput::activations
+  bool runs_options = false;         // a forward pass for each option, instead of draws
   // Null: the scores come from outside, nothing to estimate.
   absl::StatusOr<MethodScores> (*score)(const MethodInput& input, const RunContext& context) = nullptr;
 };

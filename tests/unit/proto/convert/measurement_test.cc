@@ -119,6 +119,22 @@ TEST(ConvertMeasureConfig, RoundTrip) {
   EXPECT_EQ(back->seed, sensitivity.seed);
 }
 
+TEST(ConvertMeasureConfig, CarriesActivationsForMethodsThatScoreThem) {
+  const SensitivityOptions sensitivity{
+      .method = "measured_loss", .quantize_activations = true, .activation_range = "percentile"};
+  v1::MeasureConfig message = FromOptions({}, sensitivity);
+  const auto back = ToSensitivityOptions(message);
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_TRUE(back->quantize_activations);
+  EXPECT_EQ(back->activation_range, "percentile");
+  message.set_method("hawq_v2");
+  EXPECT_EQ(MessageOf(ToSensitivityOptions(message).status()),
+            "quantize_activations: method 'hawq_v2' scores weights only");
+  message.set_method("measured_loss");
+  message.set_activation_range("magic");
+  EXPECT_TRUE(MessageOf(ToSensitivityOptions(message).status()).starts_with("activation_range: "));
+}
+
 // Whatever bytes arrive, the answer is a value or an error with a message.
 TEST(ConvertMeasurement, SurvivesDamagedMessages) {
   const std::string whole = TableOf(ResNet18()).SerializeAsString();

@@ -33,7 +33,7 @@ absl::StatusOr<CostForecast> ForecastOf(const SensitivityOptions& options) {
 
 // Seconds depend on the machine; their order and what they consist of does not.
 TEST(Forecast, CountsTheWorkAndOrdersItsBounds) {
-  for (const std::string method : {"hawq_v1", "hawq_v2", "fisher_diagonal", "gauss_newton_direct"}) {
+  for (const std::string method : {"hawq_v1", "hawq_v2", "fisher_diagonal", "gauss_newton_direct", "measured_loss"}) {
     const auto forecast = ForecastOf({.method = method});
     ASSERT_TRUE(forecast.ok()) << method << forecast.status();
     EXPECT_EQ(forecast->num_samples, 40) << method;
