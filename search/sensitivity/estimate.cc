@@ -101,12 +101,13 @@ absl::StatusOr<std::string> CheckpointPrefix(const Objective& objective, const L
 }
 
 absl::StatusOr<std::vector<double>> SquaredPerturbations(const Layer& layer, std::span<const float> weights,
-                                                         const std::vector<Option>& options) {
+                                                         const std::vector<Option>& options,
+                                                         const PerturbInputs& inputs) {
   std::vector<double> squared_norms;
   for (size_t o = 0; o < options.size(); ++o) {
     const TensorView view(weights, layer.weight_shape);
     const absl::StatusOr<Perturbation> perturbation =
-        quantization::Perturb(view, layer.output_channel_axis, options[o]);
+        quantization::Perturb(view, layer.output_channel_axis, options[o], inputs);
     if (!perturbation.ok()) return WithContext(perturbation.status(), fmt::format("options[{}]", o));
     squared_norms.push_back(perturbation->squared_norm);
   }
@@ -115,7 +116,7 @@ absl::StatusOr<std::vector<double>> SquaredPerturbations(const Layer& layer, std
 
 absl::StatusOr<std::vector<std::vector<double>>> MeasurePerturbations(const Objective& objective,
                                                                       const LayerTable& layers,
-                                                                      const OptionTable& options,
+                                                                      const OptionTable& options, uint64_t seed,
                                                                       const RunContext& context) {
   const auto num_layers = static_cast<int>(layers.layers.size());
   std::vector<std::vector<double>> squared_norms(num_layers);
@@ -123,7 +124,8 @@ absl::StatusOr<std::vector<std::vector<double>>> MeasurePerturbations(const Obje
   BITPLAN_RETURN_IF_ERROR(ParallelShards(context, num_layers, [&](int l) -> absl::Status {
     const auto [offset, size] = objective.slices()[l];
     absl::StatusOr<std::vector<double>> row =
-        SquaredPerturbations(layers.layers[l], objective.weights().subspan(offset, size), options.options[l]);
+        SquaredPerturbations(layers.layers[l], objective.weights().subspan(offset, size), options.options[l],
+                             {.seed = seed, .stream = static_cast<uint64_t>(l)});
     if (!row.ok()) return WithContext(row.status(), fmt::format("layers[{}] '{}'", l, layers.layers[l].name));
     squared_norms[l] = *std::move(row);
     return absl::OkStatus();
@@ -220,7 +222,8 @@ absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const Laye
   if (!objective.loss_note().empty()) table.notes.push_back(objective.loss_note());
   table.curvature.resize(layers.layers.size());
 
-  BITPLAN_ASSIGN_OR_RETURN(table.perturbation_sq, MeasurePerturbations(objective, layers, option_table, context));
+  BITPLAN_ASSIGN_OR_RETURN(table.perturbation_sq,
+                           MeasurePerturbations(objective, layers, option_table, options.seed, context));
   BITPLAN_ASSIGN_OR_RETURN(const LossAndGradient at_weights, objective.Gradient({}, context));
   table.base_loss = at_weights.loss;
   BITPLAN_ASSIGN_OR_RETURN(const std::string prefix, CheckpointPrefix(objective, at_weights, context));
