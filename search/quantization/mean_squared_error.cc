@@ -151,8 +151,9 @@ Range BestAffine(const Distribution& all, int bits) {
   const Distribution numbers = Coarsened(all, kAffineParts);
   Shares best;
   double least = AffineError(numbers, numbers.range, bits);
-  SearchAround(numbers, bits, {}, 32, 31, best, least);
-  for (int step = 16; step >= 1; step /= 2) SearchAround(numbers, bits, best, step, 2, best, least);
+  SearchAround(numbers, bits, {}, 64, 15, best, least);
+  SearchAround(numbers, bits, best, 32, 2, best, least);
+  for (int step = 16; step >= 1; step /= 2) SearchAround(numbers, bits, best, step, 1, best, least);
   return Shrunk(numbers.range, best);
 }
 

@@ -51,8 +51,8 @@ std::vector<float> LevelsOf(const std::vector<double>& alphas) {
 // Signs of the nearest sum of each weight.
 std::vector<unsigned> SignsOf(std::span<const float> values, const std::vector<double>& alphas) {
   const std::vector<SignedSum> sums = SumsOf(alphas);
-  std::vector<double> levels;
-  for (const SignedSum& entry : sums) levels.push_back(entry.sum);
+  std::vector<double> levels(sums.size());
+  std::ranges::transform(sums, levels.begin(), &SignedSum::sum);
   std::vector<unsigned> signs;
   signs.reserve(values.size());
   for (const float w : values) signs.push_back(sums[NearestLevel(levels, w)].signs);
