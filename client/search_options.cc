@@ -57,6 +57,7 @@ std::vector<std::string> NamesOf(const Entries& entries) {
 template <typename Values>
 std::vector<std::string> TextsOf(const Values& values) {
   std::vector<std::string> texts;
+  texts.reserve(values.size());
   for (const auto value : values) texts.emplace_back(ToString(value));
   return texts;
 }
