@@ -1,14 +1,20 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <ctime>
+#include <memory>
+#include <string>
 #include <thread>
 
 #include "client/files.h"
+#include "client/forecast_output.h"
+#include "client/model_file.h"
 #include "client/plan_output.h"
 #include "client/progress.h"
 #include "client/search_options.h"
+#include "client/units.h"
 #include "search/base/status.h"
 #include "search/hardware/shipped_profiles.h"
 #include "search/pipeline/run_search.h"
@@ -21,22 +27,47 @@ constexpr double kDefaultTimeLimitSeconds = 60;  // of solving, as for a job on 
 
 std::string Now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
 
+// The largest resident set of this process so far.
+int64_t PeakMemoryBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} << 10;  // Linux counts KiB
+}
+
 absl::StatusOr<HardwareProfile> ReadProfile(const std::string& hardware) {
   if (!hardware.ends_with(".json")) return hardware::FindShippedProfile(hardware);
   BITPLAN_ASSIGN_OR_RETURN(const std::string json, ReadFile(hardware));
   return hardware::ParseProfile(json);
 }
 
-absl::StatusOr<Measurement> MeasureModel(const SearchArguments& arguments, const RunContext& context) {
-  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadFile(arguments.model));
-  BITPLAN_ASSIGN_OR_RETURN(const std::string npz, ReadCalibration(arguments.calibration));
-  BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
-  return pipeline::Measure(
-      {.onnx = onnx, .dataset = npz, .quantization = quantization, .sensitivity = arguments.sensitivity}, context);
+// The files of a network and how to measure it.
+struct ModelFiles {
+  std::string onnx;
+  std::string npz;
+  MeasureRequest request;  // of the two
+};
+
+absl::StatusOr<std::unique_ptr<ModelFiles>> ReadFiles(const SearchArguments& arguments) {
+  auto files = std::make_unique<ModelFiles>();
+  BITPLAN_ASSIGN_OR_RETURN(files->onnx, ReadModel(arguments.model));
+  BITPLAN_ASSIGN_OR_RETURN(files->npz, ReadCalibration(arguments.calibration));
+  files->request = {.onnx = files->onnx, .dataset = files->npz, .sensitivity = arguments.sensitivity};
+  BITPLAN_ASSIGN_OR_RETURN(files->request.quantization, QuantizationOf(arguments));
+  return files;
+}
+
+absl::StatusOr<ExitCode> PrintForecast(Session& session, const SearchArguments& arguments, const RunContext& context) {
+  BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFiles> files, ReadFiles(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(const CostForecast forecast, pipeline::ForecastMeasure(files->request, context));
+  session.console.Answer(session.globals.is_json() ? ForecastJson(forecast) : RenderForecast(forecast));
+  return ExitCode::kOk;
 }
 
 absl::StatusOr<Measurement> MeasureOrRead(const SearchArguments& arguments, const RunContext& context) {
-  if (arguments.sensitivities.empty()) return MeasureModel(arguments, context);
+  if (arguments.sensitivities.empty()) {
+    BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFiles> files, ReadFiles(arguments));
+    return pipeline::Measure(files->request, context);
+  }
   BITPLAN_ASSIGN_OR_RETURN(const std::string json, ReadFile(arguments.sensitivities));
   BITPLAN_ASSIGN_OR_RETURN(const GivenSensitivities given, sensitivity::ParseGiven(json));
   return pipeline::FromGiven(given);
@@ -56,13 +87,20 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
     BITPLAN_RETURN_IF_ERROR(pipeline::ValidateProfileFor(quantization, request));
   }
 
+  const auto begin = std::chrono::steady_clock::now();
   ProgressPrinter progress(session.console);
   const int processors = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const RunContext context{.stop = session.stop,
                            .progress = [&](const Progress& report) { progress.Show(report); },
                            .num_threads = arguments.threads > 0 ? arguments.threads : processors};
   const std::stop_callback interrupted(session.stop, [&] { session.console.Note("Stopping"); });
+  if (arguments.forecast) return PrintForecast(session, arguments, context);
   BITPLAN_ASSIGN_OR_RETURN(const Measurement measured, MeasureOrRead(arguments, context));
+  if (!arguments.model.empty()) {
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    session.console.Note(
+        fmt::format("measured in {}, peak memory {}", FormatSeconds(elapsed.count()), FormatBytes(PeakMemoryBytes())));
+  }
   BITPLAN_ASSIGN_OR_RETURN(const Plan plan, pipeline::Search(measured, request, context));
   return PrintPlan(session, plan, arguments.save);
 }

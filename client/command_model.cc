@@ -5,6 +5,7 @@
 #include "client/commands.h"
 #include "client/files.h"
 #include "client/list_options.h"
+#include "client/model_file.h"
 #include "client/paging.h"
 #include "client/render.h"
 #include "client/upload.h"
@@ -28,7 +29,7 @@ Action DeclareModelUpload(CLI::App& app) {
   app.add_option("model", options->path, "ONNX network")->required()->check(CLI::ExistingFile);
   app.add_option("--name", options->display_name, "Name to show in lists [the file's name]");
   return [options](Session& session) -> absl::StatusOr<ExitCode> {
-    BITPLAN_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(options->path));
+    BITPLAN_ASSIGN_OR_RETURN(const std::string bytes, ReadModel(options->path));
     const std::string name = options->display_name.empty() ? BaseName(options->path) : options->display_name;
     Channel channel = session.Connect();
     BITPLAN_ASSIGN_OR_RETURN(const v1::Model model, UploadModel(session, channel, bytes, name));

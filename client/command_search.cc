@@ -4,6 +4,7 @@
 
 #include "client/files.h"
 #include "client/job_watch.h"
+#include "client/model_file.h"
 #include "client/render.h"
 #include "client/search_options.h"
 #include "client/upload.h"
@@ -58,7 +59,7 @@ void NoteNextSteps(Session& session, const v1::Job& job, bool has_choice) {
 
 // Uploads, queues a job that measures and solves, watches it, prints its plan.
 absl::StatusOr<ExitCode> SearchModel(Session& session, Channel& channel, const SearchArguments& arguments) {
-  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadFile(arguments.model));
+  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadModel(arguments.model));
   BITPLAN_ASSIGN_OR_RETURN(const std::string npz, ReadCalibration(arguments.calibration));
   BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
   BITPLAN_ASSIGN_OR_RETURN(const v1::SearchConfig config, MakeConfig(arguments));

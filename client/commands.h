@@ -76,6 +76,7 @@ Action DeclareJobCancel(CLI::App& app);
 Action DeclarePlanList(CLI::App& app);
 Action DeclarePlanShow(CLI::App& app);
 Action DeclarePlanExport(CLI::App& app);
+Action DeclarePlanEvaluate(CLI::App& app);
 Action DeclareProfileList(CLI::App& app);
 Action DeclareProfileShow(CLI::App& app);
 Action DeclareVersion(CLI::App& app);

@@ -8,6 +8,7 @@
 #include "bitplan/v1/plan.pb.h"
 #include "bitplan/v1/profile.pb.h"
 #include "google/protobuf/message.h"
+#include "search/evaluation/evaluate_plan.h"
 #include "search/plan/plan.h"
 
 // Answers as text for people, at most kLineWidth characters a line as long as names are of usual length.
@@ -19,6 +20,9 @@ inline constexpr size_t kLineWidth = 120;
 // The whole plan: one row a layer with a total, one row a budget, and what is proven about it. Without a choice: why,
 // and what the least achievable is.
 std::string RenderPlan(const Plan& plan);
+
+// One row a layer with its noise, one row a network, the verdict, and prediction beside measurement.
+std::string RenderEvaluation(const Evaluation& evaluation);
 
 std::string RenderModels(const v1::ListModelsResponse& models);
 std::string RenderModel(const v1::Model& model);

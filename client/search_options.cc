@@ -208,6 +208,8 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
     app.add_option("--threads", arguments->threads, "Threads; changes no result bit; 0: all processors")
         ->check(CLI::Range(0, 1024))
         ->capture_default_str();
+    app.add_flag("--forecast", arguments->forecast, "Only say how long measuring would take, from a short pilot")
+        ->needs("model");
   }
   AddMeasuring(app, *arguments);
   AddSolving(app, *arguments);

@@ -34,8 +34,9 @@ struct SearchArguments {
   SolverOptions solver;
   bool leave_out_unpriced = false;
 
-  std::string save;  // path; empty: not asked for
-  int threads = 0;   // local only; 0: all processors
+  std::string save;       // path; empty: not asked for
+  int threads = 0;        // local only; 0: all processors
+  bool forecast = false;  // local only: say what measuring would take and stop
 };
 
 // Adds the options to `app`; the values arrive in the returned struct when it has parsed. `on_server` picks those that

@@ -29,9 +29,12 @@ v1::Model FromGraph(const Graph& graph) {
 v1::Dataset FromDataset(const Dataset& dataset) {
   v1::Dataset message;
   for (const DatasetInput& input : dataset.inputs) AddArray(input.name, "f4", input.values.shape, &message);
+  for (const DatasetConstant& constant : dataset.constants) {
+    AddArray(constant.name, std::holds_alternative<FloatVector>(constant.data) ? "f4" : "i8", constant.shape, &message);
+  }
   if (const auto* targets = std::get_if<Tensor>(&dataset.targets)) {
     AddArray("targets", "f4", targets->shape, &message);
-  } else {
+  } else if (std::holds_alternative<ClassLabels>(dataset.targets)) {
     AddArray("labels", "i8", {dataset.num_samples}, &message);
   }
   message.set_num_samples(dataset.num_samples);

@@ -44,56 +44,64 @@ constexpr uint64_t kSampleSeedSalt = 0x5bd1e995a6c7f3d1;
 // Gradients that exist at a time where whole gradients are summed.
 constexpr int64_t kGradientsAtOnce = 4;
 
-// Squared numbers of one pulled back factor: ||g_l||^2 of every layer, then (g_l'd)^2 of every perturbation in order.
+// Squared numbers of one pulled back factor: ||g_l||^2 of every layer, then (g'd)^2 of every change in order.
 class Squares final : public PullBackVisitor {
  public:
-  Squares(const Objective& objective, const Perturbations& perturbations, bool diagonal)
-      : slices_(objective.slices()), perturbations_(perturbations), diagonal_(diagonal) {
-    for (const auto& of_layer : perturbations_) {
-      first_form_.push_back(row_size_);
-      row_size_ += of_layer.size();
-    }
-    num_weights_ = diagonal ? objective.num_weights() : 0;
-  }
+  Squares(const Objective& objective, const ChangeProducts& changes, const GaussNewtonOptions& options)
+      : slices_(objective.slices()),
+        changes_(changes),
+        form_(options.form),
+        diagonal_(options.diagonal),
+        num_weights_(diagonal_ ? objective.num_weights() : 0) {}
 
   size_t num_layers() const { return slices_.size(); }
-  size_t row_size() const { return num_layers() + row_size_; }
+  size_t row_size() const { return num_layers() + changes_.num_changes(); }
   // Makes room for so many factors.
   void Start(size_t num_factors) {
     rows_.assign(num_factors * row_size(), 0.0);
     gradients_.assign(num_factors * num_weights_, 0.0F);
+  }
+  // After all visits: the sums over weights and activations are complete.
+  void Finish() {
+    if (form_ == GaussNewtonOptions::Form::kDiagonal) return;  // squared term by term
+    for (size_t k = 0; k * row_size() < rows_.size(); ++k) {
+      for (double& product : FormsOf(k)) product *= product;
+    }
   }
   std::span<const double> row(size_t k) const { return std::span(rows_).subspan(k * row_size(), row_size()); }
   std::span<const float> gradient(size_t k) const {
     return std::span(gradients_).subspan(k * num_weights_, num_weights_);
   }
 
-  bool wants_gradient(int layer) const override {
-    return diagonal_ || (!perturbations_.empty() && !perturbations_[layer].empty());
-  }
+  bool wants_gradient(int layer) const override { return diagonal_ || changes_.reads_layer(layer); }
+  bool wants_activations() const override { return changes_.reads_activations(); }
 
   void Visit(int64_t k, int layer, std::span<const float> gradient, double squared_norm) override {
-    double* row = &rows_[k * row_size()];
-    row[layer] = squared_norm;
+    rows_[k * row_size() + layer] = squared_norm;
     if (diagonal_) std::ranges::copy(gradient, gradients_.begin() + k * num_weights_ + slices_[layer].offset);
-    if (perturbations_.empty()) return;
-    double* forms = row + num_layers() + first_form_[layer];
-    for (size_t o = 0; o < perturbations_[layer].size(); ++o) {
-      const double product = Dot(gradient, perturbations_[layer][o]);
-      forms[o] = product * product;
-    }
+    changes_.AddWeights(layer, gradient, FormsOf(k));
+  }
+  void VisitActivation(int64_t k, int point, std::span<const float> values, std::span<const float> gradient) override {
+    changes_.AddActivations(point, values, gradient, FormsOf(k));
   }
 
  private:
+  std::span<double> FormsOf(size_t k) {
+    return std::span(rows_).subspan(k * row_size() + num_layers(), changes_.num_changes());
+  }
+
   const std::vector<WeightSlice>& slices_;
-  const Perturbations& perturbations_;
+  const ChangeProducts& changes_;
+  GaussNewtonOptions::Form form_;
   bool diagonal_;
-  size_t row_size_ = 0;             // forms
-  std::vector<size_t> first_form_;  // by layer
-  int64_t num_weights_ = 0;         // of a kept gradient
+  int64_t num_weights_;  // of a kept gradient
   std::vector<double> rows_;
   std::vector<float> gradients_;
 };
+
+ChangeProducts::Product ProductOf(GaussNewtonOptions::Form form) {
+  return form == GaussNewtonOptions::Form::kDiagonal ? &DotOfSquares : &Dot;
+}
 
 // Picks samples with given probabilities, by inversion.
 class SampleChooser {
@@ -132,8 +140,9 @@ struct Sums {
 
 std::string CheckpointKey(const GaussNewtonOptions& options, std::string_view what, size_t row_size) {
   if (options.checkpoint_key.empty() || options.diagonal) return {};
-  return fmt::format("{}/gauss_newton/{}/{}/{}/{}/{}/{}/{}/{}/{}", options.checkpoint_key, what, row_size, options.seed,
-                     options.relative_error, options.small_fraction, options.min_draws, options.max_draws,
+  const std::string_view form = options.form == GaussNewtonOptions::Form::kDiagonal ? "/diagonal" : "";
+  return fmt::format("{}/gauss_newton{}/{}/{}/{}/{}/{}/{}/{}/{}/{}", options.checkpoint_key, form, what, row_size,
+                     options.seed, options.relative_error, options.small_fraction, options.min_draws, options.max_draws,
                      options.draws_per_check, options.uniform_share);
 }
 
@@ -230,6 +239,7 @@ absl::Status ForEachRow(const Objective& objective, std::span<const OutputFactor
     const auto wave = factors.subspan(begin, std::min(at_once, factors.size() - begin));
     squares.Start(wave.size());
     BITPLAN_RETURN_IF_ERROR(objective.PullBack(wave, squares, context));
+    squares.Finish();
     for (size_t k = 0; k < wave.size(); ++k) {
       BITPLAN_RETURN_IF_ERROR(CheckFinite(squares.row(k), wave[k], squares.num_layers()));
       add(begin + k, squares.row(k), squares.gradient(k));
@@ -246,11 +256,12 @@ void AddSquares(std::span<const float> gradient, double weight, std::vector<doub
 int64_t NumColumns(const Objective& objective) { return objective.num_samples() * objective.num_outputs(); }
 
 absl::StatusOr<GaussNewtonEstimate> Exact(const Objective& objective, const Perturbations& perturbations,
-                                          const GaussNewtonOptions& options, const RunContext& context) {
+                                          const ChangeProducts& changes, const GaussNewtonOptions& options,
+                                          const RunContext& context) {
   constexpr int64_t kSamplesAtOnce = 16;
   const int64_t num_samples = objective.num_samples();
   const double weight = 1 / static_cast<double>(num_samples);
-  Squares squares(objective, perturbations, options.diagonal);
+  Squares squares(objective, changes, options);
   const std::string key = CheckpointKey(options, "exact", squares.row_size());
   Sums sums{.means = std::vector<Moments>(squares.row_size())};
   if (options.diagonal) sums.diagonal.assign(objective.num_weights(), 0.0);
@@ -273,6 +284,7 @@ absl::StatusOr<GaussNewtonEstimate> Exact(const Objective& objective, const Pert
   judge.WorstShare(estimate);
   estimate.diagonal = std::move(sums.diagonal);
   estimate.num_samples = num_samples;
+  estimate.wanted_draws = estimate.num_draws;
   estimate.converged = true;
   return estimate;
 }
@@ -316,22 +328,6 @@ struct Sampler {
 
 }  // namespace
 
-absl::Status CheckPerturbations(const Objective& objective, const Perturbations& perturbations) {
-  if (perturbations.empty()) return absl::OkStatus();
-  const std::vector<WeightSlice>& slices = objective.slices();
-  if (perturbations.size() != slices.size()) {
-    return InvalidArgument("perturbations: got {} layers, want {}", perturbations.size(), slices.size());
-  }
-  for (size_t l = 0; l < slices.size(); ++l) {
-    for (size_t o = 0; o < perturbations[l].size(); ++o) {
-      if (static_cast<int64_t>(perturbations[l][o].size()) == slices[l].size) continue;
-      return InvalidArgument("perturbations[{}][{}]: got {} entries, want {}", l, o, perturbations[l][o].size(),
-                             slices[l].size);
-    }
-  }
-  return absl::OkStatus();
-}
-
 std::vector<OutputFactor> AllColumns(const Objective& objective, OutputFactor::Kind kind, int64_t begin, int64_t end) {
   std::vector<OutputFactor> factors;
   for (int64_t n = begin; n < end; ++n) {
@@ -343,16 +339,19 @@ std::vector<OutputFactor> AllColumns(const Objective& objective, OutputFactor::K
 }
 
 absl::StatusOr<GaussNewtonEstimate> EstimateGaussNewton(const Objective& objective, const Perturbations& perturbations,
-                                                        const GaussNewtonOptions& options, const RunContext& context) {
+                                                        const GaussNewtonOptions& options, const RunContext& context,
+                                                        const ActivationChanges& activations) {
   BITPLAN_RETURN_IF_ERROR(Validate(options));
-  BITPLAN_RETURN_IF_ERROR(CheckPerturbations(objective, perturbations));
-  if (options.sampling == GaussNewtonOptions::Sampling::kNever)
-    return Exact(objective, perturbations, options, context);
+  BITPLAN_RETURN_IF_ERROR(CheckChanges(objective, perturbations, activations));
+  const ChangeProducts changes(objective, perturbations, activations, ProductOf(options.form));
+  if (options.sampling == GaussNewtonOptions::Sampling::kNever) {
+    return Exact(objective, perturbations, changes, options, context);
+  }
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<double> traces, objective.OutputCurvatureTraces(context));
   Sampler sampler{.objective = objective,
                   .options = options,
                   .chooser = SampleChooser(traces, options.uniform_share),
-                  .squares = Squares(objective, perturbations, options.diagonal)};
+                  .squares = Squares(objective, changes, options)};
   const std::string key = CheckpointKey(options, "sampled", sampler.squares.row_size());
   const Judge judge(perturbations, sampler.squares.num_layers(), /*exact=*/false, options);
   Sums sums{.means = std::vector<Moments>(sampler.squares.row_size())};
@@ -365,9 +364,10 @@ absl::StatusOr<GaussNewtonEstimate> EstimateGaussNewton(const Objective& objecti
       estimate.converged = worst <= 1;
       // Exact values for less than what sampling would still take.
       const double wanted_draws = static_cast<double>(sums.num_draws) * worst * worst;
+      estimate.wanted_draws = std::llround(std::min(wanted_draws, 0x1p62));
       if (options.sampling == GaussNewtonOptions::Sampling::kCheaper &&
           wanted_draws - static_cast<double>(sums.num_draws) > static_cast<double>(NumColumns(objective))) {
-        return Exact(objective, perturbations, options, context);
+        return Exact(objective, perturbations, changes, options, context);
       }
       context.Report({.stage = "traces",
                       .fraction = worst > 1 ? 1 / (worst * worst) : 1,

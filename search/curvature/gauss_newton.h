@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "search/base/run_context.h"
+#include "search/curvature/change_products.h"
 #include "search/curvature/hutchinson.h"
 #include "search/ops/objective.h"
 
@@ -29,6 +30,10 @@ struct GaussNewtonOptions {
   // ends that way where sampling would still take more passes.
   enum class Sampling { kCheaper, kAlways, kNever };
   Sampling sampling = Sampling::kCheaper;
+  // What is estimated of a perturbation d: d'G_ll d, or what is left of it if the weights' gradients were uncorrelated,
+  // sum_i G_ii d_i^2 (the diagonal Fisher of OBD and many others).
+  enum class Form { kQuadratic, kDiagonal };
+  Form form = Form::kQuadratic;
   // Also the diagonal of G: num_weights() doubles.
   bool diagonal = false;
   // Where the running sums are kept in context.checkpoints (not with `diagonal`); empty: nowhere. Must name the
@@ -37,7 +42,7 @@ struct GaussNewtonOptions {
 };
 absl::Status Validate(const GaussNewtonOptions& options);
 
-// d'G_ll d for one perturbation d of one layer's weights.
+// d'G_ll d for one perturbation d of one layer's weights, or its diagonal part (GaussNewtonOptions::form).
 struct QuadraticForm {
   double value = 0;
   double standard_error = 0;
@@ -51,15 +56,11 @@ struct GaussNewtonEstimate {
   std::vector<double> diagonal;                   // of G, in the order of the weights; empty unless asked for
   int64_t num_draws = 0;                          // backward passes of single samples
   int64_t num_samples = 0;                        // different samples that were drawn
+  int64_t wanted_draws = 0;                       // that the target takes by the standard errors found; exact: num_draws
   bool converged = false;
 };
 
 namespace curvature {
-
-// Perturbations of the layers: [layer] rows of the layer's size, one after the other.
-using Perturbations = std::vector<std::vector<std::vector<float>>>;
-// kInvalidArgument unless there are none, or one list a layer whose rows have the layer's size.
-absl::Status CheckPerturbations(const Objective& objective, const Perturbations& perturbations);
 
 // Every column of samples begin .. end - 1, sample by sample: num_outputs() factors each.
 std::vector<OutputFactor> AllColumns(const Objective& objective, OutputFactor::Kind kind, int64_t begin, int64_t end);
@@ -67,11 +68,13 @@ std::vector<OutputFactor> AllColumns(const Objective& objective, OutputFactor::K
 // The Gauss-Newton matrix G = (1/N) sum_n J_n' F_n J_n (J_n: outputs of sample n by weights, F_n = d2l/dz2 = S_n S_n')
 // from pulled back output factors. With r of independent signs, g_nr = J_n' S_n r has E_r[g g'] = J_n' F_n J_n, so
 //
-//   tr G_ll = E ||g_l||^2,     d'G_ll d = E (g_l'd)^2,     diag(G) = E g^2
+//   tr G_ll = E ||g_l||^2,     d'G_ll d = E (g_l'd)^2,     diag(G) = E g^2,     sum_i G_ii d_i^2 = E sum_i g_i^2 d_i^2
 //
-// over samples and signs. Sample n is drawn with probability pi_n = (1 - u) tr F_n / sum_m tr F_m + u / N and weighted
-// by 1 / (N pi_n): confident predictions have little curvature and are rarely looked at. Draws are independent, so the
-// standard error is that of a mean, and it covers signs and samples alike; the estimate is for the N samples given.
+// over samples and signs. With activation changes, g'd is the sum over the option's weights and the tensors that its
+// layer owns (change_products.h): d stands for both, and what they do together is counted. Sample n is drawn with
+// probability pi_n = (1 - u) tr F_n / sum_m tr F_m + u / N and weighted by 1 / (N pi_n): confident predictions have
+// little curvature and are rarely looked at. Draws are independent, so the standard error is that of a mean, and it
+// covers signs and samples alike; the estimate is for the N samples given.
 //
 // Source:   Schraudolph (2002) for products by factors; Dangel et al., BackPACK (2020) for S and its Monte-Carlo use;
 //           Rademacher factors in place of sampled labels: less variance (docs/math.md has the figures).
@@ -85,7 +88,8 @@ std::vector<OutputFactor> AllColumns(const Objective& objective, OutputFactor::K
 // Progress: stage "traces"; fraction from (target / error)^2.
 // Same seed, same bits, for any number of threads, and also when resumed from a checkpoint.
 absl::StatusOr<GaussNewtonEstimate> EstimateGaussNewton(const Objective& objective, const Perturbations& perturbations,
-                                                        const GaussNewtonOptions& options, const RunContext& context);
+                                                        const GaussNewtonOptions& options, const RunContext& context,
+                                                        const ActivationChanges& activations = {});
 
 }  // namespace curvature
 }  // namespace bitplan

@@ -9,29 +9,35 @@
 namespace bitplan::curvature {
 namespace {
 
-// Writes the inner products of a pulled back factor with all perturbations into its row.
+// Adds up the inner products of pulled back factors with all changes.
 class ResponseVisitor final : public PullBackVisitor {
  public:
-  ResponseVisitor(const Perturbations& perturbations, OutputResponses& responses, int64_t first_row)
-      : perturbations_(perturbations), responses_(responses), first_row_(first_row) {}
+  ResponseVisitor(const ChangeProducts& changes, size_t num_factors)
+      : changes_(changes), rows_(num_factors * changes.num_changes(), 0.0) {}
 
-  bool wants_gradient(int layer) const override { return !perturbations_[layer].empty(); }
-
+  bool wants_gradient(int layer) const override { return changes_.reads_layer(layer); }
+  bool wants_activations() const override { return changes_.reads_activations(); }
   void Visit(int64_t k, int layer, std::span<const float> gradient, double /*squared_norm*/) override {
-    float* row = &responses_.values[(first_row_ + k) * responses_.num_perturbations + responses_.first[layer]];
-    for (size_t o = 0; o < perturbations_[layer].size(); ++o) {
-      row[o] = static_cast<float>(Dot(gradient, perturbations_[layer][o]));
-    }
+    changes_.AddWeights(layer, gradient, row(k));
   }
+  void VisitActivation(int64_t k, int point, std::span<const float> values, std::span<const float> gradient) override {
+    changes_.AddActivations(point, values, gradient, row(k));
+  }
+  std::span<const double> rows() const { return rows_; }
 
  private:
-  const Perturbations& perturbations_;
-  OutputResponses& responses_;
-  int64_t first_row_;
+  std::span<double> row(int64_t k) {
+    return std::span(rows_).subspan(k * changes_.num_changes(), changes_.num_changes());
+  }
+
+  const ChangeProducts& changes_;
+  std::vector<double> rows_;
 };
 
-absl::StatusOr<OutputResponses> MakeRoom(const Objective& objective, const Perturbations& perturbations,
-                                         int64_t max_bytes) {
+}  // namespace
+
+absl::StatusOr<OutputResponses> MakeResponses(const Objective& objective, const Perturbations& perturbations,
+                                              int64_t max_bytes) {
   OutputResponses responses{.num_samples = objective.num_samples(), .num_outputs = objective.num_outputs()};
   for (const auto& of_layer : perturbations) {
     responses.first.push_back(responses.num_perturbations);
@@ -48,20 +54,23 @@ absl::StatusOr<OutputResponses> MakeRoom(const Objective& objective, const Pertu
   return responses;
 }
 
-}  // namespace
-
 absl::StatusOr<OutputResponses> MeasureResponses(const Objective& objective, const Perturbations& perturbations,
-                                                 const ResponseOptions& options, const RunContext& context) {
+                                                 const ResponseOptions& options, const RunContext& context,
+                                                 const ActivationChanges& activations) {
   constexpr int64_t kSamplesAtOnce = 16;
-  BITPLAN_RETURN_IF_ERROR(CheckPerturbations(objective, perturbations));
+  BITPLAN_RETURN_IF_ERROR(CheckChanges(objective, perturbations, activations));
   if (perturbations.empty()) return InvalidArgument("perturbations: got none");
-  BITPLAN_ASSIGN_OR_RETURN(OutputResponses responses, MakeRoom(objective, perturbations, options.max_bytes));
+  BITPLAN_ASSIGN_OR_RETURN(OutputResponses responses, MakeResponses(objective, perturbations, options.max_bytes));
+  const ChangeProducts changes(objective, perturbations, activations, &Dot);
   const OutputFactor::Kind kind =
       options.kind == ResponseKind::kLogits ? OutputFactor::Kind::kOutputColumn : OutputFactor::Kind::kLossColumn;
   for (int64_t begin = 0; begin < responses.num_samples; begin += kSamplesAtOnce) {
     const int64_t end = std::min(begin + kSamplesAtOnce, responses.num_samples);
-    ResponseVisitor visitor(perturbations, responses, begin * responses.num_outputs);
-    BITPLAN_RETURN_IF_ERROR(objective.PullBack(AllColumns(objective, kind, begin, end), visitor, context));
+    const std::vector<OutputFactor> factors = AllColumns(objective, kind, begin, end);
+    ResponseVisitor visitor(changes, factors.size());
+    BITPLAN_RETURN_IF_ERROR(objective.PullBack(factors, visitor, context));
+    std::ranges::transform(visitor.rows(), &responses.values[begin * responses.num_outputs * changes.num_changes()],
+                           [](double product) { return static_cast<float>(product); });
     context.Report({.stage = "responses",
                     .fraction = static_cast<double>(end) / static_cast<double>(responses.num_samples),
                     .probes = end * responses.num_outputs});

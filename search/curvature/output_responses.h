@@ -18,7 +18,8 @@ namespace bitplan {
 //   factors   U[n, c, j] = (S_n' J_n d_j)_c      the same seen through the loss: sum_c U_cj U_ck = d_j' J_n' F_n J_n
 //   d_k
 //
-// j counts the perturbations of all layers in order: j = first[l] + o. d_j is zero outside its layer.
+// j counts the perturbations of all layers in order: j = first[l] + o. d_j is zero outside its layer; with activation
+// changes it stands for the change of the weights and of the tensors that the layer owns (change_products.h).
 struct OutputResponses {
   int64_t num_samples = 0;
   int64_t num_outputs = 0;        // C
@@ -41,6 +42,10 @@ struct ResponseOptions {
   int64_t max_bytes = int64_t{1} << 30;  // of the result
 };
 
+// All zero, for these perturbations. kResourceExhausted (says how much is needed) above max_bytes.
+absl::StatusOr<OutputResponses> MakeResponses(const Objective& objective, const Perturbations& perturbations,
+                                              int64_t max_bytes);
+
 // Exact to first order, for all perturbations at once: num_outputs() backward passes a sample, an inner product for
 // each perturbation. Units: of the outputs; factors sqrt(loss).
 //
@@ -51,7 +56,8 @@ struct ResponseOptions {
 // Progress: stage "responses".
 // Same bits for any number of threads.
 absl::StatusOr<OutputResponses> MeasureResponses(const Objective& objective, const Perturbations& perturbations,
-                                                 const ResponseOptions& options, const RunContext& context);
+                                                 const ResponseOptions& options, const RunContext& context,
+                                                 const ActivationChanges& activations = {});
 
 // The matrix (1/N) sum_nc U[n,c,j] U[n,c,k] = d_j' G d_k of factors, J x J row-major, summed in double. Its diagonal
 // holds the forms of EstimateGaussNewton, its other blocks what adding up layers leaves out.

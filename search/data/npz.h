@@ -52,10 +52,13 @@ absl::StatusOr<std::string> MakeNpz(std::span<const NpzMember> members);
 //   labels             integers [N] or [N, 1], 0 or more: class labels; floating point: real targets
 //   targets            real targets of any numeric type [N, ...]; not together with labels
 //   every other array  an input by its name; "images" and "inputs" feed the only input of a graph
-// Pixels of type u1 and other integers become float as they are.
+//   a single number, or another first size than the number of samples
+//                      an input that is the same for all samples (DatasetConstant); whether the network has such an
+//                      input is seen when it is read (onnx::ParseOptions::data_constants)
+// The number of samples is the first size of labels or targets, without them of images or inputs, else the largest.
+// Pixels of type u1 and other integers become float as they are, those of constants stay integers.
 //
-// Errors: kInvalidArgument: no input, neither labels nor targets, not the same number of samples everywhere, no sample,
-// a
+// Errors: kInvalidArgument: no input, images, inputs, labels or targets of different numbers of samples, no sample, a
 //         value that is not finite (array and index), a label below 0; all of ReadNpz.
 absl::StatusOr<Dataset> ParseNpz(std::string_view bytes, const NpzLimits& limits = {});
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,20 +39,52 @@ absl::StatusOr<ClassLabels> ToClassLabels(Array array) {
   return labels;
 }
 
-// Every array has the samples in its first dimension: at least one, and as many as the others.
-absl::Status CountSamples(const NamedArray& named, std::optional<int64_t>& num_samples) {
+// Arrays that always have the samples in their first dimension.
+bool IsTarget(std::string_view name) { return name == "labels" || name == "targets"; }
+bool FeedsOnlyInput(std::string_view name) { return name == "images" || name == "inputs"; }
+
+absl::Status CheckShape(const NamedArray& named) {
   const Shape& shape = named.array.shape;
-  if (shape.empty()) return InvalidArgument("dataset: array '{}' is a single number, want [N, ...]", named.name);
-  if (shape[0] == 0) return InvalidArgument("dataset: array '{}' has no samples", named.name);
-  if (NumElements(shape) == 0) {
-    return InvalidArgument("dataset: array '{}': shape {} has no elements", named.name, ToString(shape));
+  if (shape.empty() && (IsTarget(named.name) || FeedsOnlyInput(named.name))) {
+    return InvalidArgument("dataset: array '{}' is a single number, want [N, ...]", named.name);
   }
-  if (num_samples.value_or(shape[0]) != shape[0]) {
-    return InvalidArgument("dataset: array '{}' has {} samples, the others have {}", named.name, shape[0],
-                           *num_samples);
+  if (!shape.empty() && shape[0] == 0) return InvalidArgument("dataset: array '{}' has no samples", named.name);
+  if (NumElements(shape) > 0) return absl::OkStatus();
+  return InvalidArgument("dataset: array '{}': shape {} has no elements", named.name, ToString(shape));
+}
+
+// The largest first size of the arrays that `counts` picks; 0: none of them.
+template <typename Counts>
+int64_t LargestFirstSize(const std::vector<NamedArray>& arrays, const Counts& counts) {
+  int64_t largest = 0;
+  for (const NamedArray& named : arrays) {
+    if (!named.array.shape.empty() && counts(named.name)) largest = std::max(largest, named.array.shape[0]);
   }
-  num_samples = shape[0];
-  return absl::OkStatus();
+  return largest;
+}
+
+int64_t CountSamples(const std::vector<NamedArray>& arrays) {
+  if (const int64_t targets = LargestFirstSize(arrays, IsTarget); targets > 0) return targets;
+  if (const int64_t images = LargestFirstSize(arrays, FeedsOnlyInput); images > 0) return images;
+  return LargestFirstSize(arrays, [](std::string_view) { return true; });
+}
+
+bool HasSamples(const NamedArray& named, int64_t num_samples) {
+  return !named.array.shape.empty() && named.array.shape[0] == num_samples;
+}
+
+absl::Status WrongCount(const NamedArray& named, int64_t num_samples) {
+  if (named.array.shape.empty()) return InvalidArgument("dataset: array '{}' is a single number", named.name);
+  return InvalidArgument("dataset: array '{}' has {} samples, the others have {}", named.name, named.array.shape[0],
+                         num_samples);
+}
+
+absl::StatusOr<DatasetConstant> ToConstant(NamedArray named) {
+  if (const auto* floats = std::get_if<FloatVector>(&named.array.data)) {
+    BITPLAN_RETURN_IF_ERROR(CheckFinite(named.name, *floats));
+  }
+  return DatasetConstant{
+      .name = std::move(named.name), .shape = std::move(named.array.shape), .data = std::move(named.array.data)};
 }
 
 absl::Status SetTargets(NamedArray named, std::optional<std::string>& targets_name, Dataset& dataset) {
@@ -69,22 +102,27 @@ absl::Status SetTargets(NamedArray named, std::optional<std::string>& targets_na
 
 absl::StatusOr<Dataset> ParseNpz(std::string_view bytes, const NpzLimits& limits) {
   BITPLAN_ASSIGN_OR_RETURN(std::vector<NamedArray> arrays, ReadNpz(bytes, limits));
-  Dataset dataset;
-  std::optional<int64_t> num_samples;
+  for (const NamedArray& named : arrays) BITPLAN_RETURN_IF_ERROR(CheckShape(named));
+  Dataset dataset{.num_samples = CountSamples(arrays)};
   std::optional<std::string> targets_name;
+  absl::Status wrong_count;  // of the first array that has another number of samples
   for (NamedArray& named : arrays) {
-    BITPLAN_RETURN_IF_ERROR(CountSamples(named, num_samples));
-    if (named.name == "labels" || named.name == "targets") {
+    if (!HasSamples(named, dataset.num_samples)) {
+      const absl::Status wrong = WrongCount(named, dataset.num_samples);
+      if (IsTarget(named.name) || FeedsOnlyInput(named.name)) return wrong;
+      if (wrong_count.ok()) wrong_count = wrong;
+      BITPLAN_ASSIGN_OR_RETURN(DatasetConstant constant, ToConstant(std::move(named)));
+      dataset.constants.push_back(std::move(constant));
+    } else if (IsTarget(named.name)) {
       BITPLAN_RETURN_IF_ERROR(SetTargets(std::move(named), targets_name, dataset));
     } else {
       BITPLAN_ASSIGN_OR_RETURN(Tensor values, ToFiniteTensor(named.name, std::move(named.array)));
       dataset.inputs.push_back({.name = std::move(named.name), .values = std::move(values)});
     }
   }
-  if (dataset.inputs.empty())
-    return InvalidArgument("dataset: no input array; call it 'images', 'inputs' or by the input's name");
-  dataset.num_samples = *num_samples;
-  return dataset;
+  if (!dataset.inputs.empty()) return dataset;
+  BITPLAN_RETURN_IF_ERROR(wrong_count);
+  return InvalidArgument("dataset: no input array; call it 'images', 'inputs' or by the input's name");
 }
 
 }  // namespace bitplan::data

@@ -26,10 +26,17 @@ constexpr int kAttributeStrings = 8;
 constexpr int kAttributeGraphs = 10;
 constexpr int kLastAttributeType = 14;
 
-absl::StatusOr<Attribute> DecodeFloats(const AttributeProto& attribute) {
+// Infinities are values of a mask or of padding: legal in Constant, Pad and Clip, nowhere else.
+bool MayBeInfinite(std::string_view op_type) { return op_type == "Constant" || op_type == "Pad" || op_type == "Clip"; }
+
+bool IsLegal(float value, std::string_view op_type) {
+  return std::isfinite(value) || (std::isinf(value) && MayBeInfinite(op_type));
+}
+
+absl::StatusOr<Attribute> DecodeFloats(const AttributeProto& attribute, std::string_view op_type) {
   std::vector<float> floats(attribute.floats().begin(), attribute.floats().end());
-  const bool finite = std::ranges::all_of(floats, [](float value) { return std::isfinite(value); });
-  if (!finite) return InvalidArgument("want finite numbers");
+  const bool legal = std::ranges::all_of(floats, [op_type](float value) { return IsLegal(value, op_type); });
+  if (!legal) return InvalidArgument("want finite numbers");
   return floats;
 }
 
@@ -45,11 +52,12 @@ absl::StatusOr<Attribute> DecodeTensorAttribute(const AttributeProto& attribute,
   return std::visit([](auto& tensor) { return Attribute(std::move(tensor)); }, constant);
 }
 
-absl::StatusOr<Attribute> DecodeValue(const AttributeProto& attribute, const ParseLimits& limits) {
+absl::StatusOr<Attribute> DecodeValue(const AttributeProto& attribute, std::string_view op_type,
+                                      const ParseLimits& limits) {
   if (attribute.has_ref_attr_name()) return Unimplemented("references to attributes of a function are not supported");
   switch (attribute.type()) {
     case kAttributeFloat:
-      if (!std::isfinite(attribute.f())) return InvalidArgument("got {}, want a finite number", attribute.f());
+      if (!IsLegal(attribute.f(), op_type)) return InvalidArgument("got {}, want a finite number", attribute.f());
       return attribute.f();
     case kAttributeInt:
       return attribute.i();
@@ -59,7 +67,7 @@ absl::StatusOr<Attribute> DecodeValue(const AttributeProto& attribute, const Par
     case kAttributeTensor:
       return DecodeTensorAttribute(attribute, limits);
     case kAttributeFloats:
-      return DecodeFloats(attribute);
+      return DecodeFloats(attribute, op_type);
     case kAttributeInts:
       return std::vector<int64_t>(attribute.ints().begin(), attribute.ints().end());
     case kAttributeStrings:
@@ -84,7 +92,7 @@ absl::StatusOr<Attributes> DecodeAttributes(const onnx_wire::NodeProto& node, co
     if (proto.name().empty() || !IsPlainText(proto.name())) {
       return InvalidArgument("attribute name '{}' is empty or not plain UTF-8", Printable(proto.name()));
     }
-    absl::StatusOr<Attribute> value = DecodeValue(proto, limits);
+    absl::StatusOr<Attribute> value = DecodeValue(proto, node.op_type(), limits);
     if (!value.ok()) return WithContext(value.status(), fmt::format("attribute '{}'", Printable(proto.name())));
     if (!attributes.emplace(proto.name(), *std::move(value)).second) {
       return InvalidArgument("attribute '{}' occurs twice", proto.name());

@@ -387,8 +387,11 @@ absl::StatusOr<Constant> FoldCast(const FoldRequest& request) {
   if (input->ints != nullptr) out.data = input->ints->data;
   if (input->floats != nullptr) {
     for (const float value : input->floats->data) {
-      BITPLAN_ASSIGN_OR_RETURN(const int64_t integer, ToInteger(value));
-      out.data.push_back(to == kTypeBool ? (value != 0 ? 1 : 0) : integer);
+      int64_t integer = value != 0 ? 1 : 0;
+      if (to != kTypeBool) {
+        BITPLAN_ASSIGN_OR_RETURN(integer, ToInteger(value));
+      }
+      out.data.push_back(integer);
     }
   }
   for (int64_t& value : out.data) {

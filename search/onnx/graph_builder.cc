@@ -191,6 +191,7 @@ class GraphBuilder {
     if (graph_.layers.layers.empty()) {
       return InvalidArgument("onnx: no layer: want a Conv, Gemm, MatMul or the like whose weight is a constant");
     }
+    BITPLAN_RETURN_IF_ERROR(CheckWeights());
     BITPLAN_RETURN_IF_ERROR(CheckInvariants(graph_));
     return std::move(graph_);
   }
@@ -286,8 +287,10 @@ class GraphBuilder {
   }
 
   absl::Status AddInput(const onnx_wire::ValueInfoProto& input, ValueId id) {
-    if (const auto given = options_.constants.find(input.name()); given != options_.constants.end()) {
-      SetConstant(id, given->second);
+    if (const Constant* given = FindConstant(input.name())) {
+      BITPLAN_ASSIGN_OR_RETURN(Constant constant,
+                               FitConstant(input, *given, !options_.constants.contains(input.name())));
+      SetConstant(id, std::move(constant));
       return absl::OkStatus();
     }
     const auto wanted = options_.input_shapes.find(input.name());
@@ -298,9 +301,19 @@ class GraphBuilder {
     return absl::OkStatus();
   }
 
+  // What an input is given for good; null: it stays an input.
+  const Constant* FindConstant(std::string_view name) const {
+    for (const auto* constants : {&options_.constants, &options_.data_constants}) {
+      if (const auto given = constants->find(name); given != constants->end()) return &given->second;
+    }
+    return nullptr;
+  }
+
   // The shape of the data that will be fed to an input; empty if not known.
   Shape FindDataShape(std::string_view name) {
-    const bool alone = wiring().inputs.size() == 1;
+    const bool alone = std::ranges::count_if(wiring().inputs, [this](int index) {
+                         return FindConstant(proto().input(index).name()) == nullptr;
+                       }) == 1;
     for (const std::string_view key : {name, std::string_view("images"), std::string_view("inputs")}) {
       const auto found = options_.data_shapes.find(key);
       if (found == options_.data_shapes.end() || (key != name && !alone)) continue;
@@ -321,6 +334,7 @@ class GraphBuilder {
       return absl::OkStatus();
     };
     BITPLAN_RETURN_IF_ERROR(check(options_.input_shapes));
+    BITPLAN_RETURN_IF_ERROR(check(options_.data_constants));
     return check(options_.constants);
   }
 
@@ -346,6 +360,16 @@ class GraphBuilder {
                                graph_.values[wiring().outputs[i]].name);
       }
       graph_.outputs.push_back(id);
+    }
+    return absl::OkStatus();
+  }
+
+  // Other constants may hold infinities: masks that are added to scores do.
+  absl::Status CheckWeights() const {
+    for (const LayerWeight& layer : graph_.layer_weights) {
+      const Value& weight = graph_.values[layer.weight];
+      BITPLAN_RETURN_IF_ERROR(
+          WithContext(CheckFinite(std::get<Tensor>(weight.constant)), fmt::format("onnx: weight '{}'", weight.name)));
     }
     return absl::OkStatus();
   }
@@ -645,7 +669,7 @@ class GraphBuilder {
     const auto* floats = std::get_if<Tensor>(&constant);
     if (floats == nullptr) return absl::OkStatus();
     if (floats->data.empty()) return InvalidArgument("a constant of shape {} has no elements", ToString(shape));
-    return CheckFinite(*floats);
+    return CheckNoNan(*floats);
   }
 
   absl::Status PlaceFolded(const Node& node, ValueId output) {

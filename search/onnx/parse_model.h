@@ -19,7 +19,8 @@ inline constexpr int64_t kMaxOpset = 23;
 // Reads an ONNX model from bytes that may come from a stranger: pre-scan, parse, check, fold, lay out.
 //
 //   values    Weights are float whatever the file holds (float, double, float16, bfloat16); integer and bool tensors
-//             become IntTensor. A weight behind Identity nodes is the initializer itself.
+//             become IntTensor. A weight behind Identity nodes is the initializer itself. Constants that are not
+//             weights of layers may hold infinities: masks do, and Softmax makes 0 of -inf. NaN is refused everywhere.
 //   inputs    Graph inputs that are not initializers: float, or integers and booleans, which are carried as floats
 //             (Value::integer). A first dimension that is symbolic or absent is kDynamic; others must be fixed, by the
 //             model or by the caller (ParseOptions).

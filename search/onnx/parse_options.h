@@ -20,7 +20,11 @@ struct ParseOptions {
   // and ignored elsewhere, names included. "images" and "inputs" feed the only input.
   std::map<std::string, Shape, std::less<>> data_shapes;
   // Inputs that become constants: a sampling rate, an initial state. They are no inputs of the graph any more.
+  // Their sizes must be those that the model fixes; numbers become floats or integers as the model's input wants.
   std::map<std::string, Constant, std::less<>> constants;
+  // The same from the data that will be fed: arrays that do not count samples. Only for inputs that are single numbers
+  // or whose first size the model fixes: elsewhere such an array has a wrong number of samples.
+  std::map<std::string, Constant, std::less<>> data_constants;
 };
 
 }  // namespace bitplan::onnx

@@ -55,7 +55,7 @@ absl::StatusOr<Constant> ReadFloats(const TensorProto& tensor, const Field& fiel
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<Stored> stored, ReadElements<Stored>(tensor, field, NumElements(shape)));
   Tensor out{.shape = std::move(shape), .data = FloatVector(stored.size())};
   std::ranges::transform(stored, out.data.begin(), convert);
-  BITPLAN_RETURN_IF_ERROR(CheckFinite(out));
+  BITPLAN_RETURN_IF_ERROR(CheckNoNan(out));
   return out;
 }
 
@@ -130,7 +130,7 @@ absl::Status CheckEncoding(const TensorProto& tensor) {
   const int typed = (tensor.float_data_size() > 0) + (tensor.int32_data_size() > 0) + (tensor.int64_data_size() > 0) +
                     (tensor.double_data_size() > 0) + (tensor.uint64_data_size() > 0);
   if (tensor.data_location() != 0) {
-    return Unimplemented("external data is not supported: save the model as one file with its weights inside");
+    return Unimplemented("external data: the weights are in another file; save the model as one file");
   }
   if (tensor.has_segment()) return Unimplemented("segmented tensors are not supported");
   if (typed + (tensor.has_raw_data() ? 1 : 0) > 1) return InvalidArgument("data in more than one encoding");
@@ -151,6 +151,12 @@ std::string TypeName(int data_type) {
 
 bool IsFloatType(int data_type) {
   return data_type == kTypeFloat || data_type == kTypeDouble || data_type == kTypeFloat16 || data_type == kTypeBFloat16;
+}
+
+absl::Status CheckNoNan(const Tensor& tensor) {
+  const auto bad = std::ranges::find_if(tensor.data, [](float value) { return std::isnan(value); });
+  if (bad == tensor.data.end()) return absl::OkStatus();
+  return InvalidArgument("element {} is nan, want numbers", bad - tensor.data.begin());
 }
 
 absl::Status CheckFinite(const Tensor& tensor) {

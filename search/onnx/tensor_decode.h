@@ -35,12 +35,14 @@ bool IsFloatType(int data_type);
 // Decodes a weight or constant from any of the encodings of ONNX: raw bytes (little endian) or typed fields.
 //
 // Errors (without the tensor's name, which the caller knows): kInvalidArgument: no data, two encodings, another number
-// of elements than the shape says, over a limit, a size below 1 (0 is allowed for vectors), a float that is not
-// finite (with its index), an integer outside its type or int64. kUnimplemented: data in another file, segments,
-// strings, complex and 8-bit float types.
+// of elements than the shape says, over a limit, a size below 1 (0 is allowed for vectors), a NaN (with its
+// index; infinities stand for what a mask hides, weights are checked later), an integer outside its type or int64.
+// kUnimplemented: data in another file
+// (external_data.h puts it inside), segments, strings, complex and 8-bit float types.
 absl::StatusOr<Constant> DecodeTensor(const onnx_wire::TensorProto& tensor, const ParseLimits& limits);
 
-// kInvalidArgument naming index and value of the first element that is NaN or infinite.
+// kInvalidArgument naming index and value of the first element that is NaN; or NaN or infinite.
+absl::Status CheckNoNan(const Tensor& tensor);
 absl::Status CheckFinite(const Tensor& tensor);
 
 }  // namespace bitplan::onnx

@@ -20,7 +20,20 @@ enum class Kind {
   kMessage,  // walked
 };
 
-enum MessageType { kModel, kOpset, kGraph, kNode, kAttribute, kTensor, kValueInfo, kType, kTensorType, kShape, kDim };
+enum MessageType {
+  kModel,
+  kOpset,
+  kGraph,
+  kNode,
+  kAttribute,
+  kTensor,
+  kEntry,
+  kValueInfo,
+  kType,
+  kTensorType,
+  kShape,
+  kDim
+};
 
 struct Field {
   uint32_t number;
@@ -71,7 +84,9 @@ constexpr auto kTensorFields = std::to_array<Field>({{1, Kind::kVarint},
                                                      {9, Kind::kBytes},
                                                      {10, Kind::kFixed64},
                                                      {11, Kind::kVarint},
+                                                     {13, Kind::kMessage, kEntry},
                                                      {14, Kind::kVarint}});
+constexpr auto kEntryFields = std::to_array<Field>({{1, Kind::kBytes}, {2, Kind::kBytes}});
 constexpr auto kValueInfoFields = std::to_array<Field>({{1, Kind::kBytes}, {2, Kind::kMessage, kType}});
 constexpr auto kTypeFields = std::to_array<Field>(
     {{1, Kind::kMessage, kTensorType}, {4, Kind::kBytes}, {5, Kind::kBytes}, {8, Kind::kBytes}, {9, Kind::kBytes}});
@@ -81,8 +96,8 @@ constexpr auto kDimFields = std::to_array<Field>({{1, Kind::kVarint}, {2, Kind::
 
 // In the order of MessageType.
 constexpr auto kSchema = std::to_array<std::span<const Field>>(
-    {kModelFields, kOpsetFields, kGraphFields, kNodeFields, kAttributeFields, kTensorFields, kValueInfoFields,
-     kTypeFields, kTensorTypeFields, kShapeFields, kDimFields});
+    {kModelFields, kOpsetFields, kGraphFields, kNodeFields, kAttributeFields, kTensorFields, kEntryFields,
+     kValueInfoFields, kTypeFields, kTensorTypeFields, kShapeFields, kDimFields});
 
 // Memory of one parsed message and of one string beside its characters, as generated code and libstdc++ lay them out
 // (the largest message, TensorProto, has 232 bytes; a string has 32 and a pointer to it).

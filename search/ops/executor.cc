@@ -236,10 +236,8 @@ std::span<float> TensorSet::Claim(ValueId id) {
   return buffer;
 }
 
-void Forward(const Program& program, const Feed& feed, KeepValues keep, Primals& primals) {
+void BindFeed(const Program& program, const Feed& feed, TensorSet& values) {
   const Graph& graph = *program.graph;
-  TensorSet& values = primals.values;
-  values.Clear();
   for (size_t id = 0; id < graph.values.size(); ++id) {
     if (const auto* tensor = std::get_if<Tensor>(&graph.values[id].constant)) {
       values.Bind(static_cast<ValueId>(id), tensor->data);
@@ -247,11 +245,21 @@ void Forward(const Program& program, const Feed& feed, KeepValues keep, Primals&
   }
   for (size_t i = 0; i < feed.inputs.size(); ++i) values.Bind(graph.inputs[i].value, feed.inputs[i]);
   for (size_t i = 0; i < feed.weights.size(); ++i) values.Bind(graph.layer_weights[i].weight, feed.weights[i]);
-  for (size_t s = 0; s < program.steps.size(); ++s) {
-    const Node& node = graph.nodes[program.steps[s].node];
-    Few<std::span<float>> y;
-    for (const ValueId id : node.outputs) y.push_back(id == kNoValue ? std::span<float>() : values.Claim(id));
-    program.steps[s].op->Forward(Gather(values, node.inputs), y);
+}
+
+void RunStep(const Program& program, int s, TensorSet& values) {
+  const Node& node = program.graph->nodes[program.steps[s].node];
+  Few<std::span<float>> y;
+  for (const ValueId id : node.outputs) y.push_back(id == kNoValue ? std::span<float>() : values.Claim(id));
+  program.steps[s].op->Forward(Gather(values, node.inputs), y);
+}
+
+void Forward(const Program& program, const Feed& feed, KeepValues keep, Primals& primals) {
+  TensorSet& values = primals.values;
+  values.Clear();
+  BindFeed(program, feed, values);
+  for (int s = 0; s < static_cast<int>(program.steps.size()); ++s) {
+    RunStep(program, s, values);
     if (keep == KeepValues::kAll) continue;
     for (const ValueId id : program.last_reads[s]) {
       if (keep == KeepValues::kNone || !program.lifetimes[id].value) values.Release(id);
@@ -304,8 +312,12 @@ LayerReads FindLayerReads(const Program& program) {
 }
 
 void BackwardByLayer(const Program& program, const Activity& active, const LayerReads& reads, const TensorSet& values,
-                     const std::vector<bool>& wants_gradient, TensorSet& gradients, const VisitLayer& visit) {
+                     TensorSet& gradients, const LayerVisits& visits) {
   const Graph& graph = *program.graph;
+  const VisitLayer& visit = visits.visit_layer;
+  const auto visit_value = [&](ValueId id) {
+    if (id != kNoValue && gradients.has(id) && visits.visit_value) visits.visit_value(id, gradients.view(id));
+  };
   gradients.Clear(program.output);
   GradientSink sink(gradients);
   for (size_t s = program.steps.size(); s-- > 0;) {
@@ -313,6 +325,7 @@ void BackwardByLayer(const Program& program, const Activity& active, const Layer
     const Node& node = graph.nodes[program.steps[s].node];
     const auto y_bar = Gather(gradients, node.outputs);
     if (std::ranges::all_of(y_bar, [](std::span<const float> g) { return g.empty(); })) continue;
+    std::ranges::for_each(node.outputs, visit_value);  // all readers have added theirs
     const auto x = Gather(values, node.inputs);
     const auto y = Gather(values, node.outputs);
     const Writes opened = sink.Open(node.inputs, active);
@@ -321,7 +334,7 @@ void BackwardByLayer(const Program& program, const Activity& active, const Layer
     Few<FloatVector> buffers;
     for (const LayerReads::Read& read : reads.alone[s]) {
       std::optional<double> squared_norm;
-      if (!wants_gradient[read.layer]) squared_norm = op.WeightGradientSquaredNorm(x, y_bar, read.input);
+      if (!visits.wants_gradient[read.layer]) squared_norm = op.WeightGradientSquaredNorm(x, y_bar, read.input);
       if (squared_norm) {
         visit(read.layer, {}, *squared_norm);
         continue;
@@ -336,6 +349,7 @@ void BackwardByLayer(const Program& program, const Activity& active, const Layer
     for (FloatVector& buffer : buffers) gradients.pool().Give(std::move(buffer));
     Release(node.outputs, gradients);
   }
+  for (const GraphInput& input : graph.inputs) visit_value(input.value);
   for (const int layer : reads.shared) {
     const std::span<const float> gradient = gradients.view(graph.layer_weights[layer].weight);
     if (!gradient.empty()) visit(layer, gradient, SquaredNorm(gradient));
@@ -387,10 +401,16 @@ void BackwardTangent(const Program& program, const Activity& active, const Prima
 }
 
 std::optional<std::string> FirstNonFinite(const Program& program, const Primals& primals) {
+  const auto is_finite = [](std::span<const float> values) {
+    return std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
+  };
   for (const Program::Step& step : program.steps) {
     const Node& node = program.graph->nodes[step.node];
+    const bool masked = !std::ranges::all_of(Gather(primals.values, node.inputs), is_finite);
     for (const ValueId id : node.outputs) {
-      if (!std::ranges::all_of(primals.values.view(id), [](float v) { return std::isfinite(v); })) {
+      const std::span<const float> values = primals.values.view(id);
+      const bool has_nan = std::ranges::any_of(values, [](float v) { return std::isnan(v); });
+      if (has_nan || (!masked && !is_finite(values))) {
         return fmt::format("nodes[{}] '{}' ({})", step.node, node.name, node.op_type);
       }
     }

@@ -127,6 +127,9 @@ enum class KeepValues {
   kAll,
 };
 void Forward(const Program& program, const Feed& feed, KeepValues keep, Primals& primals);
+// Its parts: binds constants, inputs and weights; computes the outputs of step s from `values` into their own buffers.
+void BindFeed(const Program& program, const Feed& feed, TensorSet& values);
+void RunStep(const Program& program, int s, TensorSet& values);
 
 // Computes the gradients of all active values from that of the output, which the caller has claimed and filled. Those
 // of graph inputs and weights stay.
@@ -151,11 +154,21 @@ struct LayerReads {
 };
 LayerReads FindLayerReads(const Program& program);
 
+// Takes the gradient of a value.
+using VisitValue = std::function<void(ValueId id, std::span<const float> gradient)>;
+
+// What BackwardByLayer hands out.
+struct LayerVisits {
+  const std::vector<bool>& wants_gradient;  // by layer
+  const VisitLayer& visit_layer;
+  const VisitValue& visit_value;  // of every active graph input and computed value; may be null
+};
+
 // As Backward for `active`, the values whose gradients stay (layer weights with one reader must not be among them), but
 // hands out the gradients of layer weights as they come, one at a time, so that one buffer serves all of them. Layers
-// that the output does not depend on are left out. `wants_gradient`: by layer.
+// that the output does not depend on are left out.
 void BackwardByLayer(const Program& program, const Activity& active, const LayerReads& reads, const TensorSet& values,
-                     const std::vector<bool>& wants_gradient, TensorSet& gradients, const VisitLayer& visit);
+                     TensorSet& gradients, const LayerVisits& visits);
 
 // Sets tangents.values of the active values that BackwardTangent reads and of the output. weight_tangents is as
 // Graph::layer_weights; entries of weights that are not active are not read. The output has no tangent if it is not

@@ -102,7 +102,13 @@ absl::StatusOr<MemoryPlan> PlanMemory(const Graph& graph, int64_t num_samples, c
 class NetworkObjective final : public Objective {
  public:
   NetworkObjective(const Graph& graph, std::vector<const Tensor*> inputs, int64_t num_samples)
-      : graph_(graph), inputs_(std::move(inputs)), num_samples_(num_samples) {
+      : graph_(graph),
+        inputs_(std::move(inputs)),
+        num_samples_(num_samples),
+        activation_points_(FindActivationPoints(graph)) {
+    for (size_t p = 0; p < activation_points_.size(); ++p) {
+      point_of_[activation_points_[p].value] = static_cast<int>(p);
+    }
     for (const LayerWeight& layer : graph.layer_weights) {
       const FloatVector& weight = std::get<Tensor>(graph.values[layer.weight].constant).data;
       slices_.push_back({.offset = static_cast<int64_t>(weights_.size()), .size = static_cast<int64_t>(weight.size())});
@@ -121,6 +127,7 @@ class NetworkObjective final : public Objective {
   const std::string& loss_name() const override { return loss_->name(); }
   const std::string& loss_note() const override { return loss_input_.note; }
   const std::vector<WeightSlice>& slices() const override { return slices_; }
+  const std::vector<ActivationPoint>& activation_points() const override { return activation_points_; }
   std::span<const float> weights() const override { return weights_; }
 
   absl::StatusOr<double> Loss(std::span<const float> weights, const RunContext& context) const override;
@@ -130,10 +137,15 @@ class NetworkObjective final : public Objective {
   absl::Status VectorProduct(CurvatureMatrix matrix, std::span<const float> v, std::optional<int> layer,
                              std::span<double> out, const RunContext& context) const override;
   int64_t num_outputs() const override { return NumElements(full_->output_shape()) / batch_; }
+  OutputRows output_rows() const override {
+    return {.rows = num_outputs() / loss_->width(), .width = loss_->width(), .stride = loss_->entry_stride()};
+  }
   absl::StatusOr<std::vector<double>> OutputCurvatureTraces(const RunContext& context) const override;
   absl::Status PullBack(std::span<const OutputFactor> factors, PullBackVisitor& visitor,
                         const RunContext& context) const override;
   absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const override;
+  absl::Status RunSubstituted(std::span<const Substitution> substitutions, const VisitOutputs& visit,
+                              const RunContext& context) const override;
 
  private:
   // What one shard adds to a sum over samples: its loss, and the tensors of layer weights in its workspace, if any.
@@ -189,6 +201,10 @@ class NetworkObjective final : public Objective {
   absl::StatusOr<Runner*> SmallestRunner() const;
   // The factor as a vector over the sample's outputs.
   std::vector<float> OutputVector(const OutputFactor& factor, std::span<const float> outputs) const;
+  absl::Status CheckSubstitutions(std::span<const Substitution> substitutions) const;
+  // All substitutions on one shard.
+  absl::Status RunSubstitutedShard(const ops::SubstitutedRuns& runs, int num_runs, const Shard& shard,
+                                   const VisitOutputs& visit, const RunContext& context) const;
   // Pulls back factors of one sample; the first is number first_k.
   absl::Status PullBackSample(std::span<const OutputFactor> factors, int64_t first_k, PullBackVisitor& visitor,
                               const std::vector<bool>& wants_gradient) const;
@@ -198,6 +214,8 @@ class NetworkObjective final : public Objective {
   int64_t num_samples_ = 0;            // used
   std::optional<SampleLoss> loss_;     // set by Compile
   ops::LossInput loss_input_;          // set by Compile
+  std::vector<ActivationPoint> activation_points_;
+  std::map<ValueId, int> point_of_;
   std::vector<WeightSlice> slices_;
   FloatVector weights_;
   int64_t batch_ = 1;
@@ -462,7 +480,9 @@ absl::StatusOr<Runner*> NetworkObjective::SmallestRunner() const {
       BITPLAN_ASSIGN_OR_RETURN(Program program,
                                Program::Compile(graph_, std::max<int64_t>(fixed, 1), loss_input_.value));
       PinWeights(program);
-      return std::make_unique<Runner>(std::move(program));
+      std::vector<ValueId> points;
+      for (const ActivationPoint& point : activation_points_) points.push_back(point.value);
+      return std::make_unique<Runner>(std::move(program), points);
     };
     absl::StatusOr<std::unique_ptr<Runner>> compiled = compile();
     smallest_.status = compiled.status();
@@ -505,10 +525,21 @@ absl::Status NetworkObjective::PullBackSample(std::span<const OutputFactor> fact
     const std::span<float> z_bar = primals.gradients.Claim(program.output);
     std::ranges::fill(z_bar, 0.0F);
     std::ranges::copy(s, z_bar.begin() + row * num_outputs());
-    ops::BackwardByLayer(program, run->active_by_layer(), run->layer_reads(), primals.values, wants_gradient,
-                         primals.gradients, [&](int layer, std::span<const float> gradient, double squared_norm) {
-                           visitor.Visit(first_k + static_cast<int64_t>(i), layer, gradient, squared_norm);
-                         });
+    const int64_t k = first_k + static_cast<int64_t>(i);
+    const ops::VisitLayer visit_layer = [&](int layer, std::span<const float> gradient, double squared_norm) {
+      visitor.Visit(k, layer, gradient, squared_norm);
+    };
+    ops::VisitValue visit_value;
+    if (visitor.wants_activations()) {
+      visit_value = [&](ValueId id, std::span<const float> gradient) {
+        const auto point = point_of_.find(id);
+        if (point == point_of_.end()) return;
+        visitor.VisitActivation(k, point->second, primals.values.view(id), gradient);
+      };
+    }
+    ops::BackwardByLayer(program, visitor.wants_activations() ? run->active_with_points() : run->active_by_layer(),
+                         run->layer_reads(), primals.values, primals.gradients,
+                         {.wants_gradient = wants_gradient, .visit_layer = visit_layer, .visit_value = visit_value});
   }
   run->Return(std::move(workspace));
   return absl::OkStatus();
@@ -545,6 +576,71 @@ absl::StatusOr<Tensor> NetworkObjective::Outputs(std::span<const float> weights,
   };
   BITPLAN_RETURN_IF_ERROR(SumOverShards(context, std::nullopt, {}, work).status());
   return result;
+}
+
+absl::Status NetworkObjective::CheckSubstitutions(std::span<const Substitution> substitutions) const {
+  const int num_layers = static_cast<int>(slices_.size());
+  for (size_t k = 0; k < substitutions.size(); ++k) {
+    for (const auto& [layer, weight] : substitutions[k].weights) {
+      if (layer < 0 || layer >= num_layers) {
+        return InvalidArgument("substitutions[{}].weights: got layer {}, want 0..{}", k, layer, num_layers - 1);
+      }
+      if (std::cmp_not_equal(weight.size(), slices_[layer].size)) {
+        return InvalidArgument("substitutions[{}].weights: got {} entries for layer {}, want {}", k, weight.size(),
+                               layer, slices_[layer].size);
+      }
+    }
+    for (const auto& [value, transform] : substitutions[k].transforms) {
+      const bool known = value >= 0 && std::cmp_less(value, graph_.values.size());
+      if (!known || graph_.values[value].is_constant()) {
+        return InvalidArgument("substitutions[{}].transforms: value {} is not computed at run time", k, value);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NetworkObjective::RunSubstitutedShard(const ops::SubstitutedRuns& runs, int num_runs, const Shard& shard,
+                                                   const VisitOutputs& visit, const RunContext& context) const {
+  std::unique_ptr<Workspace> workspace = runner(shard).Take();
+  ops::TensorSet& shared = workspace->primals.values;
+  ops::TensorSet& own = workspace->tangents.values;
+  runs.RunShared(FeedOf(shard, weights_), shared);
+  std::vector<double> losses(shard.count);
+  for (int k = 0; k < num_runs; ++k) {
+    BITPLAN_RETURN_IF_ERROR(context.CheckStop());
+    const std::span<const float> outputs = runs.Run(k, shared, shard.begin, own);
+    loss_->Values(shard.begin, outputs, losses);
+    if (!std::ranges::all_of(losses, [](double loss) { return std::isfinite(loss); })) {
+      return InvalidArgument("substitutions[{}]: the output is not finite for samples {}..{}", k, shard.begin,
+                             shard.begin + shard.count - 1);
+    }
+    visit(k, shard.begin, outputs, losses);
+  }
+  own.Clear();
+  shared.Clear();
+  runner(shard).Return(std::move(workspace));
+  return absl::OkStatus();
+}
+
+absl::Status NetworkObjective::RunSubstituted(std::span<const Substitution> substitutions, const VisitOutputs& visit,
+                                              const RunContext& context) const {
+  BITPLAN_RETURN_IF_ERROR(CheckSubstitutions(substitutions));
+  const ops::SubstitutedRuns full(full_->program(), substitutions);
+  std::optional<ops::SubstitutedRuns> rest;
+  if (rest_) rest.emplace(rest_->program(), substitutions);
+  const RunContext fitting = Fitting(context);
+  const int wave = std::max(1, fitting.num_threads);  // shards between reports
+  for (int begin = 0; begin < num_shards(); begin += wave) {
+    const int end = std::min(begin + wave, num_shards());
+    BITPLAN_RETURN_IF_ERROR(ParallelShards(fitting, end - begin, [&](int i) {
+      const Shard current = shard(begin + i);
+      return RunSubstitutedShard(current.count == batch_ ? full : *rest, static_cast<int>(substitutions.size()),
+                                 current, visit, fitting);
+    }));
+    context.Report({.stage = "forward", .fraction = static_cast<double>(end) / num_shards()});
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace

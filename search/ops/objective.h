@@ -2,6 +2,7 @@
 #define BITPLAN_SEARCH_OPS_OBJECTIVE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,7 +12,9 @@
 #include "absl/status/statusor.h"
 #include "search/base/run_context.h"
 #include "search/data/dataset.h"
+#include "search/graph/activation_points.h"
 #include "search/graph/graph.h"
+#include "search/ops/substitution.h"
 
 namespace bitplan {
 
@@ -63,6 +66,29 @@ class PullBackVisitor {
   // wanted. Layers that the outputs do not depend on are not visited. Calls for different k may come at the same time
   // from several threads.
   virtual void Visit(int64_t k, int layer, std::span<const float> gradient, double squared_norm) = 0;
+
+  // Whether VisitActivation is to be called: costs a way back to the network's inputs.
+  virtual bool wants_activations() const { return false; }
+  // For entry `point` of Objective::activation_points(): its tensor and s' times the outputs' derivative by that. Both
+  // hold all samples that the network takes together; the gradient is zero for others than n.
+  virtual void VisitActivation(int64_t /*k*/, int /*point*/, std::span<const float> /*values*/,
+                               std::span<const float> /*gradient*/) {}
+};
+
+// Takes what Objective::RunSubstituted finds: f(x_n) under substitution k for consecutive samples from first_sample on,
+// row-major [samples, ...], and the loss of each of them. The spans are valid during the call. Calls for different
+// samples may come at the same time from several threads.
+using VisitOutputs =
+    std::function<void(int k, int64_t first_sample, std::span<const float> outputs, std::span<const double> losses)>;
+
+// How the outputs of one sample make rows over classes (or over whatever the loss reads together): row r of sample n
+// holds outputs[n][offset(r) + k * stride], k = 0 .. width - 1.
+struct OutputRows {
+  int64_t rows = 1;    // of a sample: tokens, pixels
+  int64_t width = 1;   // entries of a row
+  int64_t stride = 1;  // 1: rows follow each other; else rows are interleaved
+
+  int64_t offset(int64_t r) const { return stride == 1 ? r * width : r; }
 };
 
 // Curvature matrices of the loss over the weights.
@@ -110,6 +136,8 @@ class Objective {
   virtual const std::string& loss_note() const = 0;
   // One slice a layer, in layer order, adjacent.
   virtual const std::vector<WeightSlice>& slices() const = 0;
+  // Where activations are quantized.
+  virtual const std::vector<ActivationPoint>& activation_points() const = 0;
   // The weights stored in the graph, num_weights() entries.
   virtual std::span<const float> weights() const = 0;
 
@@ -139,6 +167,8 @@ class Objective {
 
   // Entries of z_n.
   virtual int64_t num_outputs() const = 0;
+  // How the loss reads them (ops::SampleLoss).
+  virtual OutputRows output_rows() const { return {.rows = 1, .width = num_outputs(), .stride = 1}; }
 
   // tr F_n of every sample: how much the loss can curve in its outputs; 0 where the prediction is certain.
   virtual absl::StatusOr<std::vector<double>> OutputCurvatureTraces(const RunContext& context) const = 0;
@@ -151,6 +181,15 @@ class Objective {
 
   // f(x_n; w) of all samples, [N, ...].
   virtual absl::StatusOr<Tensor> Outputs(std::span<const float> weights, const RunContext& context) const = 0;
+
+  // Runs the network under each substitution on all samples; an empty one is the network itself. Values that a
+  // substitution does not reach are computed once for all (ops::SubstitutedRuns), with the bits of a run of their own.
+  // Memory:   of a thread, the float values that are shared and those of one run.
+  // Errors:   kInvalidArgument (layer, size of a weight, a transform of a constant, outputs that are not finite: says
+  //           which substitution and which samples), kCancelled, kDeadlineExceeded.
+  // Progress: stage "forward".
+  virtual absl::Status RunSubstituted(std::span<const Substitution> substitutions, const VisitOutputs& visit,
+                                      const RunContext& context) const = 0;
 };
 
 }  // namespace bitplan

@@ -8,35 +8,50 @@
 namespace bitplan::ops {
 namespace {
 
-// Windows over planes of height x width; one spatial dimension is a height of 1.
+// Windows over volumes of depth x height x width; fewer spatial dimensions are a depth and a height of 1.
 struct Pool {
   Pool(const Shape& x, const Windows& windows)
-      : planes(x[0] * x[1]), h(windows.size() == 2 ? windows[0] : Window()), w(windows.back()) {}
+      : volumes(x[0] * x[1]),
+        d(windows.size() > 2 ? windows[0] : Window()),
+        h(windows.size() > 1 ? windows[windows.size() - 2] : Window()),
+        w(windows.back()) {}
 
-  // Calls fn(index in the plane) for the window's positions inside the input, row-major.
+  int64_t volume_size() const { return d.in * h.in * w.in; }
+
+  // Calls fn(index in the volume of its first column) for the rows of a window that lie inside the input, in order.
   template <typename Fn>
-  void ForEachInside(int64_t oh, int64_t ow, Fn fn) const {
+  void ForEachRowInside(int64_t od, int64_t oh, Fn fn) const {
+    const int64_t end_slice = d.FirstNotBelow(od, d.in);
     const int64_t end_row = h.FirstNotBelow(oh, h.in);
-    const int64_t first_column = w.Start(ow) + w.FirstNotBelow(ow, 0) * w.dilation;
-    const int64_t end_column = w.Start(ow) + w.FirstNotBelow(ow, w.in) * w.dilation;
-    for (int64_t i = h.FirstNotBelow(oh, 0); i < end_row; ++i) {
-      const int64_t row = h.Start(oh) + i * h.dilation;
-      for (int64_t column = first_column; column < end_column; column += w.dilation) fn(row * w.in + column);
+    for (int64_t k = d.FirstNotBelow(od, 0); k < end_slice; ++k) {
+      const int64_t slice = (d.Start(od) + k * d.dilation) * h.in;
+      for (int64_t i = h.FirstNotBelow(oh, 0); i < end_row; ++i) fn((slice + h.Start(oh) + i * h.dilation) * w.in);
     }
   }
 
-  // Calls fn(output index, input offset of its plane, oh, ow) for every output.
+  // Calls fn(index in the volume) for the window's positions inside the input, row-major.
   template <typename Fn>
-  void ForEachOutput(Fn fn) const {
+  void ForEachInside(int64_t od, int64_t oh, int64_t ow, Fn fn) const {
+    const int64_t first_column = w.Start(ow) + w.FirstNotBelow(ow, 0) * w.dilation;
+    const int64_t end_column = w.Start(ow) + w.FirstNotBelow(ow, w.in) * w.dilation;
+    ForEachRowInside(od, oh, [&](int64_t row) {
+      for (int64_t column = first_column; column < end_column; column += w.dilation) fn(row + column);
+    });
+  }
+
+  // Calls fn(output index of its first column, input offset of its volume, od, oh) for every row of outputs.
+  template <typename Fn>
+  void ForEachOutputRow(Fn fn) const {
     int64_t o = 0;
-    for (int64_t plane = 0; plane < planes; ++plane) {
-      for (int64_t oh = 0; oh < h.out; ++oh) {
-        for (int64_t ow = 0; ow < w.out; ++ow) fn(o++, plane * h.in * w.in, oh, ow);
+    for (int64_t volume = 0; volume < volumes; ++volume) {
+      for (int64_t od = 0; od < d.out; ++od) {
+        for (int64_t oh = 0; oh < h.out; ++oh, o += w.out) fn(o, volume * volume_size(), od, oh);
       }
     }
   }
 
-  int64_t planes;
+  int64_t volumes;
+  Window d;
   Window h;
   Window w;
 };
@@ -64,21 +79,16 @@ class MaxPoolOperator final : public Operator {
   // without branches on values.
   template <typename Fn>
   void ForEachWinner(std::span<const float> x, Fn fn) const {
-    const auto& [planes, h, w] = pool_;
+    const Window& w = pool_.w;
     std::vector<float> best(w.out);
-    std::vector<int32_t> winner(w.out);  // position in the plane; -1: none yet
-    int64_t o = 0;
-    for (int64_t plane = 0; plane < planes; ++plane) {
-      const int64_t base = plane * h.in * w.in;
-      for (int64_t oh = 0; oh < h.out; ++oh) {
-        std::fill(winner.begin(), winner.end(), -1);
-        for (int64_t i = h.FirstNotBelow(oh, 0); i < h.FirstNotBelow(oh, h.in); ++i) {
-          const int64_t row = (h.Start(oh) + i * h.dilation) * w.in;
-          for (int64_t j = 0; j < w.kernel; ++j) Contest(&x[base + row], row, j, best, winner);
-        }
-        for (int64_t ow = 0; ow < w.out; ++ow) fn(o++, base + winner[ow]);
-      }
-    }
+    std::vector<int32_t> winner(w.out);  // position in the volume; -1: none yet
+    pool_.ForEachOutputRow([&](int64_t o, int64_t base, int64_t od, int64_t oh) {
+      std::fill(winner.begin(), winner.end(), -1);
+      pool_.ForEachRowInside(od, oh, [&](int64_t row) {
+        for (int64_t j = 0; j < w.kernel; ++j) Contest(&x[base + row], row, j, best, winner);
+      });
+      for (int64_t ow = 0; ow < w.out; ++ow) fn(o + ow, base + winner[ow]);
+    });
   }
 
   // Lets the inputs at kernel column j of one input row, which begins at position `first`, try to win.
@@ -106,6 +116,7 @@ class AveragePoolOperator final : public LinearMap {
       : LinearMap(std::move(out)), pool_(pool), count_padding_(count_padding) {}
 
   absl::Status Prepare() override {
+    slice_counts_ = Counts(pool_.d, count_padding_);
     row_counts_ = Counts(pool_.h, count_padding_);
     column_counts_ = Counts(pool_.w, count_padding_);
     return absl::OkStatus();
@@ -123,23 +134,30 @@ class AveragePoolOperator final : public LinearMap {
   }
 
   void Apply(std::span<const float> x, std::span<float> y) const override {
-    pool_.ForEachOutput([&](int64_t o, int64_t base, int64_t oh, int64_t ow) {
-      float sum = 0;
-      pool_.ForEachInside(oh, ow, [&](int64_t inside) { sum += x[base + inside]; });
-      y[o] = sum / (row_counts_[oh] * column_counts_[ow]);
+    pool_.ForEachOutputRow([&](int64_t o, int64_t base, int64_t od, int64_t oh) {
+      const float rows = slice_counts_[od] * row_counts_[oh];
+      for (int64_t ow = 0; ow < pool_.w.out; ++ow) {
+        float sum = 0;
+        pool_.ForEachInside(od, oh, ow, [&](int64_t inside) { sum += x[base + inside]; });
+        y[o + ow] = sum / (rows * column_counts_[ow]);
+      }
     });
   }
 
   void ApplyTransposed(std::span<const float> y, std::span<float> x) const override {
     std::fill(x.begin(), x.end(), 0.0F);
-    pool_.ForEachOutput([&](int64_t o, int64_t base, int64_t oh, int64_t ow) {
-      const float share = y[o] / (row_counts_[oh] * column_counts_[ow]);
-      pool_.ForEachInside(oh, ow, [&](int64_t inside) { x[base + inside] += share; });
+    pool_.ForEachOutputRow([&](int64_t o, int64_t base, int64_t od, int64_t oh) {
+      const float rows = slice_counts_[od] * row_counts_[oh];
+      for (int64_t ow = 0; ow < pool_.w.out; ++ow) {
+        const float share = y[o + ow] / (rows * column_counts_[ow]);
+        pool_.ForEachInside(od, oh, ow, [&](int64_t inside) { x[base + inside] += share; });
+      }
     });
   }
 
   Pool pool_;
   bool count_padding_;
+  std::vector<float> slice_counts_;
   std::vector<float> row_counts_;
   std::vector<float> column_counts_;
 };
@@ -151,7 +169,6 @@ absl::StatusOr<Windows> ParsePool(const OpRequest& request) {
   }
   BITPLAN_ASSIGN_OR_RETURN(const auto kernel, IntsAttribute(request.node, "kernel_shape", {}));
   BITPLAN_ASSIGN_OR_RETURN(Windows windows, ParseWindows(request, kernel));
-  if (windows.size() > 2) return Unimplemented("inputs[0]: pooling over three dimensions");
   for (const Window& w : windows) {
     const int64_t extent = (w.kernel - 1) * w.dilation + 1;
     if (w.pad_begin >= extent || w.pad_end >= extent ||

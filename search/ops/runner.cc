@@ -4,7 +4,7 @@
 
 namespace bitplan::ops {
 
-Runner::Runner(Program program) : program_(std::move(program)) {
+Runner::Runner(Program program, std::span<const ValueId> points) : program_(std::move(program)) {
   std::vector<ValueId> weights;
   for (const LayerWeight& layer : program_.graph->layer_weights) {
     weights.push_back(layer.weight);
@@ -16,6 +16,10 @@ Runner::Runner(Program program) : program_(std::move(program)) {
   layer_reads_ = FindLayerReads(program_);
   active_by_layer_ = active_inside_;
   for (const int layer : layer_reads_.shared) active_by_layer_[weights[layer]] = active_[weights[layer]];
+  active_with_points_ = FindActive(program_, points);
+  for (size_t id = 0; id < active_.size(); ++id)
+    active_with_points_[id] = active_with_points_[id] || active_by_layer_[id];
+  for (const ValueId point : points) program_.lifetimes[point].value = true;  // for whoever takes its gradient
 }
 
 std::unique_ptr<Workspace> Runner::Take() {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "search/ops/executor.h"
@@ -23,7 +24,8 @@ struct Workspace {
 // A program and the workspaces that wait for its next run, so that buffers are allocated once a thread.
 class Runner {
  public:
-  explicit Runner(Program program);
+  // `points`: values that active_with_points holds besides.
+  explicit Runner(Program program, std::span<const ValueId> points = {});
 
   const Program& program() const { return program_; }
   const Shape& output_shape() const { return program_.shapes[program_.output]; }
@@ -33,6 +35,8 @@ class Runner {
   const Activity& active_inside() const { return active_inside_; }
   // The same with the weights that are read more than once; for BackwardByLayer.
   const Activity& active_by_layer() const { return active_by_layer_; }
+  // The same with the points.
+  const Activity& active_with_points() const { return active_with_points_; }
   const LayerReads& layer_reads() const { return layer_reads_; }
   // What cached primals of one shard take.
   int64_t num_primal_bytes() const { return program_.num_kept_elements() * static_cast<int64_t>(sizeof(float)); }
@@ -47,6 +51,7 @@ class Runner {
   Activity active_;
   Activity active_inside_;
   Activity active_by_layer_;
+  Activity active_with_points_;
   LayerReads layer_reads_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Workspace>> idle_;

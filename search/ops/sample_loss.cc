@@ -184,6 +184,13 @@ double SampleLoss::Value(int64_t first, std::span<const float> outputs) const {
   return sum * row_weight();
 }
 
+void SampleLoss::Values(int64_t first, std::span<const float> outputs, std::span<double> out) const {
+  const size_t sample_size = num_rows_ * width_;
+  for (size_t n = 0; n < out.size(); ++n) {
+    out[n] = Value(first + static_cast<int64_t>(n), outputs.subspan(n * sample_size, sample_size));
+  }
+}
+
 void SampleLoss::Gradient(int64_t first, std::span<const float> outputs, double scale, std::span<float> out) const {
   std::vector<double> z(width_);
   std::vector<double> y(width_);

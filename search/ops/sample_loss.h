@@ -52,6 +52,8 @@ class SampleLoss {
 
   // Sum over the samples in `outputs`; NaN or infinite if an output is.
   double Value(int64_t first, std::span<const float> outputs) const;
+  // Of each sample.
+  void Values(int64_t first, std::span<const float> outputs, std::span<double> out) const;
   // out = scale * gradient
   void Gradient(int64_t first, std::span<const float> outputs, double scale, std::span<float> out) const;
   // out = scale * F v, F block diagonal over samples and rows

@@ -20,6 +20,39 @@ namespace {
 
 void Stage(const RunContext& context, std::string_view stage) { context.Report({.stage = std::string(stage)}); }
 
+onnx::Constant ToConstant(const DatasetConstant& constant) {
+  if (const auto* floats = std::get_if<FloatVector>(&constant.data)) return Tensor{constant.shape, *floats};
+  return IntTensor{constant.shape, std::get<std::vector<int64_t>>(constant.data)};
+}
+
+// What the data say about the inputs of the model that they are for.
+onnx::ParseOptions OptionsFor(const Dataset& data, const onnx::ParseLimits& limits) {
+  onnx::ParseOptions options{.limits = limits};
+  for (const DatasetInput& input : data.inputs) options.data_shapes[input.name] = input.values.shape;
+  for (const DatasetConstant& constant : data.constants) {
+    options.data_constants[constant.name] = ToConstant(constant);
+  }
+  return options;
+}
+
+// A request's bytes, read.
+struct Inputs {
+  Dataset data;
+  Graph graph;
+  OptionTable options;
+};
+
+absl::StatusOr<Inputs> LoadInputs(const MeasureRequest& request, const RunContext& context) {
+  BITPLAN_RETURN_IF_ERROR(ValidateMeasureRequest(request));
+  Stage(context, "load");
+  Inputs inputs;
+  BITPLAN_ASSIGN_OR_RETURN(inputs.data, data::ParseNpz(request.dataset, request.dataset_limits));
+  BITPLAN_ASSIGN_OR_RETURN(inputs.graph, onnx::ParseModel(request.onnx, OptionsFor(inputs.data, request.model_limits)));
+  Stage(context, "options");
+  BITPLAN_ASSIGN_OR_RETURN(inputs.options, quantization::ListOptions(inputs.graph.layers, request.quantization));
+  return inputs;
+}
+
 Measurement MakeMeasurement(const MeasureRequest& request, Graph graph, OptionTable options,
                             SensitivityTable sensitivity) {
   Measurement measurement{.layers = std::move(graph.layers),
@@ -116,18 +149,18 @@ std::string MeasurementDigest(const MeasureRequest& request) {
 }
 
 absl::StatusOr<Measurement> Measure(const MeasureRequest& request, const RunContext& context) {
-  BITPLAN_RETURN_IF_ERROR(ValidateMeasureRequest(request));
-  Stage(context, "load");
-  BITPLAN_ASSIGN_OR_RETURN(const Dataset data, data::ParseNpz(request.dataset, request.dataset_limits));
-  onnx::ParseOptions options_of_model{.limits = request.model_limits};
-  for (const DatasetInput& input : data.inputs) options_of_model.data_shapes[input.name] = input.values.shape;
-  BITPLAN_ASSIGN_OR_RETURN(Graph graph, onnx::ParseModel(request.onnx, options_of_model));
-  Stage(context, "options");
-  BITPLAN_ASSIGN_OR_RETURN(OptionTable options, quantization::ListOptions(graph.layers, request.quantization));
-  BITPLAN_ASSIGN_OR_RETURN(SensitivityTable sensitivity,
-                           sensitivity::Estimate(graph, data, options, request.sensitivity, context));
-  sensitivity.notes.insert(sensitivity.notes.end(), options.notes.begin(), options.notes.end());
-  return MakeMeasurement(request, std::move(graph), std::move(options), std::move(sensitivity));
+  BITPLAN_ASSIGN_OR_RETURN(Inputs inputs, LoadInputs(request, context));
+  BITPLAN_ASSIGN_OR_RETURN(
+      SensitivityTable sensitivity,
+      sensitivity::Estimate(inputs.graph, inputs.data, inputs.options, request.sensitivity, context));
+  sensitivity.notes.insert(sensitivity.notes.end(), inputs.options.notes.begin(), inputs.options.notes.end());
+  return MakeMeasurement(request, std::move(inputs.graph), std::move(inputs.options), std::move(sensitivity));
+}
+
+absl::StatusOr<CostForecast> ForecastMeasure(const MeasureRequest& request, const RunContext& context) {
+  BITPLAN_ASSIGN_OR_RETURN(const Inputs inputs, LoadInputs(request, context));
+  Stage(context, "forecast");
+  return sensitivity::Forecast(inputs.graph, inputs.data, inputs.options, request.sensitivity, context);
 }
 
 absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given) {

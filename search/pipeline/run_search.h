@@ -20,6 +20,7 @@
 #include "search/plan/plan.h"
 #include "search/quantization/options.h"
 #include "search/sensitivity/estimate.h"
+#include "search/sensitivity/forecast.h"
 #include "search/sensitivity/given.h"
 
 namespace bitplan {
@@ -73,6 +74,9 @@ std::string MeasurementDigest(std::string_view model_digest, std::string_view da
 // Progress: "load", "options", then the stages of sensitivity::Estimate.
 // Errors:   those of ParseModel, ParseNpz, ListOptions and Estimate.
 absl::StatusOr<Measurement> Measure(const MeasureRequest& request, const RunContext& context);
+
+// What Measure would take, from a pilot of a few samples (sensitivity::Forecast). Errors: those of Measure's arguments.
+absl::StatusOr<CostForecast> ForecastMeasure(const MeasureRequest& request, const RunContext& context);
 
 // Sensitivities from outside as a measurement. The digest is that of their canonical document.
 absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given);

@@ -34,7 +34,8 @@ Json ToJson(const QuantizationOptions& options) {
 
 Json ToJson(const SensitivityOptions& options) {
   const auto& [method, loss, label_smoothing, max_samples, seed, trace_estimator, trace_relative_error, max_probes,
-               eigenvalue_tolerance, max_iterations, max_memory_bytes, all_curvature] = options;
+               eigenvalue_tolerance, max_iterations, max_memory_bytes, all_curvature, quantize_activations,
+               activation_range] = options;
   return {{"method", method},
           {"loss", loss},
           {"label_smoothing", label_smoothing},
@@ -46,7 +47,9 @@ Json ToJson(const SensitivityOptions& options) {
           {"eigenvalue_tolerance", eigenvalue_tolerance},
           {"max_iterations", max_iterations},
           {"max_memory_bytes", max_memory_bytes},
-          {"all_curvature", all_curvature}};
+          {"all_curvature", all_curvature},
+          {"quantize_activations", quantize_activations},
+          {"activation_range", activation_range}};
 }
 
 // Names come from tables by now (validated), but a digest must not throw on any bytes.

@@ -15,6 +15,8 @@
 #include "search/base/status.h"
 #include "search/curvature/hessian.h"
 #include "search/quantization/quantizer.h"
+#include "search/quantization/range_rule_table.h"
+#include "search/sensitivity/activation_ranges.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/trace_estimators.h"
 
@@ -48,6 +50,10 @@ absl::Status Validate(const SensitivityOptions& options) {
   }
   if (options.max_memory_bytes < 0) {
     return InvalidArgument("sensitivity.max_memory_bytes: got {}, want 0 (no limit) or more", options.max_memory_bytes);
+  }
+  BITPLAN_RETURN_IF_ERROR(quantization::FindRangeRule(options.activation_range).status());
+  if (options.quantize_activations && !method.scores_activations) {
+    return InvalidArgument("sensitivity.quantize_activations: method '{}' scores weights only", options.method);
   }
   return absl::OkStatus();
 }
@@ -100,38 +106,44 @@ absl::StatusOr<std::string> CheckpointPrefix(const Objective& objective, const L
   return "hessian/" + digest.FinishHex();
 }
 
-absl::StatusOr<std::vector<double>> SquaredPerturbations(const Layer& layer, std::span<const float> weights,
-                                                         const std::vector<Option>& options,
-                                                         const PerturbInputs& inputs) {
-  std::vector<double> squared_norms;
+// Q(W) - W of every option of every layer.
+struct MeasuredPerturbations {
+  std::vector<std::vector<double>> squared_norms;
+  curvature::Perturbations deltas;  // empty unless kept
+};
+
+absl::Status PerturbLayer(const Layer& layer, std::span<const float> weights, const std::vector<Option>& options,
+                          const PerturbInputs& inputs, std::vector<double>& squared_norms,
+                          std::vector<std::vector<float>>* deltas) {
   for (size_t o = 0; o < options.size(); ++o) {
     const TensorView view(weights, layer.weight_shape);
-    const absl::StatusOr<Perturbation> perturbation =
+    absl::StatusOr<Perturbation> perturbation =
         quantization::Perturb(view, layer.output_channel_axis, options[o], inputs);
     if (!perturbation.ok()) return WithContext(perturbation.status(), fmt::format("options[{}]", o));
     squared_norms.push_back(perturbation->squared_norm);
+    if (deltas != nullptr) deltas->push_back(std::move(perturbation->delta));
   }
-  return squared_norms;
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::vector<double>>> MeasurePerturbations(const Objective& objective,
-                                                                      const LayerTable& layers,
-                                                                      const OptionTable& options, uint64_t seed,
-                                                                      const RunContext& context) {
+absl::StatusOr<MeasuredPerturbations> MeasurePerturbations(const Objective& objective, const LayerTable& layers,
+                                                           const OptionTable& options, uint64_t seed, bool keep,
+                                                           const RunContext& context) {
   const auto num_layers = static_cast<int>(layers.layers.size());
-  std::vector<std::vector<double>> squared_norms(num_layers);
+  MeasuredPerturbations measured;
+  measured.squared_norms.resize(num_layers);
+  if (keep) measured.deltas.resize(num_layers);
   context.Report({.stage = "perturbations", .num_layers = num_layers});
   BITPLAN_RETURN_IF_ERROR(ParallelShards(context, num_layers, [&](int l) -> absl::Status {
     const auto [offset, size] = objective.slices()[l];
-    absl::StatusOr<std::vector<double>> row =
-        SquaredPerturbations(layers.layers[l], objective.weights().subspan(offset, size), options.options[l],
-                             {.seed = seed, .stream = static_cast<uint64_t>(l)});
-    if (!row.ok()) return WithContext(row.status(), fmt::format("layers[{}] '{}'", l, layers.layers[l].name));
-    squared_norms[l] = *std::move(row);
+    const absl::Status status = PerturbLayer(layers.layers[l], objective.weights().subspan(offset, size),
+                                             options.options[l], {.seed = seed, .stream = static_cast<uint64_t>(l)},
+                                             measured.squared_norms[l], keep ? &measured.deltas[l] : nullptr);
+    if (!status.ok()) return WithContext(status, fmt::format("layers[{}] '{}'", l, layers.layers[l].name));
     return absl::OkStatus();
   }));
   context.Report({.stage = "perturbations", .fraction = 1, .layer = num_layers, .num_layers = num_layers});
-  return squared_norms;
+  return measured;
 }
 
 absl::Status MeasureTraces(const Objective& objective, const SensitivityOptions& options,
@@ -196,6 +208,10 @@ absl::StatusOr<EigenvalueEstimate> MeasureNetworkEigenvalue(const Objective& obj
                                    network_context);
 }
 
+absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const LayerTable& layers,
+                                              const OptionTable& option_table, const SensitivityOptions& options,
+                                              const ActivationCalibration* activations, const RunContext& context);
+
 }  // namespace
 
 absl::StatusOr<SensitivityTable> Estimate(const Graph& graph, const Dataset& data, const OptionTable& option_table,
@@ -207,13 +223,27 @@ absl::StatusOr<SensitivityTable> Estimate(const Graph& graph, const Dataset& dat
                                               .label_smoothing = options.label_smoothing,
                                               .max_samples = options.max_samples,
                                               .max_memory_bytes = options.max_memory_bytes}));
-  return Estimate(*objective, graph.layers, option_table, options, context);
+  if (!options.quantize_activations) return Estimate(*objective, graph.layers, option_table, options, context);
+  BITPLAN_ASSIGN_OR_RETURN(const ActivationCalibration activations,
+                           CalibrateActivations(graph, *objective, options.activation_range, context));
+  return EstimateWith(*objective, graph.layers, option_table, options, &activations, context);
 }
 
 absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const LayerTable& layers,
                                           const OptionTable& option_table, const SensitivityOptions& options,
                                           const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(Validate(options));
+  if (options.quantize_activations) {
+    return InvalidArgument("sensitivity.quantize_activations: wants a graph, from which activations are found");
+  }
+  return EstimateWith(objective, layers, option_table, options, nullptr, context);
+}
+
+namespace {
+
+absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const LayerTable& layers,
+                                              const OptionTable& option_table, const SensitivityOptions& options,
+                                              const ActivationCalibration* activations, const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(CheckTables(objective, layers, option_table));
   BITPLAN_ASSIGN_OR_RETURN(const MethodEntry method, FindMethod(options.method));
   SensitivityTable table{.method = options.method, .loss = objective.loss_name()};
@@ -222,8 +252,11 @@ absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const Laye
   if (!objective.loss_note().empty()) table.notes.push_back(objective.loss_note());
   table.curvature.resize(layers.layers.size());
 
-  BITPLAN_ASSIGN_OR_RETURN(table.perturbation_sq,
-                           MeasurePerturbations(objective, layers, option_table, options.seed, context));
+  BITPLAN_ASSIGN_OR_RETURN(
+      MeasuredPerturbations perturbations,
+      MeasurePerturbations(objective, layers, option_table, options.seed, method.needs_perturbations, context));
+  table.perturbation_sq = std::move(perturbations.squared_norms);
+  context.Report({.stage = "gradient"});
   BITPLAN_ASSIGN_OR_RETURN(const LossAndGradient at_weights, objective.Gradient({}, context));
   table.base_loss = at_weights.loss;
   BITPLAN_ASSIGN_OR_RETURN(const std::string prefix, CheckpointPrefix(objective, at_weights, context));
@@ -241,12 +274,19 @@ absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const Laye
                                                               .layers = layers,
                                                               .options = option_table,
                                                               .perturbation_sq = table.perturbation_sq,
-                                                              .curvature = table.curvature},
+                                                              .curvature = table.curvature,
+                                                              .perturbations = perturbations.deltas,
+                                                              .settings = options,
+                                                              .checkpoint_prefix = prefix,
+                                                              .activations = activations},
                                                              context));
+  for (size_t l = 0; l < scores.traces.size(); ++l) table.curvature[l].trace = scores.traces[l];
+  table.notes.insert(table.notes.end(), scores.notes.begin(), scores.notes.end());
   table.score = std::move(scores.score);
   table.standard_error = std::move(scores.standard_error);
   return table;
 }
 
+}  // namespace
 }  // namespace sensitivity
 }  // namespace bitplan

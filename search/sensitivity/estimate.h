@@ -28,6 +28,10 @@ struct SensitivityOptions {
   int64_t max_iterations = 100;                  // for each eigenvalue
   int64_t max_memory_bytes = 0;                  // ObjectiveOptions::max_memory_bytes
   bool all_curvature = false;  // also what the method does not need: traces, block and network eigenvalues
+  // Scores count what quantizing each layer's activations to the option's activation_bits does, too. False: these bits
+  // price BOPs and change no score. Only for methods that can (MethodEntry::scores_activations) and with a graph.
+  bool quantize_activations = false;
+  std::string activation_range = "minmax";  // a name of quantization::RangeRules; with quantize_activations
 };
 absl::Status Validate(const SensitivityOptions& options);
 
@@ -39,7 +43,7 @@ namespace sensitivity {
 // Errors:      kInvalidArgument (options, data that does not fit, non-finite weights or curvature, tables that
 // disagree),
 //              kNotFound (method, scheme), kUnimplemented (ops, losses), kCancelled, kDeadlineExceeded.
-// Progress:    stages "perturbations", "traces", "eigenvalues", "network eigenvalue".
+// Progress:    stages "activation ranges", "perturbations", "gradient", "traces", "eigenvalues", "network eigenvalue".
 // Checkpoints: probe sums every few probes, each finished eigenvalue. Keys hold a digest of weights, loss, gradient and
 //              options, so that a changed model or dataset finds nothing. A resumed run gives the bits of an
 //              uninterrupted one.

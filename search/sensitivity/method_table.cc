@@ -4,8 +4,10 @@
 #include <string>
 
 #include "search/base/status.h"
+#include "search/sensitivity/gauss_newton_forms.h"
 #include "search/sensitivity/hawq_v1.h"
 #include "search/sensitivity/hawq_v2.h"
+#include "search/sensitivity/measured_loss.h"
 
 namespace bitplan::sensitivity {
 namespace {
@@ -23,6 +25,27 @@ constexpr auto kMethods = std::to_array<MethodEntry>({
      .error_meaning = "standard error of the trace, through the formula",
      .needs_traces = true,
      .score = &HawqV2},
+    {.name = "fisher_diagonal",
+     .summary = "half of sum G_ii d_i^2: the diagonal of the Gauss-Newton matrix, weight by weight",
+     .source = "LeCun et al. (1990); Hassibi, Stork (1993); as a bit-width score Choi et al. (2017)",
+     .error_meaning = "standard error over drawn samples and signs; 0 where all were taken",
+     .needs_perturbations = true,
+     .scores_activations = true,
+     .score = &FisherDiagonal},
+    {.name = "gauss_newton_direct",
+     .summary = "half of d'Gd: the perturbation itself through the Gauss-Newton matrix",
+     .source = "Schraudolph (2002); docs/math.md",
+     .error_meaning = "standard error over drawn samples and signs; 0 where all were taken",
+     .needs_perturbations = true,
+     .scores_activations = true,
+     .score = &GaussNewtonDirect},
+    {.name = "measured_loss",
+     .summary = "loss with the option applied, less the loss without: one forward pass an option",
+     .source = "docs/math.md",
+     .error_meaning = "standard error over samples of the paired differences",
+     .needs_perturbations = true,
+     .scores_activations = true,
+     .score = &MeasuredLoss},
     {.name = "given",
      .summary = "scores that came with the request",
      .source = "the document's provenance",

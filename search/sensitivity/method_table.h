@@ -2,13 +2,17 @@
 #define BITPLAN_SEARCH_SENSITIVITY_METHOD_TABLE_H_
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "search/base/run_context.h"
+#include "search/curvature/gauss_newton.h"
 #include "search/layer/layer.h"
 #include "search/ops/objective.h"
+#include "search/sensitivity/activation_ranges.h"
+#include "search/sensitivity/estimate.h"
 #include "search/sensitivity/sensitivity_table.h"
 
 namespace bitplan {
@@ -20,11 +24,17 @@ struct MethodInput {
   const OptionTable& options;
   const std::vector<std::vector<double>>& perturbation_sq;  // [layer][option], ||Q(W) - W||^2
   const std::vector<LayerCurvature>& curvature;             // holds what the method's row says it needs
+  const curvature::Perturbations& perturbations;            // [layer][option], Q(W) - W; empty unless it needs them
+  const SensitivityOptions& settings;
+  const std::string& checkpoint_prefix;                // names the objective
+  const ActivationCalibration* activations = nullptr;  // null: activations stay float
 };
 
 struct MethodScores {
   std::vector<std::vector<double>> score;           // [layer][option], units of loss
   std::vector<std::vector<double>> standard_error;  // [layer][option]
+  std::vector<TraceEstimate> traces;                // of the layers' blocks where they came along; else empty
+  std::vector<std::string> notes;                   // as SensitivityTable::notes
 };
 
 // One row of the table of sensitivity methods.
@@ -35,6 +45,8 @@ struct MethodEntry {
   std::string_view error_meaning;  // what SensitivityTable::standard_error holds
   bool needs_traces = false;
   bool needs_top_eigenvalues = false;
+  bool needs_perturbations = false;  // 4 bytes for each weight and option
+  bool scores_activations = false;   // reads MethodInput::activations
   // Null: the scores come from outside, nothing to estimate.
   absl::StatusOr<MethodScores> (*score)(const MethodInput& input, const RunContext& context) = nullptr;
 };

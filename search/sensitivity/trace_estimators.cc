@@ -25,12 +25,7 @@ absl::StatusOr<std::vector<TraceEstimate>> RunGaussNewton(const Objective& objec
 
 absl::StatusOr<std::vector<TraceEstimate>> GaussNewton(const Objective& objective, const TraceOptions& options,
                                                        const RunContext& context) {
-  GaussNewtonOptions draws{
-      .seed = options.seed, .relative_error = options.relative_error, .checkpoint_key = options.checkpoint_key};
-  constexpr int64_t kMostDraws = int64_t{1} << 52;
-  const int64_t most_probes = kMostDraws / objective.num_samples();
-  draws.max_draws = std::max(draws.min_draws, std::min(options.max_probes, most_probes) * objective.num_samples());
-  return RunGaussNewton(objective, draws, context);
+  return RunGaussNewton(objective, GaussNewtonDraws(objective, options), context);
 }
 
 absl::StatusOr<std::vector<TraceEstimate>> GaussNewtonExact(const Objective& objective, const TraceOptions& options,
@@ -176,6 +171,15 @@ constexpr auto kTraceEstimators = std::to_array<TraceEstimatorEntry>({
 });
 
 }  // namespace
+
+GaussNewtonOptions GaussNewtonDraws(const Objective& objective, const TraceOptions& options) {
+  GaussNewtonOptions draws{
+      .seed = options.seed, .relative_error = options.relative_error, .checkpoint_key = options.checkpoint_key};
+  constexpr int64_t kMostDraws = int64_t{1} << 52;
+  const int64_t most_probes = kMostDraws / objective.num_samples();
+  draws.max_draws = std::max(draws.min_draws, std::min(options.max_probes, most_probes) * objective.num_samples());
+  return draws;
+}
 
 std::span<const TraceEstimatorEntry> TraceEstimators() { return kTraceEstimators; }
 

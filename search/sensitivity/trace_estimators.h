@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "search/base/run_context.h"
+#include "search/curvature/gauss_newton.h"
 #include "search/curvature/hutchinson.h"
 #include "search/ops/objective.h"
 
@@ -45,6 +46,9 @@ namespace sensitivity {
 //   hutch_plus_plus     the Hessian's own trace, layer by layer; for blocks with few large eigenvalues
 //   xtrace              likewise
 std::span<const TraceEstimatorEntry> TraceEstimators();
+
+// What gauss_newton makes of the options: a probe is a draw for each sample.
+GaussNewtonOptions GaussNewtonDraws(const Objective& objective, const TraceOptions& options);
 
 // kNotFound, listing the known names.
 absl::StatusOr<TraceEstimatorEntry> FindTraceEstimator(std::string_view name);

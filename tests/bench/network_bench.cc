@@ -1,4 +1,4 @@
-// Our side of compare_torch.py: runs passes over a network on demand.
+// Our side of compare_torch.py and export_networks.py: runs passes over a network on demand.
 //
 //   network_bench model.onnx data.npz [samples_per_shard]
 //
@@ -8,6 +8,8 @@
 //   ready            nothing, but the peak starts anew from the current resident set
 //   loss | gradient  at the network's own weights
 //   product          Hessian times a Rademacher vector, all layers; ggn: Gauss-Newton matrix times one
+//   network          more = layers, weights, multiply-accumulates of one sample, ms it took to load the model
+//   outputs FILE     f(x) of all samples, written as float32
 //   traces ERROR     EstimateGaussNewton: traces of all layers to a relative error; more = draws, converged, then the
 //                    trace of each layer
 //   threads N        for the commands that follow
@@ -21,6 +23,7 @@
 #include <iterator>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "search/base/rng.h"
@@ -54,7 +57,8 @@ void ResetPeak() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
 class Commands {
  public:
-  explicit Commands(const Objective& objective) : objective_(objective), v_(objective.num_weights()) {
+  Commands(const Objective& objective, std::string network)
+      : objective_(objective), network_(std::move(network)), v_(objective.num_weights()) {
     bitplan::Rng(1, 0).FillRademacher(v_);
     out_.resize(v_.size());
   }
@@ -70,6 +74,12 @@ class Commands {
     if (name == "threads") {
       words >> context_.num_threads;
       return Answer({});
+    }
+    if (name == "network") return Answer([&] { return Network(); });
+    if (name == "outputs") {
+      std::string path;
+      words >> path;
+      return Answer([&] { return WriteOutputs(path); });
     }
     if (name == "loss") return Answer([&] { return objective_.Loss({}, context_).status(); });
     if (name == "gradient") return Answer([&] { return objective_.GradientInto({}, out_, context_).status(); });
@@ -96,6 +106,19 @@ class Commands {
     return absl::OkStatus();
   }
 
+  absl::Status Network() {
+    more_ = network_;
+    return absl::OkStatus();
+  }
+
+  absl::Status WriteOutputs(const std::string& path) {
+    BITPLAN_ASSIGN_OR_RETURN(const bitplan::Tensor outputs, objective_.Outputs({}, context_));
+    std::ofstream file(path, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(outputs.data.data()),
+               static_cast<std::streamsize>(outputs.data.size() * sizeof(float)));
+    return file.good() ? absl::OkStatus() : bitplan::InvalidArgument("cannot write '{}'", path);
+  }
+
   absl::Status Product(CurvatureMatrix matrix) {
     return objective_.VectorProduct(matrix, v_, std::nullopt, out_, context_);
   }
@@ -109,20 +132,33 @@ class Commands {
   }
 
   const Objective& objective_;
+  std::string network_;
   RunContext context_;
   std::vector<float> v_;
   std::vector<double> out_;
   std::string more_;
 };
 
+std::string Describe(const bitplan::Graph& graph, double load_ms) {
+  int64_t weights = 0;
+  int64_t macs = 0;
+  for (const bitplan::Layer& layer : graph.layers.layers) {
+    weights += layer.num_weights;
+    macs += layer.macs;
+  }
+  return fmt::format(" {} {} {} {:.1f}", graph.layers.layers.size(), weights, macs, load_ms);
+}
+
 absl::Status Run(int argc, char** argv) {
   if (argc < 3) return bitplan::InvalidArgument("usage: network_bench model.onnx data.npz [samples_per_shard]");
+  const auto start = std::chrono::steady_clock::now();
   BITPLAN_ASSIGN_OR_RETURN(const bitplan::Graph graph, bitplan::onnx::ParseModel(ReadAll(argv[1])));
+  const std::chrono::duration<double, std::milli> load_ms = std::chrono::steady_clock::now() - start;
   BITPLAN_ASSIGN_OR_RETURN(const bitplan::Dataset data, bitplan::data::ParseNpz(ReadAll(argv[2])));
   bitplan::ObjectiveOptions options;
   if (argc > 3) options.samples_per_shard = std::stoll(argv[3]);
   BITPLAN_ASSIGN_OR_RETURN(const auto objective, Objective::Create(graph, data, options));
-  Commands commands(*objective);
+  Commands commands(*objective, Describe(graph, load_ms.count()));
   for (std::string line; std::getline(std::cin, line) && line != "quit";) {
     BITPLAN_RETURN_IF_ERROR(commands.Run(line));
   }

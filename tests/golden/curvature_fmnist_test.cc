@@ -215,6 +215,35 @@ TEST(FmnistResnet8, ExactGaussNewtonIsTheHessian) {
   }
 }
 
+// The method's scores of a piecewise linear network are half of d'Hd, within their standard errors.
+TEST(FmnistResnet8, GaussNewtonDirectScoresAreHalfTheHessianForms) {
+  const TrainedNetwork network = Load("fmnist_resnet8");
+  const auto options = quantization::ListOptions(
+      network.graph.layers,
+      {.weight_bits = {2, 3, 4, 8}, .schemes = {"symmetric"}, .granularities = {Granularity::kPerChannel}});
+  ASSERT_TRUE(options.ok()) << options.status();
+  const auto table = sensitivity::Estimate(network.graph, network.data, *options,
+                                           {.method = "gauss_newton_direct", .seed = 4, .trace_relative_error = 0.1},
+                                           {.num_threads = 2});
+  ASSERT_TRUE(table.ok()) << table.status();
+  int beyond_two = 0;
+  int compared = 0;
+  for (size_t i = 0; i < network.index_of.size(); ++i) {
+    const Json& golden = network.golden["layers"][i];
+    if (!golden.contains("quant")) continue;
+    const int l = network.index_of[i];
+    for (size_t o = 0; o < kGoldenBits.size(); ++o, ++compared) {
+      const double half = golden["quant"][std::to_string(kGoldenBits[o])]["half_dHd"];
+      const double error = table->standard_error[l][o] + 1e-3 * half;
+      EXPECT_NEAR(table->score[l][o], half, 4 * error) << golden["name"] << kGoldenBits[o];
+      beyond_two += std::abs(table->score[l][o] - half) > 2 * error;
+    }
+    EXPECT_TRUE(table->curvature[l].trace);
+  }
+  EXPECT_GE(compared, 20);
+  EXPECT_LE(beyond_two, compared / 5);  // 5 % expected; scores of one run share draws
+}
+
 // d'Gd does not depend on how batch normalization is folded, though traces do: scaling a channel by s scales its
 // perturbation by s and its gradient by 1 / s.
 TEST(FmnistMobilenet, FormsAreTheSameWithBatchNormalizationFoldedOrKept) {

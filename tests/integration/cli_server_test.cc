@@ -15,6 +15,8 @@
 
 #include "search/plan/plan_json.h"
 #include "server/server.h"
+#include "tests/testing/golden_file.h"
+#include "tests/testing/onnx_writer.h"
 #include "tests/testing/subprocess.h"
 
 namespace bitplan {
@@ -158,6 +160,40 @@ TEST_F(Cli, ServerAndLocalSearchChooseTheSame) {
   ASSERT_TRUE(b.ok()) << b.status();
   EXPECT_EQ(a->layers, b->layers);
   EXPECT_EQ(a->fingerprint, b->fingerprint);
+}
+
+// The weights of the bundled network in a file beside it: read, put inside, uploaded and searched as one file.
+TEST_F(Cli, TakesNetworksWithWeightsInAnotherFile) {
+  const std::string model = folder_ + "/net.onnx";
+  const std::string weights = folder_ + "/net.onnx.data";
+  const testing::TwoFileModel split = testing::MoveWeightsOut(testing::ReadFile(kModel), "net.onnx.data");
+  std::ofstream(model, std::ios::binary) << split.onnx;
+  std::ofstream(weights, std::ios::binary) << split.weights;
+  std::vector<std::string> line = kQuickSearch;
+  line[1] = model;
+  const ProcessResult local =
+      Run(std::vector<std::string>{"local"} + line + std::vector<std::string>{"--output", "json"});
+  const ProcessResult remote = Run(line + std::vector<std::string>{"--output", "json"});
+  const ProcessResult whole =
+      Run(std::vector<std::string>{"local"} + kQuickSearch + std::vector<std::string>{"--output", "json"});
+  const auto a = plan::ParsePlan(local.out);
+  const auto b = plan::ParsePlan(remote.out);
+  const auto c = plan::ParsePlan(whole.out);
+  ASSERT_TRUE(a.ok()) << local.err;
+  ASSERT_TRUE(b.ok()) << remote.err;
+  ASSERT_TRUE(c.ok()) << whole.err;
+  EXPECT_EQ(a->layers, b->layers);
+  EXPECT_EQ(a->layers, c->layers);
+  const Json shown = RunJson({"model", "upload", model});
+  EXPECT_GT(std::stoll(shown["size_bytes"].get<std::string>()), static_cast<int64_t>(split.onnx.size()));
+  EXPECT_EQ(a->provenance.model_digest, shown["digest"]);
+
+  std::filesystem::resize_file(weights, split.weights.size() - 1);
+  EXPECT_THAT(Run({"model", "upload", model}).err, HasSubstr("external data: 'net.onnx.data' has"));
+  std::filesystem::remove(weights);
+  const ProcessResult missing = Run(std::vector<std::string>{"local"} + line);
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.err, HasSubstr("external data 'net.onnx.data': cannot open"));
 }
 
 TEST_F(Cli, ServerOptionGoesBeforeTheEnvironmentAtEachLevel) {

@@ -39,7 +39,7 @@ const std::vector<LayerRow>& Layers() {
       {"search/hardware", {"search/layer", "search/quantization"}},
       {"search/allocation", {"search/base"}},
       {"search/plan", {"search/layer", "search/allocation"}},
-      {"search/evaluation", {"search/graph", "search/ops", "search/quantization", "search/plan"}},
+      {"search/evaluation", {"search/graph", "search/ops", "search/sensitivity", "search/plan"}},
       {"search/pipeline", {"search/onnx", "search/sensitivity", "search/hardware", "search/evaluation"}},
       {"proto", {}},
       {"proto/convert", {"proto", "search/pipeline"}},

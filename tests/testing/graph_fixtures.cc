@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "search/base/check.h"
@@ -310,9 +311,37 @@ NetworkFixture TokenNet() {
   return net;
 }
 
+NetworkFixture MaskedAttentionNet() {
+  GraphBuilder b(17);
+  const auto heads = [&](ValueId x, const std::string& name, List order) {
+    const ValueId y = b.Node("MatMul", {x, b.RandomWeight(name, {6, 6})});
+    return b.Node("Transpose", {b.Node("Reshape", {y, b.Ints(name + ".split", {0, 4, 2, 3})})}, {{"perm", order}});
+  };
+  const auto block = [&](ValueId x, const std::string& name, const auto& mask) {
+    const ValueId q = heads(x, name + ".q", {0, 2, 1, 3});
+    const ValueId k = heads(x, name + ".k", {0, 2, 3, 1});
+    ValueId y = b.Node("Softmax", {mask(b.Node("MatMul", {q, k}))}, {{"axis", int64_t{-1}}});
+    y = b.Node("MatMul", {y, heads(x, name + ".v", {0, 2, 1, 3})});
+    y = b.Node("Transpose", {y}, {{"perm", List{0, 2, 1, 3}}});
+    return b.Node("Add", {x, b.Node("Reshape", {y, b.Ints(name + ".join", {0, 4, 6})})});
+  };
+  constexpr float h = -std::numeric_limits<float>::infinity();  // hidden
+  ValueId y = block(b.Input("x", {kDynamic, 4, 6}), "causal", [&](ValueId scores) {
+    const ValueId mask = b.Floats("causal.mask", {4, 4}, {0, h, h, h, 0, 0, h, h, 0, 0, 0, h, 0, 0, 0, 0});
+    return b.Node("Mul", {b.Node("Add", {scores, mask}), b.Floats("causal.scale", {}, {0.6F})});
+  });
+  y = block(y, "band", [&](ValueId scores) {
+    const ValueId mask = b.Ints("band.mask", {1, 1, 4, 4}, {0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0});
+    return b.Node("Where", {mask, b.Floats("band.hidden", {}, {h}), b.Node("Div", {scores, b.Floats("two", {}, {2})})});
+  });
+  y = b.Node("ReduceMean", {y}, {{"axes", List{1}}, {"keepdims", int64_t{0}}});
+  y = b.Node("Gemm", {y, b.RandomWeight("fc.weight", {3, 6})}, {{"transB", int64_t{1}}});
+  return {.name = "MaskedAttentionNet", .graph = b.Build(y), .data = RandomClassification(4, {4, 6}, 3, 20)};
+}
+
 std::vector<NetworkFixture> AllNetworks() {
-  return {TanhMlp(),     SmoothConvNet(),  KinkedConvNet(), SharedWeightNet(), AttentionNet(),
-          SequenceNet(), TransformerNet(), UpscalingNet(),  RecurrentNet(),    TokenNet()};
+  return {TanhMlp(),        SmoothConvNet(), KinkedConvNet(), SharedWeightNet(), AttentionNet(),      SequenceNet(),
+          TransformerNet(), UpscalingNet(),  RecurrentNet(),  TokenNet(),        MaskedAttentionNet()};
 }
 
 }  // namespace bitplan::testing

@@ -86,6 +86,10 @@ NetworkFixture RecurrentNet();
 // Token ids into an embedding, attention of two heads by Einsum, a transposed convolution, Resize, Gemm.
 NetworkFixture TokenNet();
 
+// Two attention blocks of two heads whose masks hold -inf, as exporters write them: added to the scores (causal), and
+// picked by Where (a band). Mean over tokens, Gemm.
+NetworkFixture MaskedAttentionNet();
+
 // All of the above.
 std::vector<NetworkFixture> AllNetworks();
 

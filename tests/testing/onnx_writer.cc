@@ -2,6 +2,8 @@
 
 #include <variant>
 
+#include "search/base/check.h"
+
 namespace bitplan::testing {
 namespace {
 
@@ -150,6 +152,30 @@ OnnxModel TinyClassifier() {
   model.Add("Flatten", {"b"}, {"c"}, {{"axis", int64_t{1}}});
   model.Add("Gemm", {"c", "fc.weight", "fc.bias"}, {"logits"}, {{"transB", int64_t{1}}});
   return model;
+}
+
+TwoFileModel MoveWeightsOut(const std::string& onnx, const std::string& location) {
+  constexpr size_t kAlignment = 4096;
+  onnx_wire::ModelProto model;
+  BITPLAN_CHECK(model.ParseFromString(onnx));
+  TwoFileModel moved;
+  for (auto& tensor : *model.mutable_graph()->mutable_initializer()) {
+    if (!tensor.has_raw_data()) continue;
+    const auto add = [&](const std::string& key, const std::string& value) {
+      auto* entry = tensor.add_external_data();
+      entry->set_key(key);
+      entry->set_value(value);
+    };
+    moved.weights.resize((moved.weights.size() + kAlignment - 1) / kAlignment * kAlignment);
+    add("location", location);
+    add("offset", std::to_string(moved.weights.size()));
+    add("length", std::to_string(tensor.raw_data().size()));
+    moved.weights += tensor.raw_data();
+    tensor.clear_raw_data();
+    tensor.set_data_location(1);
+  }
+  moved.onnx = model.SerializeAsString();
+  return moved;
 }
 
 std::string WriteOnnx(const Graph& graph) {

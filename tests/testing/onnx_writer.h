@@ -44,6 +44,13 @@ void SetAttribute(onnx_wire::NodeProto& node, const std::string& name, const Att
 // -> logits [N, 3]. Weights are small, fixed and different. Layers 'conv' (36 weights, 1296 MACs) and 'fc' (432, 432).
 OnnxModel TinyClassifier();
 
+// A model whose initializers' raw data lies in another file, each at a multiple of 4096 bytes, as exporters write them.
+struct TwoFileModel {
+  std::string onnx;
+  std::string weights;
+};
+TwoFileModel MoveWeightsOut(const std::string& onnx, const std::string& location);
+
 // Writes any graph: constants as initializers, nodes with all their attributes.
 std::string WriteOnnx(const Graph& graph);
 

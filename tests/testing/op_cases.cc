@@ -365,6 +365,12 @@ void AddPooling(CaseList& list) {
     add("SameUpper", {1, 2, 5, 5}, {{"kernel_shape", two}, {"strides", two}, {"auto_pad", std::string("SAME_UPPER")}});
     add("SameLower", {1, 2, 5, 5}, {{"kernel_shape", two}, {"strides", two}, {"auto_pad", std::string("SAME_LOWER")}});
     add("Line", {2, 3, 9}, {{"kernel_shape", List{3}}, {"strides", List{2}}, {"pads", List{1, 1}}});
+    const List cube = {2, 2, 2};
+    add("Volume", {2, 2, 4, 3, 4}, {{"kernel_shape", cube}, {"strides", List{2, 1, 2}}});
+    add("VolumePadded", {1, 2, 3, 4, 5},
+        {{"kernel_shape", List{3, 2, 3}}, {"strides", cube}, {"pads", List{1, 0, 2, 1, 1, 0}}});
+    add("VolumeDilated", {1, 1, 5, 4, 4},
+        {{"kernel_shape", List{2, 2, 3}}, {"dilations", List{2, 1, 1}}, {"ceil_mode", int64_t{1}}}, 19);
   }
   for (const char* op : {"GlobalAveragePool", "GlobalMaxPool"}) {
     list.Add(op, "Image", 13, {{{2, 3, 4, 5}, Draw::kDistinct}});

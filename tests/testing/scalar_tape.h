@@ -76,6 +76,9 @@ inline Variable Unary(const Variable& a, double value, double slope, double bend
   return result;
 }
 
+// A constant has no tangent, however steep the slope: -inf of a mask times a constant.
+inline double Along(double slope, const Variable& v) { return v.id < 0 ? 0 : slope * v.dot; }
+
 // f(a, b) with first and second partial derivatives.
 struct Partials {
   double a = 0, b = 0, aa = 0, ab = 0, bb = 0;
@@ -83,10 +86,10 @@ struct Partials {
 inline Variable Binary(const Variable& a, const Variable& b, double value, const Partials& d) {
   Variable result(value);
   if (a.id < 0 && b.id < 0) return result;
-  result.dot = d.a * a.dot + d.b * b.dot;
+  result.dot = Along(d.a, a) + Along(d.b, b);
   result.id = CurrentTape().Record({.parents = {a.id, b.id},
                                     .slopes = {d.a, d.b},
-                                    .slope_dots = {d.aa * a.dot + d.ab * b.dot, d.ab * a.dot + d.bb * b.dot}});
+                                    .slope_dots = {Along(d.aa, a) + Along(d.ab, b), Along(d.ab, a) + Along(d.bb, b)}});
   return result;
 }
 

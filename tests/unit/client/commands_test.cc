@@ -121,8 +121,9 @@ TEST(CommandLine, WrongUsageSaysWhatAndWhere) {
 
 TEST(CommandLine, ListsEndAtTheNextArgument) {
   // The file holds no data, but it is found to hold none only if --bits has not taken it for a number.
-  const Ran ran = RunLine({"local", "search", "--bits", "4,8", "--schemes", "affine", "--granularities", "per_tensor",
-                           Hawq(), "--calibration", Hawq(), "--budget", "size=1x"});
+  const Ran ran =
+      RunLine({"local", "search", "--bits", "4,8", "--schemes", "affine", "--granularities", "per_tensor",
+               BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx", "--calibration", Hawq(), "--budget", "size=1x"});
   EXPECT_EQ(ran.code, ExitCode::kFailed);
   EXPECT_THAT(ran.err, HasSubstr("not a zip archive"));
 }

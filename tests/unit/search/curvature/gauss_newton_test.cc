@@ -133,6 +133,99 @@ TEST_P(PullBackOnNetworks, OutputColumnsAreDerivativesOfTheOutputs) {
   }
 }
 
+// A change of a tensor for tests: e(a) = 0.3 a + 0.1 + 0.2 change.
+void ChangeTensor(int change, std::span<const float> values, std::span<float> error) {
+  for (size_t i = 0; i < values.size(); ++i) error[i] = 0.3F * values[i] + 0.1F + 0.2F * static_cast<float>(change);
+}
+
+// Two changes of every point; option 0 of a point's owner takes the second, option 1 the first, option 2 none.
+struct ChangedActivations {
+  explicit ChangedActivations(const Objective& objective) {
+    for (const WeightSlice& slice : objective.slices()) {
+      no_weights.push_back(std::vector<std::vector<float>>(3, std::vector<float>(slice.size)));
+      activations.of_option.push_back({1, 0, -1});
+    }
+    for (size_t p = 0; p < objective.activation_points().size(); ++p) {
+      auto& of_point = activations.errors.emplace_back();
+      for (const int change : {0, 1}) {
+        of_point.push_back(
+            [change](std::span<const float> values, std::span<float> error) { ChangeTensor(change, values, error); });
+      }
+    }
+  }
+  curvature::Perturbations no_weights;
+  ActivationChanges activations;
+};
+
+// Outputs where the tensors of all points that `layer` owns go by `step` along a change.
+FloatVector OutputsAlongChange(const Objective& objective, int layer, int change, double step) {
+  Substitution substitution;
+  for (const ActivationPoint& point : objective.activation_points()) {
+    if (point.layers[0] != layer) continue;
+    substitution.transforms[point.value] = [=](std::span<float> values, int64_t /*first*/, int64_t /*count*/) {
+      std::vector<float> error(values.size());
+      ChangeTensor(change, values, error);
+      for (size_t i = 0; i < values.size(); ++i) values[i] += static_cast<float>(step) * error[i];
+    };
+  }
+  FloatVector outputs(objective.num_samples() * objective.num_outputs());
+  const auto keep = [&](int /*k*/, int64_t first, std::span<const float> of_shard, std::span<const double> /*losses*/) {
+    std::ranges::copy(of_shard, &outputs[first * objective.num_outputs()]);
+  };
+  const absl::Status status = objective.RunSubstituted({&substitution, 1}, keep, {});
+  EXPECT_TRUE(status.ok()) << status;
+  return outputs;
+}
+
+TEST_P(PullBackOnNetworks, ResponsesToActivationsAreDerivativesOfTheOutputs) {
+  const ChangedActivations changed(*objective_);
+  ASSERT_FALSE(objective_->activation_points().empty());
+  const auto responses =
+      curvature::MeasureResponses(*objective_, changed.no_weights, {}, {.num_threads = 2}, changed.activations);
+  ASSERT_TRUE(responses.ok()) << responses.status();
+  const double h = 1e-3;
+  for (int l = 0; l < std::ssize(objective_->slices()); ++l) {
+    for (const int option : {0, 1, 2}) {
+      const int change = 1 - option;
+      const double step = option == 2 ? 0 : h;
+      const FloatVector ahead = OutputsAlongChange(*objective_, l, change, step);
+      const FloatVector behind = OutputsAlongChange(*objective_, l, change, -step);
+      for (int64_t i = 0; i < std::ssize(ahead); ++i) {
+        const double response =
+            responses->row(i / objective_->num_outputs(), i % objective_->num_outputs())[responses->first[l] + option];
+        EXPECT_NEAR(response, (ahead[i] - behind[i]) / (2 * h), 5e-3 * (1 + std::abs(response)))
+            << "layer " << l << ", option " << option << ", output " << i;
+      }
+    }
+  }
+}
+
+// A layer's weights and its tensor change together: (1/N) sum over outputs of the squared response, cross terms
+// included.
+TEST_P(GaussNewtonOnNetworks, FormsOfWeightsAndActivationsAreSquaredResponses) {
+  ChangedActivations changed(*objective_);
+  for (auto& of_layer : changed.no_weights) {
+    for (auto& row : of_layer) row = Gaussian(std::ssize(row), 8);
+  }
+  const auto factors = curvature::MeasureResponses(
+      *objective_, changed.no_weights, {.kind = curvature::ResponseKind::kFactors}, {}, changed.activations);
+  ASSERT_TRUE(factors.ok()) << factors.status();
+  const std::vector<double> terms = curvature::CrossTerms(*factors);
+  const auto exact = curvature::EstimateGaussNewton(*objective_, changed.no_weights, {.sampling = kNever},
+                                                    {.num_threads = 2}, changed.activations);
+  const auto sampled = curvature::EstimateGaussNewton(*objective_, changed.no_weights, {.seed = 2, .sampling = kAlways},
+                                                      {.num_threads = 2}, changed.activations);
+  ASSERT_TRUE(exact.ok() && sampled.ok());
+  for (size_t l = 0; l < exact->forms.size(); ++l) {
+    for (size_t o = 0; o < 3; ++o) {
+      const int64_t j = factors->first[l] + static_cast<int64_t>(o);
+      const double wanted = terms[j * factors->num_perturbations + j];
+      EXPECT_NEAR(exact->forms[l][o].value, wanted, 1e-4 * wanted) << l << o;
+      EXPECT_NEAR(sampled->forms[l][o].value, wanted, 5 * sampled->forms[l][o].standard_error + 1e-4 * wanted) << l;
+    }
+  }
+}
+
 TEST_P(GaussNewtonOnNetworks, ProductsEqualTheDenseMatrix) {
   const Eigen::MatrixXd dense = DenseGaussNewton(*objective_);
   const std::vector<float> v = Gaussian(objective_->num_weights(), 2);
@@ -378,6 +471,17 @@ TEST(GaussNewton, RefusesBadArguments) {
   EXPECT_THAT(message({}, {.uniform_share = 0}), HasSubstr("uniform_share: got 0"));
   EXPECT_THAT(message({{}}, {}), HasSubstr("got 1 layers, want 2"));
   EXPECT_THAT(message({{}, {std::vector<float>(3)}}, {}), HasSubstr("perturbations[1][0]: got 3 entries"));
+  ChangedActivations changed(*objective);
+  const auto of_activations = [&] {
+    return MessageOf(
+        curvature::EstimateGaussNewton(*objective, changed.no_weights, {}, {}, changed.activations).status());
+  };
+  changed.activations.of_option[0][1] = 2;
+  EXPECT_THAT(of_activations(), HasSubstr("activations.of_option[0]: got 2, but point 0 has 2 changes"));
+  changed.activations.of_option[0].pop_back();
+  EXPECT_THAT(of_activations(), HasSubstr("activations.of_option[0]: got 2 options, want 3"));
+  changed.activations.errors.pop_back();
+  EXPECT_THAT(of_activations(), HasSubstr("activations: got "));
   const curvature::Perturbations unit = {{std::vector<float>(30, 1.0F)}, {std::vector<float>(18, 1.0F)}};
   const auto refused = curvature::MeasureResponses(*objective, unit, {.max_bytes = 100}, {}).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);

@@ -203,11 +203,40 @@ TEST(ParseNpz, RefusesDataThatDoesNotFitTogether) {
   ExpectInvalid(ParseNpz(MakeNpzOf({{"images", images}, {"labels", labels}, {"targets", labels}})),
                 "both 'labels' and 'targets'");
   ExpectInvalid(ParseNpz(MakeNpzOf({{"images", images}, {"labels", CountingLabels(5, 3)}})),
-                "array 'labels' has 5 samples, the others have 4");
+                "array 'images' has 4 samples, the others have 5");
   ExpectInvalid(ParseNpz(MakeNpzOf({{"images", FilledArray({0, 2}, 1)}, {"labels", CountingLabels(0, 3)}})),
                 "has no samples");
   ExpectInvalid(ParseNpz(MakeNpzOf({{"images", FilledArray({4, 0}, 1)}, {"labels", labels}})), "has no elements");
   ExpectInvalid(ParseNpz(MakeNpzOf({{"images", FilledArray({}, 1)}, {"labels", labels}})), "single number");
+}
+
+TEST(ParseNpz, TakesInputsThatAreTheSameForAllSamplesForConstants) {
+  const Array rate{.shape = {}, .data = std::vector<int64_t>{16000}};
+  const Array state = FilledArray({2, 1, 3}, 0.5F);
+  const auto labelled = ParseNpz(
+      MakeNpzOf({{"sr", rate}, {"x", FilledArray({4, 2}, 1)}, {"state", state}, {"labels", CountingLabels(4, 3)}}));
+  ASSERT_TRUE(labelled.ok()) << labelled.status();
+  EXPECT_EQ(labelled->num_samples, 4);
+  ASSERT_EQ(labelled->inputs.size(), 1);
+  ASSERT_EQ(labelled->constants.size(), 2);
+  EXPECT_EQ(labelled->constants[0].name, "sr");
+  EXPECT_THAT(labelled->constants[0].shape, ::testing::IsEmpty());
+  EXPECT_THAT(std::get<std::vector<int64_t>>(labelled->constants[0].data), ElementsAre(16000));
+  EXPECT_THAT(labelled->constants[1].shape, ElementsAre(2, 1, 3));
+  EXPECT_THAT(std::get<FloatVector>(labelled->constants[1].data), ElementsAre(0.5F, 0.5F, 0.5F, 0.5F, 0.5F, 0.5F));
+  // Without labels: images, else the largest.
+  EXPECT_EQ(ParseNpz(MakeNpzOf({{"images", FilledArray({2, 2}, 1)}, {"state", FilledArray({3}, 1)}}))->num_samples, 2);
+  EXPECT_EQ(ParseNpz(MakeNpzOf({{"state", state}, {"x", FilledArray({5, 2}, 1)}}))->num_samples, 5);
+}
+
+TEST(ParseNpz, RefusesConstantsAlone) {
+  const Array labels = CountingLabels(4, 3);
+  ExpectInvalid(ParseNpz(MakeNpzOf({{"x", FilledArray({3, 2}, 1)}, {"labels", labels}})),
+                "array 'x' has 3 samples, the others have 4");
+  ExpectInvalid(ParseNpz(MakeNpzOf({{"sr", FilledArray({}, 1)}, {"labels", labels}})), "array 'sr' is a single number");
+  Array state = FilledArray({2}, 1);
+  std::get<FloatVector>(state.data)[1] = std::numeric_limits<float>::infinity();
+  ExpectInvalid(ParseNpz(MakeNpzOf({{"x", FilledArray({4}, 1)}, {"state", state}})), "array 'state': element 1 is inf");
 }
 
 TEST(ParseNpz, RefusesBadValues) {

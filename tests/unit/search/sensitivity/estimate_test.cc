@@ -216,7 +216,8 @@ TEST(Estimate, ReportsStagesLayersAndErrors) {
     }
     EXPECT_LE(report.fraction, 1);
   }
-  EXPECT_THAT(stages, ::testing::ElementsAre("perturbations", "traces", "eigenvalues", "network eigenvalue"));
+  EXPECT_THAT(stages,
+              ::testing::ElementsAre("perturbations", "gradient", "traces", "eigenvalues", "network eigenvalue"));
   EXPECT_TRUE(names.contains("tiny"));
 }
 
@@ -225,7 +226,9 @@ TEST(Estimate, SaysWhatIsWrong) {
   const auto message = [&](const SensitivityOptions& options) {
     return MessageOf(Estimate(example.objective, example.layers, example.options, options, {}).status());
   };
-  EXPECT_EQ(message({.method = "magic"}), "method: got 'magic', want one of hawq_v1, hawq_v2, given");
+  EXPECT_EQ(
+      message({.method = "magic"}),
+      "method: got 'magic', want one of hawq_v1, hawq_v2, fisher_diagonal, gauss_newton_direct, measured_loss, given");
   EXPECT_THAT(message({.method = "given"}), HasSubstr("takes its scores from a document"));
   EXPECT_THAT(message({.max_samples = -1}), HasSubstr("sensitivity.max_samples: got -1"));
   EXPECT_THAT(message({.max_memory_bytes = -1}), HasSubstr("sensitivity.max_memory_bytes: got -1"));

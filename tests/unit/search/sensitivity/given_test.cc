@@ -139,7 +139,8 @@ TEST(ParseGiven, NamesTheFieldThatIsWrong) {
   EXPECT_THAT(error("sensitivities/1", "sensitivities/2"),
               HasSubstr("sensitivities.format: got 'bitplan.sensitivities/2', want 'bitplan.sensitivities/1'"));
   EXPECT_THAT(error("\"method\": \"given\"", "\"method\": \"magic\""),
-              HasSubstr("got 'magic', want one of hawq_v1, hawq_v2, given"));
+              HasSubstr("got 'magic', want one of hawq_v1, hawq_v2, "
+                        "fisher_diagonal, gauss_newton_direct, measured_loss, given"));
   EXPECT_THAT(error("\"method\"", "\"methods\""), HasSubstr("method"));
   EXPECT_THAT(error("\"weight_bits\": 4", "\"weight_bits\": 33"), HasSubstr("layers[0].options[0].weight_bits"));
   EXPECT_THAT(error("\"weight_bits\": 4", "\"weight_bits\": 4.5"), HasSubstr("weight_bits"));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 #include <string_view>
 
@@ -14,6 +15,7 @@ namespace {
 
 using ::bitplan::testing::QuadraticObjective;
 using ::testing::DoubleEq;
+using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -26,9 +28,22 @@ struct Example {
                                             .top_eigenvalue = EigenvalueEstimate{.value = 8, .residual = 0.4}},
                                            {.trace = TraceEstimate{.trace = -5, .standard_error = 1},
                                             .top_eigenvalue = EigenvalueEstimate{.value = -3, .residual = 0.1}}};
-  QuadraticObjective objective{Eigen::MatrixXd::Identity(14, 14), std::vector<float>(14), {4, 10}};
+  // Perturbations of those squared norms: weights 0 and 3 of layer 0 by half, weights 0 and 1 of layer 1 by 0.4 and
+  // 0.2.
+  curvature::Perturbations perturbations = {{{0.5, 0, 0, 0.5}, {0, 0, 0, 0}}, {{0.4F, 0.2F, 0, 0, 0, 0, 0, 0, 0, 0}}};
+  SensitivityOptions settings;
+  std::string checkpoint_prefix;
+  QuadraticObjective objective{Hessian(), std::vector<float>(14), {4, 10}};
 
-  MethodInput Input() const { return {objective, layers, options, perturbation_sq, curvature}; }
+  // The identity, but weights 0 and 3 of layer 0 go together: d'Hd of its first option is 0.5 + 2 * 0.25 * 0.6.
+  static Eigen::MatrixXd Hessian() {
+    Eigen::MatrixXd hessian = Eigen::MatrixXd::Identity(14, 14);
+    hessian(0, 3) = hessian(3, 0) = 0.6;
+    return hessian;
+  }
+  MethodInput Input() const {
+    return {objective, layers, options, perturbation_sq, curvature, perturbations, settings, checkpoint_prefix};
+  }
 };
 
 TEST(HawqV1, IsMagnitudeOfTheEigenvaluePerWeightTimesSquaredPerturbation) {
@@ -51,12 +66,35 @@ TEST(HawqV2, IsAverageTraceTimesSquaredPerturbationWithItsSign) {
   EXPECT_THAT(scores->standard_error[1], ElementsAre(DoubleEq(1.0 / 10 * 0.2)));
 }
 
+// Few outputs, so that taking all columns is cheaper than sampling to 5 %: exact.
+TEST(GaussNewtonDirect, IsHalfTheFormOfThePerturbation) {
+  const Example example;
+  const auto scores = FindMethod("gauss_newton_direct")->score(example.Input(), {});
+  ASSERT_TRUE(scores.ok()) << scores.status();
+  EXPECT_THAT(scores->score[0], ElementsAre(DoubleNear(0.8 / 2, 1e-6), 0));
+  EXPECT_THAT(scores->score[1], ElementsAre(DoubleNear(0.2 / 2, 1e-6)));
+  EXPECT_THAT(scores->standard_error, ElementsAre(ElementsAre(0, 0), ElementsAre(0)));
+  EXPECT_NEAR(scores->traces[0].trace, 4, 1e-5);
+  EXPECT_THAT(scores->notes, ElementsAre());
+}
+
+TEST(FisherDiagonal, LeavesOutWhatWeightsDoTogether) {
+  const Example example;
+  const auto scores = FindMethod("fisher_diagonal")->score(example.Input(), {});
+  ASSERT_TRUE(scores.ok()) << scores.status();
+  EXPECT_THAT(scores->score[0], ElementsAre(DoubleNear(0.5 / 2, 1e-6), 0));
+  EXPECT_THAT(scores->score[1], ElementsAre(DoubleNear(0.2 / 2, 1e-6)));
+}
+
 // What every method that scores promises.
 TEST(MethodTable, ScoresFollowTheOptionsAndAZeroPerturbationScoresZero) {
   Example example;
   for (const MethodEntry& method : Methods()) {
     if (method.score == nullptr) continue;
     for (auto& row : example.perturbation_sq) std::ranges::fill(row, 0);
+    for (auto& of_layer : example.perturbations) {
+      for (auto& row : of_layer) std::ranges::fill(row, 0.0F);
+    }
     const auto scores = method.score(example.Input(), {});
     ASSERT_TRUE(scores.ok()) << method.name << scores.status();
     for (const auto* table : {&scores->score, &scores->standard_error}) {
@@ -68,9 +106,10 @@ TEST(MethodTable, ScoresFollowTheOptionsAndAZeroPerturbationScoresZero) {
 }
 
 TEST(MethodTable, ScoresScaleWithTheLoss) {
-  // Twice the loss has twice the curvature and must have twice the scores: a power of two, so exactly.
+  // Twice the loss has twice the curvature and must have twice the scores.
   const Example example;
   Example doubled;
+  const QuadraticObjective twice_the_loss(2 * Example::Hessian(), std::vector<float>(14), {4, 10});
   for (LayerCurvature& curvature : doubled.curvature) {
     curvature.trace->trace *= 2;
     curvature.top_eigenvalue->value *= 2;
@@ -78,10 +117,12 @@ TEST(MethodTable, ScoresScaleWithTheLoss) {
   for (const MethodEntry& method : Methods()) {
     if (method.score == nullptr) continue;
     const auto once = method.score(example.Input(), {});
-    const auto twice = method.score(doubled.Input(), {});
+    const MethodInput input{twice_the_loss,    doubled.layers,        doubled.options,  doubled.perturbation_sq,
+                            doubled.curvature, doubled.perturbations, doubled.settings, doubled.checkpoint_prefix};
+    const auto twice = method.score(input, {});
     for (size_t l = 0; l < once->score.size(); ++l) {
       for (size_t o = 0; o < once->score[l].size(); ++o) {
-        EXPECT_EQ(twice->score[l][o], 2 * once->score[l][o]) << method.name;
+        EXPECT_NEAR(twice->score[l][o], 2 * once->score[l][o], 1e-6 * std::abs(once->score[l][o])) << method.name;
       }
     }
   }
@@ -96,7 +137,9 @@ TEST(MethodTable, NamesAreUniqueAndFound) {
   }
   const auto unknown = FindMethod("magic");
   EXPECT_EQ(unknown.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(MessageOf(unknown.status()), "method: got 'magic', want one of hawq_v1, hawq_v2, given");
+  EXPECT_EQ(
+      MessageOf(unknown.status()),
+      "method: got 'magic', want one of hawq_v1, hawq_v2, fisher_diagonal, gauss_newton_direct, measured_loss, given");
 }
 
 }  // namespace

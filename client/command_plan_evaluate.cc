@@ -1,0 +1,117 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client/commands.h"
+#include "client/files.h"
+#include "client/progress.h"
+#include "client/render.h"
+#include "search/base/status.h"
+#include "search/evaluation/evaluation_json.h"
+#include "search/ops/losses.h"
+#include "search/pipeline/run_evaluation.h"
+#include "search/plan/plan_json.h"
+#include "search/plan/verifier.h"
+#include "search/quantization/range_rule_table.h"
+
+namespace bitplan::client {
+namespace {
+
+struct EvaluateArguments {
+  std::string plan;
+  std::string model;
+  std::string held_out;
+  std::string calibration;  // empty: activations stay float
+  EvaluationOptions options;
+  std::string save;
+  int threads = 0;
+};
+
+absl::StatusOr<Plan> ReadPlan(const std::string& path) {
+  BITPLAN_ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
+  const absl::StatusOr<Plan> plan = plan::ParsePlan(json);
+  const absl::Status status = plan.ok() ? plan::Verify(*plan) : plan.status();
+  if (!status.ok()) return WithContext(status, path);
+  return plan;
+}
+
+absl::StatusOr<ExitCode> Run(Session& session, const EvaluateArguments& arguments) {
+  BITPLAN_ASSIGN_OR_RETURN(const Plan plan, ReadPlan(arguments.plan));
+  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadFile(arguments.model));
+  BITPLAN_ASSIGN_OR_RETURN(const std::string held_out, ReadCalibration(arguments.held_out));
+  std::string calibration;
+  if (!arguments.calibration.empty()) {
+    BITPLAN_ASSIGN_OR_RETURN(calibration, ReadCalibration(arguments.calibration));
+  }
+  ProgressPrinter progress(session.console);
+  const int processors = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const RunContext context{.stop = session.stop,
+                           .progress = [&](const Progress& report) { progress.Show(report); },
+                           .num_threads = arguments.threads > 0 ? arguments.threads : processors};
+  const std::stop_callback interrupted(session.stop, [&] { session.console.Note("Stopping"); });
+  BITPLAN_ASSIGN_OR_RETURN(
+      const Evaluation evaluation,
+      pipeline::Evaluate(
+          {.onnx = onnx, .held_out = held_out, .calibration = calibration, .plan = plan, .options = arguments.options},
+          context));
+  const std::string document = evaluation::ToJson(evaluation);
+  session.console.Answer(session.globals.is_json() ? document : RenderEvaluation(evaluation));
+  if (!arguments.save.empty()) {
+    BITPLAN_RETURN_IF_ERROR(WriteFile(arguments.save, document));
+    session.console.Note(fmt::format("Saved as {}", arguments.save));
+  }
+  return ExitCode::kOk;
+}
+
+template <typename Entries>
+std::vector<std::string> NamesOf(const Entries& entries, std::vector<std::string> names = {}) {
+  for (const auto& entry : entries) names.emplace_back(entry.name);
+  return names;
+}
+
+}  // namespace
+
+Action DeclarePlanEvaluate(CLI::App& app) {
+  auto arguments = std::make_shared<EvaluateArguments>();
+  app.add_option("plan", arguments->plan, "Plan file (*.json)")->required()->check(CLI::ExistingFile);
+  app.add_option("--model", arguments->model, "The ONNX network that the plan is of")
+      ->required()
+      ->check(CLI::ExistingFile)
+      ->type_name("FILE");
+  app.add_option("--data", arguments->held_out,
+                 "Held-out data, not those the plan was made from: data.npz, or images.npy,labels.npy")
+      ->required()
+      ->type_name("FILES");
+  app.add_option("--calibration", arguments->calibration,
+                 "Calibration data: quantize activations too, over their ranges on these data; else they stay float")
+      ->type_name("FILES");
+  app.add_option("--activation-range", arguments->options.activation_range, "Rule of the activations' ranges")
+      ->check(CLI::IsMember(NamesOf(quantization::RangeRules())))
+      ->capture_default_str();
+  app.add_option("--loss", arguments->options.loss, "Loss, or auto: by the targets")
+      ->check(CLI::IsMember(NamesOf(ops::LossTable(), {"auto"})))
+      ->capture_default_str();
+  app.add_option("--label-smoothing", arguments->options.label_smoothing,
+                 "Share of each label that is spread over all classes")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--samples", arguments->options.max_samples, "Use only the first N held-out samples; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--memory-limit", arguments->options.max_memory_bytes,
+                 "Memory besides model and data, in bytes or with MB, GB, MiB; 0: no limit")
+      ->transform(CLI::AsSizeValue(true))
+      ->capture_default_str();
+  app.add_option("--threads", arguments->threads, "Threads; changes no result bit; 0: all processors")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_option("--save", arguments->save, "Also write the JSON document to FILE")->type_name("FILE");
+  return [arguments](Session& session) { return Run(session, *arguments); };
+}
+
+}  // namespace bitplan::client

@@ -1,0 +1,36 @@
+#ifndef BITPLAN_SEARCH_PIPELINE_RUN_EVALUATION_H_
+#define BITPLAN_SEARCH_PIPELINE_RUN_EVALUATION_H_
+
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "search/base/run_context.h"
+#include "search/data/npz.h"
+#include "search/evaluation/evaluate_plan.h"
+#include "search/onnx/parse_limits.h"
+#include "search/plan/plan.h"
+
+namespace bitplan {
+
+// What to evaluate. The bytes and the plan must outlive the call.
+struct EvaluateRequest {
+  std::string_view onnx;         // the network that the plan is of
+  std::string_view held_out;     // an .npz archive: data that were not used to make the plan
+  std::string_view calibration;  // an .npz archive for the ranges of activations; empty: activations stay float
+  const Plan& plan;
+  EvaluationOptions options;
+  onnx::ParseLimits model_limits;
+  data::NpzLimits dataset_limits;
+};
+
+namespace pipeline {
+
+// evaluation::EvaluatePlan from bytes. Notes tell what the digests in the plan's provenance say: a model file that is
+// not the one the plan was made of, held-out data that are the plan's calibration data.
+// Progress: "load", then the stages of EvaluatePlan. Errors: those of ParseModel, ParseNpz and EvaluatePlan.
+absl::StatusOr<Evaluation> Evaluate(const EvaluateRequest& request, const RunContext& context);
+
+}  // namespace pipeline
+}  // namespace bitplan
+
+#endif  // BITPLAN_SEARCH_PIPELINE_RUN_EVALUATION_H_
