@@ -73,7 +73,7 @@ std::string RenderLayers(const Plan& plan, size_t name_width) {
                                     FormatCount(layer.layer.num_weights),
                                     fmt::format("w{}a{}", chosen.option.weight_bits, chosen.option.activation_bits),
                                     chosen.option.scheme,
-                                    std::string(ToString(chosen.option.granularity))};
+                                    DescribeGranularity(chosen.option)};
     for (const Resource resource : resources) row.push_back(CostText(chosen.costs, resource));
     row.push_back(FormatLoss(chosen.sensitivity));
     row.push_back(ErrorText(chosen.standard_error));

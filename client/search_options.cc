@@ -54,6 +54,14 @@ std::vector<std::string> NamesOf(const Entries& entries) {
   return names;
 }
 
+template <typename Values>
+std::vector<std::string> TextsOf(const Values& values) {
+  std::vector<std::string> texts;
+  texts.reserve(values.size());
+  for (const auto value : values) texts.emplace_back(ToString(value));
+  return texts;
+}
+
 void AddSources(CLI::App& app, SearchArguments& to, bool on_server) {
   CLI::Option* model = app.add_option("model", to.model, "ONNX network")->check(CLI::ExistingFile);
   CLI::Option* calibration = app.add_option("--calibration", to.calibration,
@@ -114,8 +122,19 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
   list(add("--schemes", to.quantization.schemes, "Quantizers to choose from")
            ->check(CLI::IsMember(NamesOf(quantization::Quantizers()))),
        "NAME,..");
-  list(app.add_option("--granularities", to.granularities, "per_tensor, per_channel [both]")
-           ->check(CLI::IsMember({"per_tensor", "per_channel"}))
+  list(app.add_option("--granularities", to.granularities,
+                      "per_tensor, per_channel, per_group, per_channel_group [per_tensor,per_channel]")
+           ->check(CLI::IsMember(TextsOf(kGranularities)))
+           ->group(kMeasuringGroup),
+       "NAME,..");
+  list(add("--group-sizes", to.quantization.group_sizes, "Weights of a group for per_group"), "N,N,..");
+  list(add("--channel-group-sizes", to.quantization.channel_group_sizes, "Channels of a group for per_channel_group"),
+       "N,N,..");
+  list(add("--range-rules", to.quantization.range_rules, "Which part of the weights' range is mapped to codes")
+           ->check(CLI::IsMember(NamesOf(quantization::RangeRules()))),
+       "NAME,..");
+  list(app.add_option("--roundings", to.roundings, "nearest, stochastic [nearest]")
+           ->check(CLI::IsMember(TextsOf(kRoundings)))
            ->group(kMeasuringGroup),
        "NAME,..");
   app.add_flag("--quantize-activations", to.sensitivity.quantize_activations,
@@ -227,6 +246,10 @@ absl::StatusOr<QuantizationOptions> QuantizationOf(const SearchArguments& argume
   if (!arguments.granularities.empty()) quantization.granularities.clear();
   for (const std::string& name : arguments.granularities) {
     BITPLAN_ASSIGN_OR_RETURN(quantization.granularities.emplace_back(), ParseGranularity(name));
+  }
+  if (!arguments.roundings.empty()) quantization.roundings.clear();
+  for (const std::string& name : arguments.roundings) {
+    BITPLAN_ASSIGN_OR_RETURN(quantization.roundings.emplace_back(), ParseRounding(name));
   }
   BITPLAN_RETURN_IF_ERROR(Validate(quantization));
   return quantization;

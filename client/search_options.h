@@ -29,6 +29,7 @@ struct SearchArguments {
 
   QuantizationOptions quantization;
   std::vector<std::string> granularities;  // names; empty: quantization's default
+  std::vector<std::string> roundings;      // likewise
   SensitivityOptions sensitivity;
   SolverOptions solver;
   bool leave_out_unpriced = false;

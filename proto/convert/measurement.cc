@@ -148,7 +148,9 @@ constexpr auto kTableFields = std::to_array<FieldName>({{"name", "layer.name"},
                                                         {"perturbation_sq", "perturbation_squared"},
                                                         {"weight_bits", "option.weight_bits"},
                                                         {"activation_bits", "option.activation_bits"},
-                                                        {"scheme", "option.scheme"}});
+                                                        {"scheme", "option.scheme"},
+                                                        {"group_size", "option.group_size"},
+                                                        {"range", "option.range"}});
 constexpr auto kEstimatorFields = std::to_array<FieldName>({{"trace_estimator", "estimator.trace_estimator"},
                                                             {"trace_relative_error", "estimator.trace_relative_error"},
                                                             {"max_probes", "estimator.max_probes"},
@@ -237,6 +239,18 @@ absl::StatusOr<QuantizationOptions> ToQuantizationOptions(const v1::MeasureConfi
                          fmt::format("options.granularities[{}]", i));
     options.granularities.push_back(*granularity);
   }
+  SetIfGiven<std::vector<int64_t>>({message.group_sizes().begin(), message.group_sizes().end()}, options.group_sizes);
+  SetIfGiven<std::vector<int64_t>>({message.channel_group_sizes().begin(), message.channel_group_sizes().end()},
+                                   options.channel_group_sizes);
+  SetIfGiven<std::vector<std::string>>({message.range_rules().begin(), message.range_rules().end()},
+                                       options.range_rules);
+  if (message.roundings_size() > 0) options.roundings.clear();
+  for (int i = 0; i < message.roundings_size(); ++i) {
+    const auto rounding = ParseRounding(message.roundings(i));
+    if (!rounding.ok())
+      return WithContext(Rename(rounding.status(), "rounding: ", {}), fmt::format("options.roundings[{}]", i));
+    options.roundings.push_back(*rounding);
+  }
   BITPLAN_RETURN_IF_ERROR(AtField("options", CheckSchemes(options.schemes)));
   BITPLAN_RETURN_IF_ERROR(AtField("options", Rename(Validate(options), "quantization.", {})));
   return options;
@@ -276,6 +290,21 @@ v1::MeasureConfig FromOptions(const QuantizationOptions& quantization, const Sen
   space->mutable_schemes()->Add(quantization.schemes.begin(), quantization.schemes.end());
   for (const Granularity granularity : quantization.granularities) {
     space->add_granularities(std::string(ToString(granularity)));
+  }
+  // Only what is not the default: a server without these settings reads it as before.
+  const QuantizationOptions usual;
+  if (quantization.group_sizes != usual.group_sizes) {
+    space->mutable_group_sizes()->Add(quantization.group_sizes.begin(), quantization.group_sizes.end());
+  }
+  if (quantization.channel_group_sizes != usual.channel_group_sizes) {
+    space->mutable_channel_group_sizes()->Add(quantization.channel_group_sizes.begin(),
+                                              quantization.channel_group_sizes.end());
+  }
+  if (quantization.range_rules != usual.range_rules) {
+    space->mutable_range_rules()->Add(quantization.range_rules.begin(), quantization.range_rules.end());
+  }
+  if (quantization.roundings != usual.roundings) {
+    for (const Rounding rounding : quantization.roundings) space->add_roundings(std::string(ToString(rounding)));
   }
   auto* estimator = message.mutable_estimator();
   message.set_label_smoothing(sensitivity.label_smoothing);

@@ -8,22 +8,21 @@ namespace {
 
 constexpr int kDefaultActivationBits = 8;
 
-absl::Status CheckBits(std::string_view field, int bits) {
-  if (bits >= 1 && bits <= 32) return absl::OkStatus();
-  return InvalidArgument("{}: got {}, want 1..32", field, bits);
-}
-
 }  // namespace
 
 absl::StatusOr<Option> ToOption(const v1::Option& message) {
   Option option{.weight_bits = message.weight_bits(),
                 .activation_bits = message.activation_bits() == 0 ? kDefaultActivationBits : message.activation_bits(),
                 .scheme = message.scheme().empty() ? "given" : message.scheme()};
-  BITPLAN_RETURN_IF_ERROR(CheckBits("weight_bits", option.weight_bits));
-  BITPLAN_RETURN_IF_ERROR(CheckBits("activation_bits", option.activation_bits));
   if (!message.granularity().empty()) {
     BITPLAN_ASSIGN_OR_RETURN(option.granularity, ParseGranularity(message.granularity()));
   }
+  option.group_size = message.group_size();
+  if (!message.range().empty()) option.range = message.range();
+  if (!message.rounding().empty()) {
+    BITPLAN_ASSIGN_OR_RETURN(option.rounding, ParseRounding(message.rounding()));
+  }
+  BITPLAN_RETURN_IF_ERROR(ValidateOption(option));
   return option;
 }
 
@@ -33,6 +32,9 @@ v1::Option FromOption(const Option& option) {
   message.set_activation_bits(option.activation_bits);
   message.set_scheme(option.scheme);
   message.set_granularity(std::string(ToString(option.granularity)));
+  message.set_group_size(option.group_size);
+  if (option.range != Option{}.range) message.set_range(option.range);
+  if (option.rounding != Option{}.rounding) message.set_rounding(std::string(ToString(option.rounding)));
   return message;
 }
 

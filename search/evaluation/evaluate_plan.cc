@@ -180,8 +180,8 @@ struct Results {
 class Evaluator {
  public:
   Evaluator(const Graph& graph, const Objective& objective, const Dataset& data,
-            const ActivationCalibration* activations)
-      : graph_(graph), objective_(objective), activations_(activations) {
+            const ActivationCalibration* activations, uint64_t seed)
+      : graph_(graph), objective_(objective), activations_(activations), seed_(seed) {
     const std::string& loss = objective.loss_name();
     has_classes_ = loss.ends_with("cross_entropy") && !loss.ends_with("binary_cross_entropy");
     if (has_classes_) labels_ = std::get_if<ClassLabels>(&data.targets);
@@ -237,7 +237,8 @@ class Evaluator {
     noise.option = option;
     BITPLAN_ASSIGN_OR_RETURN(
         const Perturbation perturbation,
-        quantization::Perturb(TensorView(own, described.weight_shape), described.output_channel_axis, option));
+        quantization::Perturb(TensorView(own, described.weight_shape), described.output_channel_axis, option,
+                              {.seed = seed_, .stream = static_cast<uint64_t>(layer)}));
     noise.weight_sqnr_db = Decibels(SquaredNorm(own), perturbation.squared_norm);
     std::vector<float> weight(own.begin(), own.end());
     for (int64_t i = 0; i < size; ++i) weight[i] += perturbation.delta[i];
@@ -315,6 +316,7 @@ class Evaluator {
   const Graph& graph_;
   const Objective& objective_;
   const ActivationCalibration* activations_;  // null: activations stay float
+  uint64_t seed_;  // of the measurement: random roundings and codebooks are the ones it scored
   bool has_classes_ = false;
   const ClassLabels* labels_ = nullptr;  // null: none, or not classes
 };
@@ -421,7 +423,7 @@ absl::StatusOr<Evaluation> EvaluatePlan(const Graph& graph, const Dataset& held_
   } else {
     evaluation.notes.emplace_back("activations stay float: no calibration data were given for their ranges");
   }
-  const Evaluator evaluator(graph, *objective, held_out, activations ? &*activations : nullptr);
+  const Evaluator evaluator(graph, *objective, held_out, activations ? &*activations : nullptr, plan.provenance.seed);
   return EvaluateWith(evaluator, plan, std::move(evaluation), context);
 }
 

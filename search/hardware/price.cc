@@ -7,24 +7,13 @@
 #include <utility>
 
 #include "search/base/status.h"
+#include "search/quantization/storage.h"
 
 namespace bitplan::hardware {
 namespace {
 
 // How many measured layers a message names before it counts the rest.
 constexpr size_t kNamedLayers = 4;
-
-int64_t NumScales(const Layer& layer, const Option& option) {
-  if (option.scheme == "given") return 0;
-  return option.granularity == Granularity::kPerChannel ? layer.num_output_channels() : 1;
-}
-
-std::optional<int64_t> SizeBits(const SizeModel& model, const Layer& layer, const Option& option) {
-  const int64_t bits_a_scale = model.scale_bits + (option.scheme == "affine" ? option.weight_bits : 0);
-  const std::optional<int64_t> weights = CheckedMultiply(layer.num_weights, option.weight_bits);
-  const std::optional<int64_t> scales = CheckedMultiply(NumScales(layer, option), bits_a_scale);
-  return weights && scales ? CheckedAdd(*weights, *scales) : std::nullopt;
-}
 
 std::optional<int64_t> Bops(const Layer& layer, const Option& option) {
   return CheckedMultiply(layer.macs, int64_t{option.weight_bits} * option.activation_bits);
@@ -61,7 +50,7 @@ absl::StatusOr<Costs> PriceOption(const Layer& layer, const Option& option, cons
   const Widths widths{option.weight_bits, option.activation_bits};
   if (!IsSupported(profile, widths)) return costs;
   if (profile.size) {
-    const std::optional<int64_t> bits = SizeBits(*profile.size, layer, option);
+    const std::optional<int64_t> bits = quantization::StorageBits(layer, option, profile.size->scale_bits);
     if (!bits) return Overflow(layer, option, Resource::kSize);
     costs[Resource::kSize] = *bits;
   }

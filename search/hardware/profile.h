@@ -31,7 +31,8 @@ struct ProfileProvenance {
   std::string notes;     // rounding, conditions; may be empty
 };
 
-// size_bits of an option = num_weights * weight_bits + scales * scale_bits + zero points * weight_bits, where
+// size_bits of an option: quantization::StorageBits. For the schemes "symmetric" and "affine" that is
+// num_weights * weight_bits + scales * scale_bits + zero points * weight_bits, where
 //   scales       1 per tensor, one an output channel per channel, none for the scheme "given" (not known)
 //   zero points  as many as scales for the scheme "affine", else none
 struct SizeModel {

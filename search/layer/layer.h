@@ -1,12 +1,14 @@
 #ifndef BITPLAN_SEARCH_LAYER_LAYER_H_
 #define BITPLAN_SEARCH_LAYER_LAYER_H_
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace bitplan {
@@ -35,10 +37,20 @@ struct LayerTable {
   std::vector<Layer> layers;
 };
 
-// Which weights share a scale.
-enum class Granularity { kPerTensor, kPerChannel };
-std::string_view ToString(Granularity granularity);  // "per_tensor", "per_channel"
+// Which weights share a scale: all; one output channel; group_size consecutive weights of one output channel
+// (sub-channel), in storage order; group_size neighbouring output channels.
+enum class Granularity { kPerTensor, kPerChannel, kPerGroup, kPerChannelGroup };
+inline constexpr std::array kGranularities = {Granularity::kPerTensor, Granularity::kPerChannel, Granularity::kPerGroup,
+                                              Granularity::kPerChannelGroup};
+// "per_tensor", "per_channel", "per_group", "per_channel_group"
+std::string_view ToString(Granularity granularity);
 absl::StatusOr<Granularity> ParseGranularity(std::string_view name);
+
+// How a weight between two codes is rounded: to the nearer, or up with the probability that keeps its mean.
+enum class Rounding { kNearest, kStochastic };
+inline constexpr std::array kRoundings = {Rounding::kNearest, Rounding::kStochastic};
+std::string_view ToString(Rounding rounding);  // "nearest", "stochastic"
+absl::StatusOr<Rounding> ParseRounding(std::string_view name);
 
 // One way to quantize one layer.
 struct Option {
@@ -46,16 +58,31 @@ struct Option {
   int activation_bits = 8;           // 1..32; what BOPs and latency are priced with
   std::string scheme = "symmetric";  // a name of the quantizer table, or "given" where the scores came from outside
   Granularity granularity = Granularity::kPerChannel;
+  int64_t group_size = 0;        // weights (per_group) or channels (per_channel_group) of a group; 0 for the others
+  std::string range = "minmax";  // a name of the range rule table
+  Rounding rounding = Rounding::kNearest;
 
   bool operator==(const Option&) const = default;
 };
 
-// "w4a8/symmetric/per_channel": unique within a layer; ties match options by it.
+inline constexpr int kMaxOptionBits = 32;
+inline constexpr int64_t kMaxGroupSize = int64_t{1} << 31;
+
+// What an option says by itself; names are not looked up. kInvalidArgument with the field: bits outside 1..32, a group
+// size where the granularity has none, or none (or more than kMaxGroupSize) where it has one, an empty range.
+absl::Status ValidateOption(const Option& option);
+
+// "per_channel", "per_group(64)", "per_tensor/mse/stochastic": the last part of the label, which tables show.
+std::string DescribeGranularity(const Option& option);
+
+// "w4a8/symmetric/per_channel": unique within a layer; ties match options by it. A group size stands behind its
+// granularity, and what is not the default behind that: "w4a8/symmetric/per_group(64)/mse/stochastic".
 std::string Label(const Option& option);
 
 // options[i] are the choices for layers[i], at least one each.
 struct OptionTable {
   std::vector<std::vector<Option>> options;
+  std::vector<std::string> notes = {};  // one sentence each on options that are not what was asked for
 };
 
 }  // namespace bitplan

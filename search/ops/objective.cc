@@ -481,6 +481,7 @@ absl::StatusOr<Runner*> NetworkObjective::SmallestRunner() const {
                                Program::Compile(graph_, std::max<int64_t>(fixed, 1), loss_input_.value));
       PinWeights(program);
       std::vector<ValueId> points;
+      points.reserve(activation_points_.size());
       for (const ActivationPoint& point : activation_points_) points.push_back(point.value);
       return std::make_unique<Runner>(std::move(program), points);
     };

@@ -86,7 +86,7 @@ std::vector<std::string> Names(const std::vector<Value>& values) {
 std::vector<std::string> UnsupportedWidths(const QuantizationOptions& quantization, const HardwareProfile& profile) {
   std::vector<std::string> unsupported;
   if (!profile.supported.has_value()) return unsupported;
-  for (const int bits : quantization.weight_bits) {
+  for (const int bits : quantization::WidthsOf(quantization)) {
     const Widths widths{bits, quantization.activation_bits};
     if (std::ranges::find(*profile.supported, widths) == profile.supported->end()) unsupported.push_back(Name(widths));
   }
@@ -140,6 +140,7 @@ absl::StatusOr<Measurement> Measure(const MeasureRequest& request, const RunCont
   BITPLAN_ASSIGN_OR_RETURN(
       SensitivityTable sensitivity,
       sensitivity::Estimate(inputs.graph, inputs.data, inputs.options, request.sensitivity, context));
+  sensitivity.notes.insert(sensitivity.notes.end(), inputs.options.notes.begin(), inputs.options.notes.end());
   return MakeMeasurement(request, std::move(inputs.graph), std::move(inputs.options), std::move(sensitivity));
 }
 

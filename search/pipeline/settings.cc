@@ -12,13 +12,24 @@ using Json = nlohmann::ordered_json;
 
 // The bindings name every field: a new one does not compile until it is part of the digest.
 Json ToJson(const QuantizationOptions& options) {
-  const auto& [weight_bits, activation_bits, schemes, granularities] = options;
+  const auto& [weight_bits, activation_bits, schemes, granularities, group_sizes, channel_group_sizes, range_rules,
+               roundings] = options;
   Json names = Json::array();
   for (const Granularity granularity : granularities) names.push_back(ToString(granularity));
-  return {{"weight_bits", weight_bits},
-          {"activation_bits", activation_bits},
-          {"schemes", schemes},
-          {"granularities", names}};
+  Json json = {{"weight_bits", weight_bits},
+               {"activation_bits", activation_bits},
+               {"schemes", schemes},
+               {"granularities", names}};
+  // Only what is not the default, so that measurements from before these settings keep their digests.
+  const QuantizationOptions usual;
+  if (group_sizes != usual.group_sizes) json["group_sizes"] = group_sizes;
+  if (channel_group_sizes != usual.channel_group_sizes) json["channel_group_sizes"] = channel_group_sizes;
+  if (range_rules != usual.range_rules) json["range_rules"] = range_rules;
+  if (roundings != usual.roundings) {
+    json["roundings"] = Json::array();
+    for (const Rounding rounding : roundings) json["roundings"].push_back(ToString(rounding));
+  }
+  return json;
 }
 
 Json ToJson(const SensitivityOptions& options) {

@@ -33,7 +33,7 @@ std::string Header(const std::set<Resource>& priced) {
 
 std::string ChoiceCells(const PlanOption& option) {
   return fmt::format(",{},{},{},{},{},{}", option.option.weight_bits, option.option.activation_bits,
-                     CsvCell(option.option.scheme), ToString(option.option.granularity), option.sensitivity,
+                     CsvCell(option.option.scheme), DescribeGranularity(option.option), option.sensitivity,
                      option.standard_error);
 }
 

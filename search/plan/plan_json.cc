@@ -9,6 +9,7 @@
 #include "search/base/digest.h"
 #include "search/base/json_reader.h"
 #include "search/base/status.h"
+#include "search/layer/option_json.h"
 
 namespace bitplan::plan {
 namespace {
@@ -17,7 +18,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kMaxCount = std::numeric_limits<int64_t>::max();
-constexpr int kMaxBits = 32;
 constexpr size_t kDigestLength = 64;
 
 // ---- Writing ----
@@ -33,10 +33,19 @@ Json ToJsonValue(const Costs& costs) {
 }
 
 Json ToJsonValue(const PlanOption& option) {
-  return {{"weight_bits", option.option.weight_bits}, {"activation_bits", option.option.activation_bits},
-          {"scheme", option.option.scheme},           {"granularity", ToString(option.option.granularity)},
-          {"sensitivity", option.sensitivity},        {"standard_error", option.standard_error},
-          {"costs", ToJsonValue(option.costs)}};
+  const Option& how = option.option;
+  Json json = {{"weight_bits", how.weight_bits},
+               {"activation_bits", how.activation_bits},
+               {"scheme", how.scheme},
+               {"granularity", ToString(how.granularity)}};
+  // Only what is not the default, so that plans without it keep their text and fingerprint.
+  if (how.group_size != 0) json["group_size"] = how.group_size;
+  if (how.range != Option{}.range) json["range"] = how.range;
+  if (how.rounding != Option{}.rounding) json["rounding"] = ToString(how.rounding);
+  json["sensitivity"] = option.sensitivity;
+  json["standard_error"] = option.standard_error;
+  json["costs"] = ToJsonValue(option.costs);
+  return json;
 }
 
 template <typename T>
@@ -163,8 +172,6 @@ auto ReadNamed(const JsonValue& value, Parse parse) {
   return parsed.ok() ? *parsed : typename std::decay_t<decltype(parsed)>::value_type{};
 }
 
-int ReadBits(const JsonValue& value) { return static_cast<int>(value.Integer({.least = 1, .most = kMaxBits})); }
-
 int64_t ReadCount(const JsonValue& value) { return value.Integer({.least = 0, .most = kMaxCount}); }
 
 Costs ReadCosts(JsonObject object) {
@@ -178,10 +185,7 @@ Costs ReadCosts(JsonObject object) {
 }
 
 PlanOption ReadOption(JsonObject object) {
-  PlanOption option{.option = {.weight_bits = ReadBits(object.At("weight_bits")),
-                               .activation_bits = ReadBits(object.At("activation_bits")),
-                               .scheme = object.String("scheme"),
-                               .granularity = ReadNamed(object.At("granularity"), &ParseGranularity)},
+  PlanOption option{.option = ReadOptionFields(object),
                     .sensitivity = object.Number("sensitivity"),
                     .standard_error = object.Number("standard_error"),
                     .costs = ReadCosts(object.Object("costs"))};

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <numeric>
-#include <span>
 #include <vector>
 
 #include "search/quantization/clip.h"
@@ -42,35 +40,60 @@ std::vector<double> Magnitudes(const Distribution& numbers, double largest) {
   return bins;
 }
 
-// sum of p log(p / q) over one level's bins, where q is `joined` spread over the bins that are not empty in p. Both are
-// counts of the same total. Infinite where p has what q cannot have.
-double DivergenceOfLevel(std::span<const double> p, double joined) {
-  const auto occupied = std::ranges::count_if(p, [](double count) { return count > 0; });
-  if (occupied == 0) return 0;
-  if (joined <= 0) return std::numeric_limits<double>::infinity();
-  const double q = joined / static_cast<double>(occupied);
-  double divergence = 0;
-  for (const double count : p) {
-    if (count > 0) divergence += count * std::log(count / q);
-  }
-  return divergence;
-}
+// A bin with numbers in it.
+struct Occupied {
+  int bin = 0;
+  double count = 0;
+};
 
-// Divergence of clipping after bin `end`, in units of the total count.
-double Divergence(const std::vector<double>& bins, int end, int num_levels) {
-  std::vector<double> p(bins.begin(), bins.begin() + end);
-  const double kept = std::accumulate(p.begin(), p.end(), 0.0);
-  const double total = std::accumulate(bins.begin() + end, bins.end(), kept);
-  if (kept <= 0) return std::numeric_limits<double>::infinity();
-  p.back() += total - kept;
-  double divergence = 0;
-  for (int level = 0; level < num_levels; ++level) {
-    const int first = level * end / num_levels;
-    const int last = (level + 1) * end / num_levels;
-    const double joined = std::accumulate(bins.begin() + first, bins.begin() + last, 0.0) * (total / kept);
-    divergence += DivergenceOfLevel(std::span(p).subspan(first, last - first), joined);
+// What falls into one level: counts with and without what was clipped, and the number of bins that hold them.
+struct Level {
+  double clipped = 0;
+  double kept = 0;
+  int bins = 0;
+};
+
+double TimesLog(double x, double y) { return x > 0 ? x * std::log(y) : 0; }
+
+// Divergence of clipping after bin `end`. With q spread evenly over a level's occupied bins, sum p log(p / q) is
+// sum over bins of p log p less sum over levels of (its p) log(its q in each bin).
+double Divergence(const std::vector<Occupied>& bins, int end, std::vector<Level>& levels) {
+  const auto num_levels = static_cast<int>(levels.size());
+  std::ranges::fill(levels, Level{});
+  double total = 0;
+  double kept = 0;
+  double sum = 0;
+  double outside = 0;
+  double last = 0;  // count of bin end - 1, which takes what is outside
+  for (const auto& [bin, count] : bins) {
+    total += count;
+    if (bin >= end) {
+      outside += count;
+      continue;
+    }
+    Level& level = levels[((bin + 1) * num_levels - 1) / end];
+    level.kept += count;
+    kept += count;
+    if (bin == end - 1) {
+      last = count;
+      continue;
+    }
+    level.clipped += count;
+    ++level.bins;
+    sum += TimesLog(count, count);
   }
-  return divergence / total;
+  if (kept <= 0) return std::numeric_limits<double>::infinity();
+  if (last + outside > 0) {
+    levels.back().clipped += last + outside;
+    ++levels.back().bins;
+    sum += TimesLog(last + outside, last + outside);
+  }
+  for (const Level& level : levels) {
+    if (level.bins == 0) continue;
+    if (level.kept <= 0) return std::numeric_limits<double>::infinity();  // q lacks what p has
+    sum -= TimesLog(level.clipped, level.kept * (total / kept) / level.bins);
+  }
+  return sum / total;
 }
 
 }  // namespace
@@ -80,11 +103,16 @@ Range EntropyRange(const Distribution& numbers, const RangeTarget& target) {
   if (numbers.values.empty() || largest == 0) return numbers.range;
   const bool one_sign = numbers.range.min >= 0 || numbers.range.max <= 0;
   const int num_levels = 1 << (target.bits - (target.symmetric || !one_sign ? 1 : 0));
-  const std::vector<double> bins = Magnitudes(numbers, largest);
+  const std::vector<double> counts = Magnitudes(numbers, largest);
+  std::vector<Occupied> bins;
+  for (int bin = 0; bin < kNumBins; ++bin) {
+    if (counts[bin] > 0) bins.push_back({bin, counts[bin]});
+  }
+  std::vector<Level> levels(num_levels);
   double least = std::numeric_limits<double>::infinity();
   int best = kNumBins;
   for (int end = kNumBins; end >= num_levels; end -= kStride) {
-    const double divergence = Divergence(bins, end, num_levels);
+    const double divergence = Divergence(bins, end, levels);
     if (divergence < least) {
       least = divergence;
       best = end;

@@ -13,7 +13,8 @@ namespace bitplan::quantization {
 //
 // L = 2^(bits-1) levels for magnitudes of either sign, 2^bits if not symmetric and the numbers have one sign. The range
 // is [max(min, -T), min(max, T)]. Equal divergences go to the larger T.
-// Source: Migacz, 8-bit Inference with TensorRT (GTC 2017). Cost: about 120 passes over the bins.
+// Source: Migacz, 8-bit Inference with TensorRT (GTC 2017). Cost: about 120 passes over the bins that
+// are not empty and the levels.
 // Of few numbers (a row of 27 weights) the histogram says little and the rule clips almost at random: docs/math.md.
 Range EntropyRange(const Distribution& numbers, const RangeTarget& target);
 

@@ -122,8 +122,8 @@ struct Shares {
 };
 
 Range Shrunk(Range range, Shares shares) {
-  return {.min = std::min(range.min, 0.0F) * static_cast<float>(shares.low) / 1024,
-          .max = std::max(range.max, 0.0F) * static_cast<float>(shares.high) / 1024};
+  return {.min = std::min(range.min, 0.0F) * (static_cast<float>(shares.low) / 1024),
+          .max = std::max(range.max, 0.0F) * (static_cast<float>(shares.high) / 1024)};
 }
 
 // Tries the points of a square around `centre`, `reach` steps to either side, and keeps the best.
@@ -151,8 +151,9 @@ Range BestAffine(const Distribution& all, int bits) {
   const Distribution numbers = Coarsened(all, kAffineParts);
   Shares best;
   double least = AffineError(numbers, numbers.range, bits);
-  SearchAround(numbers, bits, {}, 32, 31, best, least);
-  for (int step = 16; step >= 1; step /= 2) SearchAround(numbers, bits, best, step, 2, best, least);
+  SearchAround(numbers, bits, {}, 64, 15, best, least);
+  SearchAround(numbers, bits, best, 32, 2, best, least);
+  for (int step = 16; step >= 1; step /= 2) SearchAround(numbers, bits, best, step, 1, best, least);
   return Shrunk(numbers.range, best);
 }
 
@@ -164,8 +165,10 @@ Range MeanSquaredErrorRange(const Distribution& numbers, const RangeTarget& targ
   const Distribution parts = Coarsened(numbers, std::max(kFewestParts, 2 * kMaxChanges / target.levels.size()));
   const double scale =
       target.power_of_two_scale ? BestPowerOfTwo(parts, target.levels) : BestScale(ChangesOf(parts, target.levels));
-  return {.min = static_cast<float>(scale * target.levels.front()),
-          .max = static_cast<float>(scale * target.levels.back())};
+  // Scales beyond min-max may win; the range stays a float.
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  return {.min = static_cast<float>(std::max(scale * target.levels.front(), -kLargest)),
+          .max = static_cast<float>(std::min(scale * target.levels.back(), kLargest))};
 }
 
 }  // namespace bitplan::quantization

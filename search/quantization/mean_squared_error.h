@@ -14,8 +14,9 @@ namespace bitplan::quantization {
 // the answer is exact for the parts' means: worse by less than 0.01 % at 4 bits, 0.5 % at 8. A scale that must be a
 // power of two is found by trying them all.
 //
-// Affine: searched. Both ends shrink towards zero by steps of 1/32, then around the best by steps down to 1/1024;
-// numbers are first joined into at most 512 parts. Never worse than min-max on those.
+// Affine: searched. Both ends shrink towards zero by steps of 1/16, then around the best by steps down to 1/1024, some
+// 330 trials; numbers are first joined into at most 512 parts. Never worse than min-max on those, and within 1 % of the
+// best of a grid of 1/32 where that was tried.
 //
 // Cost: at most a sort of 131,072 changes of level a call.
 Range MeanSquaredErrorRange(const Distribution& numbers, const RangeTarget& target);

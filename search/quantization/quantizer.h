@@ -28,19 +28,37 @@ struct QuantizationGrid {
   bool operator==(const QuantizationGrid&) const = default;
 };
 
-// A weight tensor as integer codes: grids[c] belongs to slice c along channel_axis (per_channel) or grids[0] to all.
+// A weight tensor as codes. What they stand for depends on the scheme; exactly one of grids, levels, vectors is there:
+//
+//   grids    uniform codes: one grid a group of weights that share a scale (groups in the order of their channel, then
+//            of their weights)
+//   levels   scales[g] * levels[code]: one list of ascending levels for all groups, or one a group
+//   vectors  code v stands for the vector_size weights vectors[v * vector_size ..]: consecutive weights of one output
+//            channel, the last vector of a channel being cut to what is left; channels in order
 struct QuantizedWeight {
   Granularity granularity = Granularity::kPerTensor;
   int channel_axis = 0;
   std::vector<QuantizationGrid> grids;
-  std::vector<int32_t> codes;  // row-major like the weight
+  std::vector<int32_t> codes;  // row-major like the weight; vectors: one a vector
+  int64_t group_size = 0;      // as in the option
+  std::vector<float> scales;
+  std::vector<std::vector<double>> levels;
+  std::vector<float> vectors;
+  int vector_size = 0;
 };
 
 // What quantization adds to a weight: d = Q(W) - W.
 struct Perturbation {
   std::vector<float> delta;             // row-major like the weight
   double squared_norm = 0;              // sum of delta^2, added in double
-  std::vector<QuantizationGrid> grids;  // one, or one a channel
+  std::vector<QuantizationGrid> grids;  // of uniform codes: one a group; else none
+};
+
+// What some schemes and roundings need besides the weight. Random draws come from Rng(seed, stream), in storage order.
+struct PerturbInputs {
+  std::span<const float> importance = {};  // one a weight, >= 0: what an error of 1 costs there (a curvature diagonal)
+  uint64_t seed = 0;
+  uint64_t stream = 0;  // the index of the layer in a measurement
 };
 
 namespace quantization {
@@ -54,14 +72,22 @@ int32_t Encode(const QuantizationGrid& grid, float w);
 // scale * (code - zero_point), in float.
 float Decode(const QuantizationGrid& grid, int32_t code);
 
-// Quantizes `weight` as `option` says (weight_bits, scheme, granularity) with min-max calibrated ranges. Slices along
-// `channel_axis` share a scale under per_channel; per_tensor ignores the axis.
+// Quantizes `weight` as `option` says (weight_bits, scheme, granularity, group_size, range, rounding). Slices along
+// `channel_axis` are the output channels; per_tensor ignores the axis.
 //
-// Errors: kInvalidArgument (empty tensor, NaN or infinity, axis or bits out of range), kNotFound (scheme).
-absl::StatusOr<QuantizedWeight> Quantize(TensorView weight, int channel_axis, const Option& option);
+// Errors: kInvalidArgument (empty tensor, NaN or infinity, axis or bits out of range, a granularity, range rule or
+// rounding that the scheme does not have, a group size that does not divide the weights of a channel, importance
+// missing or of another size), kNotFound (scheme, range rule).
+absl::StatusOr<QuantizedWeight> Quantize(TensorView weight, int channel_axis, const Option& option,
+                                         const PerturbInputs& inputs = {});
 
-// d = Q(W) - W and its squared norm, same arguments and errors as Quantize. Each |d_i| <= scale / 2 up to rounding.
-absl::StatusOr<Perturbation> Perturb(TensorView weight, int channel_axis, const Option& option);
+// The weights that the codes stand for, row-major; `shape` is that of the quantized weight.
+std::vector<float> Dequantize(const QuantizedWeight& quantized, const Shape& shape);
+
+// d = Q(W) - W and its squared norm, same arguments and errors as Quantize. Under nearest rounding and min-max ranges
+// each |d_i| of uniform codes is at most scale / 2 up to rounding.
+absl::StatusOr<Perturbation> Perturb(TensorView weight, int channel_axis, const Option& option,
+                                     const PerturbInputs& inputs = {});
 
 }  // namespace quantization
 }  // namespace bitplan

@@ -114,10 +114,12 @@ struct MeasuredPerturbations {
 };
 
 absl::Status PerturbLayer(const Layer& layer, std::span<const float> weights, const std::vector<Option>& options,
-                          std::vector<double>& squared_norms, std::vector<std::vector<float>>* deltas) {
+                          const PerturbInputs& inputs, std::vector<double>& squared_norms,
+                          std::vector<std::vector<float>>* deltas) {
   for (size_t o = 0; o < options.size(); ++o) {
     const TensorView view(weights, layer.weight_shape);
-    absl::StatusOr<Perturbation> perturbation = quantization::Perturb(view, layer.output_channel_axis, options[o]);
+    absl::StatusOr<Perturbation> perturbation =
+        quantization::Perturb(view, layer.output_channel_axis, options[o], inputs);
     if (!perturbation.ok()) return WithContext(perturbation.status(), fmt::format("options[{}]", o));
     squared_norms.push_back(perturbation->squared_norm);
     if (deltas != nullptr) deltas->push_back(std::move(perturbation->delta));
@@ -126,7 +128,7 @@ absl::Status PerturbLayer(const Layer& layer, std::span<const float> weights, co
 }
 
 absl::StatusOr<MeasuredPerturbations> MeasurePerturbations(const Objective& objective, const LayerTable& layers,
-                                                           const OptionTable& options, bool keep,
+                                                           const OptionTable& options, uint64_t seed, bool keep,
                                                            const RunContext& context) {
   const auto num_layers = static_cast<int>(layers.layers.size());
   MeasuredPerturbations measured;
@@ -135,9 +137,9 @@ absl::StatusOr<MeasuredPerturbations> MeasurePerturbations(const Objective& obje
   context.Report({.stage = "perturbations", .num_layers = num_layers});
   BITPLAN_RETURN_IF_ERROR(ParallelShards(context, num_layers, [&](int l) -> absl::Status {
     const auto [offset, size] = objective.slices()[l];
-    const absl::Status status =
-        PerturbLayer(layers.layers[l], objective.weights().subspan(offset, size), options.options[l],
-                     measured.squared_norms[l], keep ? &measured.deltas[l] : nullptr);
+    const absl::Status status = PerturbLayer(layers.layers[l], objective.weights().subspan(offset, size),
+                                             options.options[l], {.seed = seed, .stream = static_cast<uint64_t>(l)},
+                                             measured.squared_norms[l], keep ? &measured.deltas[l] : nullptr);
     if (!status.ok()) return WithContext(status, fmt::format("layers[{}] '{}'", l, layers.layers[l].name));
     return absl::OkStatus();
   }));
@@ -251,8 +253,9 @@ absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const 
   if (!objective.loss_note().empty()) table.notes.push_back(objective.loss_note());
   table.curvature.resize(layers.layers.size());
 
-  BITPLAN_ASSIGN_OR_RETURN(MeasuredPerturbations perturbations,
-                           MeasurePerturbations(objective, layers, option_table, method.needs_perturbations, context));
+  BITPLAN_ASSIGN_OR_RETURN(
+      MeasuredPerturbations perturbations,
+      MeasurePerturbations(objective, layers, option_table, options.seed, method.needs_perturbations, context));
   table.perturbation_sq = std::move(perturbations.squared_norms);
   context.Report({.stage = "gradient"});
   BITPLAN_ASSIGN_OR_RETURN(const LossAndGradient at_weights, objective.Gradient({}, context));

@@ -9,13 +9,12 @@
 
 #include "search/base/status.h"
 #include "search/quantization/quantizer_table.h"
+#include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/method_table.h"
 #include "search/tensor/tensor.h"
 
 namespace bitplan::sensitivity {
 namespace {
-
-constexpr int kMaxBits = 32;
 
 std::string PathOf(const LayerTable& layers, size_t l) {
   return fmt::format("layers[{}] '{}'", l, layers.layers[l].name);
@@ -61,14 +60,10 @@ absl::Status CheckLayers(const LayerTable& table) {
   return absl::OkStatus();
 }
 
-absl::Status CheckBits(int bits, std::string_view name) {
-  if (bits >= 1 && bits <= kMaxBits) return absl::OkStatus();
-  return InvalidArgument("{}: got {}, want 1..{}", name, bits, kMaxBits);
-}
-
 absl::Status CheckOption(const Option& option) {
-  BITPLAN_RETURN_IF_ERROR(CheckBits(option.weight_bits, "weight_bits"));
-  BITPLAN_RETURN_IF_ERROR(CheckBits(option.activation_bits, "activation_bits"));
+  BITPLAN_RETURN_IF_ERROR(ValidateOption(option));
+  const absl::Status rule = quantization::FindRangeRule(option.range).status();
+  if (!rule.ok()) return InvalidArgument("{}", MessageOf(rule));
   if (option.scheme == "given") return absl::OkStatus();
   const absl::Status known = quantization::FindQuantizer(option.scheme).status();
   return known.ok() ? known : InvalidArgument("{} or given", MessageOf(known));

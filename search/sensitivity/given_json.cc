@@ -8,6 +8,7 @@
 
 #include "search/base/json_reader.h"
 #include "search/base/status.h"
+#include "search/layer/option_json.h"
 #include "search/sensitivity/given.h"
 
 namespace bitplan::sensitivity {
@@ -45,12 +46,6 @@ Costs ReadCosts(JsonObject object) {
   return costs;
 }
 
-Granularity ReadGranularity(const JsonValue& value) {
-  const absl::StatusOr<Granularity> granularity = ParseGranularity(value.String());
-  value.Check(granularity.status());
-  return granularity.value_or(Granularity::kPerTensor);
-}
-
 LayerKind ReadKind(const JsonValue& value) {
   const absl::StatusOr<LayerKind> kind = ParseLayerKind(value.String());
   value.Check(kind.status());
@@ -80,11 +75,7 @@ struct OptionRows {
 };
 
 void ReadOption(JsonObject object, OptionRows& rows) {
-  rows.options.push_back(
-      {.weight_bits = static_cast<int>(object.Integer("weight_bits", {.least = 1, .most = 32})),
-       .activation_bits = static_cast<int>(object.Integer("activation_bits", {.least = 1, .most = 32})),
-       .scheme = object.String("scheme"),
-       .granularity = ReadGranularity(object.At("granularity"))});
+  rows.options.push_back(ReadOptionFields(object));
   rows.score.push_back(object.Number("score"));
   rows.standard_error.push_back(object.Has("standard_error") ? object.Number("standard_error") : 0);
   if (object.Has("perturbation_sq")) rows.perturbation_sq.push_back(object.Number("perturbation_sq"));
@@ -183,6 +174,9 @@ Json OptionToJson(const GivenSensitivities& given, size_t l, size_t o) {
   Json object = {{"weight_bits", option.weight_bits}, {"activation_bits", option.activation_bits},
                  {"scheme", option.scheme},           {"granularity", ToString(option.granularity)},
                  {"score", table.score[l][o]},        {"standard_error", table.standard_error[l][o]}};
+  if (option.group_size != 0) object["group_size"] = option.group_size;
+  if (option.range != Option{}.range) object["range"] = option.range;
+  if (option.rounding != Option{}.rounding) object["rounding"] = ToString(option.rounding);
   if (!table.perturbation_sq.empty()) object["perturbation_sq"] = table.perturbation_sq[l][o];
   if (!given.costs.empty() && !given.costs[l][o].empty()) object["costs"] = ToJson(given.costs[l][o]);
   return object;

@@ -8,6 +8,7 @@
 #include "search/pipeline/version.h"
 #include "search/plan/exporter_table.h"
 #include "search/quantization/quantizer_table.h"
+#include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/trace_estimators.h"
 #include "server/service/services.h"
@@ -37,9 +38,13 @@ void AddVocabulary(v1::Capabilities& message) {
     Add(entry.name, fmt::format("{} ({})", entry.summary, entry.source), message.mutable_methods());
   }
   for (const auto& entry : quantization::Quantizers()) Add(entry.name, entry.summary, message.mutable_schemes());
-  for (const auto granularity : {Granularity::kPerTensor, Granularity::kPerChannel}) {
+  for (const auto granularity : kGranularities) {
     Add(ToString(granularity), "", message.mutable_granularities());
   }
+  for (const auto& entry : quantization::RangeRules()) {
+    Add(entry.name, fmt::format("{} ({})", entry.summary, entry.source), message.mutable_range_rules());
+  }
+  for (const auto rounding : kRoundings) Add(ToString(rounding), "", message.mutable_roundings());
   for (const Resource resource : kResources) Add(ToString(resource), BaseUnit(resource), message.mutable_resources());
   for (const auto& entry : allocation::Solvers()) Add(entry.name, entry.promise, message.mutable_solvers());
   for (const auto& entry : ops::LossTable()) Add(entry.name, entry.definition, message.mutable_losses());

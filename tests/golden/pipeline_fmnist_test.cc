@@ -77,6 +77,32 @@ TEST(PipelineFmnistVit, MeasuresAndSearches) {
   EXPECT_EQ(plan->layers.size(), 18);
 }
 
+// The stem is 3 x 3 x 1: groups of 32 do not divide its 9 weights a channel. Other layers have 144, 288, ... or 64.
+TEST_F(PipelineFmnist, ADeniedGroupSizeIsSaidInThePlan) {
+  const std::string onnx = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx");
+  const std::string data = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_calibration_128.npz");
+  const MeasureRequest measure{.onnx = onnx,
+                               .dataset = data,
+                               .quantization = {.weight_bits = {4, 8},
+                                                .schemes = {"symmetric"},
+                                                .granularities = {Granularity::kPerGroup},
+                                                .group_sizes = {32},
+                                                .range_rules = {"mse"}},
+                               .sensitivity = {.max_samples = 4, .max_probes = 2}};
+  const absl::StatusOr<Measurement> measured = pipeline::Measure(measure, {});
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  EXPECT_EQ(Label(measured->options.options[0][0]), "w4a8/symmetric/per_channel/mse");
+  SearchRequest request{.profile = hardware::FindShippedProfile("generic").value(),
+                        .budgets = {pipeline::ParseBudget("size=0.7x").value()}};
+  const absl::StatusOr<Plan> plan = pipeline::Search(*measured, request, {});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_TRUE(plan::Verify(*plan).ok());
+  EXPECT_THAT(plan->warnings, ::testing::Contains(HasSubstr("per_group(32) became per_channel in")));
+  const absl::StatusOr<Plan> back = plan::ParsePlan(plan::ToJson(*plan));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(*back, *plan);
+}
+
 TEST_F(PipelineFmnist, MeasuresEveryLayerAndOption) {
   ASSERT_TRUE(measured_->ok()) << measured_->status();
   const Measurement& measured = **measured_;

@@ -395,7 +395,7 @@ INSTANTIATE_TEST_SUITE_P(
                StatusCode::kUnimplemented, "job.search.measure.config.loss"},
         BadJob{"WeightBits", [](auto& r) { MeasureOf(r).mutable_config()->mutable_options()->add_weight_bits(9); },
                StatusCode::kInvalidArgument, "job.search.measure.config.options.weight_bits[0]"},
-        BadJob{"Scheme", [](auto& r) { MeasureOf(r).mutable_config()->mutable_options()->add_schemes("ternary"); },
+        BadJob{"Scheme", [](auto& r) { MeasureOf(r).mutable_config()->mutable_options()->add_schemes("nonary"); },
                StatusCode::kNotFound, "job.search.measure.config.options.schemes[0]"},
         BadJob{"Granularity",
                [](auto& r) { MeasureOf(r).mutable_config()->mutable_options()->add_granularities("per_atom"); },

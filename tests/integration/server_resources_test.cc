@@ -827,7 +827,10 @@ TEST(System, TellsVersionAndVocabulary) {
     return out;
   };
   EXPECT_THAT(names(capabilities.methods()), ::testing::IsSupersetOf({"hawq_v1", "hawq_v2", "given"}));
-  EXPECT_THAT(names(capabilities.schemes()), ::testing::IsSupersetOf({"symmetric", "affine"}));
+  EXPECT_THAT(names(capabilities.schemes()), ::testing::IsSupersetOf({"symmetric", "affine", "nvfp4"}));
+  EXPECT_THAT(names(capabilities.granularities()), ::testing::Contains("per_group"));
+  EXPECT_THAT(names(capabilities.range_rules()), ::testing::Contains("mse"));
+  EXPECT_THAT(names(capabilities.roundings()), ::testing::ElementsAre("nearest", "stochastic"));
   EXPECT_THAT(names(capabilities.operators()), ::testing::IsSupersetOf({"Conv", "Gemm", "Relu"}));
   EXPECT_THAT(names(capabilities.trace_estimators()), ::testing::IsSupersetOf({"gauss_newton", "hutchinson"}));
   EXPECT_THAT(names(capabilities.losses()), ::testing::IsSupersetOf({"cross_entropy", "mean_squared_error"}));

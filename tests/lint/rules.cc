@@ -36,7 +36,7 @@ const std::vector<LayerRow>& Layers() {
       {"search/curvature", {"search/graph", "search/ops"}},
       {"search/quantization", {"search/tensor", "search/layer"}},
       {"search/sensitivity", {"search/graph", "search/curvature", "search/quantization"}},
-      {"search/hardware", {"search/layer"}},
+      {"search/hardware", {"search/layer", "search/quantization"}},
       {"search/allocation", {"search/base"}},
       {"search/plan", {"search/layer", "search/allocation"}},
       {"search/evaluation", {"search/graph", "search/ops", "search/sensitivity", "search/plan"}},

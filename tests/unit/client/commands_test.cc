@@ -103,6 +103,11 @@ TEST(CommandLine, WrongUsageSaysWhatAndWhere) {
       {{"search", "--measurement", "m", "--budget", "size=1x", "--seed", "1"}, "--seed: only for a network"},
       {{"search", Hawq(), "--calibration", Hawq(), "--budget", "size=1x", "--seed", "-1"}, "got '-1', want 0 or more"},
       {{"search", Hawq(), "--calibration", Hawq(), "--budget", "size=1x", "--bits", "4,9"}, "got 9, want 2..8"},
+      {{"search", Hawq(), "--calibration", Hawq(), "--budget", "size=1x", "--range-rules", "max"}, "max"},
+      {{"search", Hawq(), "--calibration", Hawq(), "--budget", "size=1x", "--roundings", "up"}, "up"},
+      {{"search", Hawq(), "--calibration", Hawq(), "--budget", "size=1x", "--granularities", "per_group",
+        "--group-sizes", "0"},
+       "group_sizes[0]: got 0"},
       {{"search", Hawq(), "--calibration", Hawq(), "--budget", "size=1x", "--trace-error", "0"}, "got 0, want above 0"},
       {{"search", "--measurement", "m", "--budget", "size=1x", "--save", "/no/such/plan.json"}, "no folder '/no/such'"},
   };

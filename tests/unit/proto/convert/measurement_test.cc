@@ -135,6 +135,32 @@ TEST(ConvertMeasureConfig, CarriesActivationsForMethodsThatScoreThem) {
   EXPECT_TRUE(MessageOf(ToSensitivityOptions(message).status()).starts_with("activation_range: "));
 }
 
+TEST(ConvertMeasureConfig, RoundTripOfGroupsRangesAndRoundings) {
+  const QuantizationOptions options{.weight_bits = {4},
+                                    .schemes = {"symmetric", "nvfp4"},
+                                    .granularities = {Granularity::kPerGroup, Granularity::kPerChannelGroup},
+                                    .group_sizes = {32, 128},
+                                    .channel_group_sizes = {8},
+                                    .range_rules = {"mse", "minmax"},
+                                    .roundings = {Rounding::kStochastic}};
+  const auto back = ToQuantizationOptions(FromOptions(options, {}));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->granularities, options.granularities);
+  EXPECT_EQ(back->group_sizes, options.group_sizes);
+  EXPECT_EQ(back->channel_group_sizes, options.channel_group_sizes);
+  EXPECT_EQ(back->range_rules, options.range_rules);
+  EXPECT_EQ(back->roundings, options.roundings);
+  // Defaults are not written: older servers and stored configurations stay as they are.
+  EXPECT_EQ(FromOptions({}, {}).options().range_rules_size(), 0);
+  EXPECT_EQ(FromOptions({}, {}).options().group_sizes_size(), 0);
+  v1::MeasureConfig wrong;
+  wrong.mutable_options()->add_range_rules("max");
+  EXPECT_TRUE(MessageOf(ToQuantizationOptions(wrong).status()).starts_with("options.range_rules[0]: "));
+  wrong.mutable_options()->clear_range_rules();
+  wrong.mutable_options()->add_roundings("up");
+  EXPECT_TRUE(MessageOf(ToQuantizationOptions(wrong).status()).starts_with("options.roundings[0]: got 'up'"));
+}
+
 // Whatever bytes arrive, the answer is a value or an error with a message.
 TEST(ConvertMeasurement, SurvivesDamagedMessages) {
   const std::string whole = TableOf(ResNet18()).SerializeAsString();

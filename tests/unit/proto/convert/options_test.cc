@@ -19,6 +19,15 @@ TEST(ConvertOption, RoundTrip) {
   }
 }
 
+TEST(ConvertOption, RoundTripOfGroupsRangesAndRoundings) {
+  const Option option{.weight_bits = 4,
+                      .granularity = Granularity::kPerChannelGroup,
+                      .group_size = 16,
+                      .range = "kl",
+                      .rounding = Rounding::kStochastic};
+  EXPECT_EQ(*ToOption(FromOption(option)), option);
+}
+
 TEST(ConvertOption, FillsDefaultsIn) {
   v1::Option message;
   message.set_weight_bits(4);
@@ -35,7 +44,14 @@ TEST(ConvertOption, ErrorsNameTheField) {
   EXPECT_EQ(MessageOf(ToOption(message).status()), "activation_bits: got -1, want 1..32");
   message.set_activation_bits(8);
   message.set_granularity("per_atom");
-  EXPECT_EQ(MessageOf(ToOption(message).status()), "granularity: got 'per_atom', want one of per_tensor, per_channel");
+  EXPECT_EQ(MessageOf(ToOption(message).status()),
+            "granularity: got 'per_atom', want one of per_tensor, per_channel, per_group, "
+            "per_channel_group");
+  message.set_granularity("per_group");
+  EXPECT_EQ(MessageOf(ToOption(message).status()), "group_size: got 0, want 1..2147483648 for per_group");
+  message.set_group_size(64);
+  message.set_rounding("up");
+  EXPECT_EQ(MessageOf(ToOption(message).status()), "rounding: got 'up', want one of nearest, stochastic");
 }
 
 TEST(ConvertLayer, RoundTrip) {

@@ -51,6 +51,20 @@ TEST(Price, CountsWeightsScalesAndZeroPoints) {
   EXPECT_EQ(size(8, "given", Granularity::kPerChannel), 3456);
 }
 
+// Groups of 9 of the 27 weights of a channel: 432 * 4 + 48 * 32; NVFP4 blocks of 16: two a channel of 8 bits, one
+// float.
+TEST(Price, CountsWhatNewerSchemesStore) {
+  EXPECT_EQ(
+      PriceOne(SmallConv(), {.weight_bits = 4, .granularity = Granularity::kPerGroup, .group_size = 9}, SizeAndBops())
+          .at(Resource::kSize),
+      3264);
+  EXPECT_EQ(PriceOne(SmallConv(),
+                     {.weight_bits = 4, .scheme = "nvfp4", .granularity = Granularity::kPerGroup, .group_size = 16},
+                     SizeAndBops())
+                .at(Resource::kSize),
+            432 * 4 + 32 * 8 + 32);
+}
+
 TEST(Price, CountsChannelsAlongTheirAxis) {
   Layer layer = SmallConv();
   layer.output_channel_axis = 1;  // 3 slices: 432 * 4 + 3 * 32

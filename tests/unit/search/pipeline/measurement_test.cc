@@ -119,10 +119,11 @@ TEST(MeasurementDigest, DependsOnEveryIngredient) {
   const std::string b(64, 'b');
   std::set<std::string> digests = {MeasurementDigest(a, a, {}, {}), MeasurementDigest(a, b, {}, {}),
                                    MeasurementDigest(b, a, {}, {})};
-  const std::vector<QuantizationOptions> quantizations = {{.weight_bits = {4}},
-                                                          {.activation_bits = 4},
-                                                          {.schemes = {"affine"}},
-                                                          {.granularities = {Granularity::kPerTensor}}};
+  const std::vector<QuantizationOptions> quantizations = {
+      {.weight_bits = {4}},     {.activation_bits = 4},
+      {.schemes = {"affine"}},  {.granularities = {Granularity::kPerTensor}},
+      {.group_sizes = {32}},    {.channel_group_sizes = {8}},
+      {.range_rules = {"mse"}}, {.roundings = {Rounding::kStochastic}}};
   for (const auto& options : quantizations) digests.insert(MeasurementDigest(a, a, options, {}));
   const std::vector<SensitivityOptions> sensitivities = {{.method = "hawq_v1"},
                                                          {.loss = "cross_entropy"},
@@ -137,6 +138,13 @@ TEST(MeasurementDigest, DependsOnEveryIngredient) {
                                                          {.all_curvature = true}};
   for (const auto& options : sensitivities) digests.insert(MeasurementDigest(a, a, {}, options));
   EXPECT_EQ(digests.size(), 3 + quantizations.size() + sensitivities.size());
+}
+
+TEST(SettingsJson, HoldsNewerSettingsOnlyWhereTheyAreNotTheDefault) {
+  EXPECT_TRUE(pipeline::SettingsJson({}, {}).starts_with(
+      R"({"quantization":{"weight_bits":[2,3,4,5,6,8],"activation_bits":8,"schemes":["symmetric","affine"],)"
+      R"("granularities":["per_tensor","per_channel"]},"sensitivity":)"))
+      << pipeline::SettingsJson({}, {});
 }
 
 TEST(MeasurementDigest, OfARequestIsThatOfItsBytes) {

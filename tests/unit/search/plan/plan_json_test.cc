@@ -76,6 +76,17 @@ TEST(PlanJson, UnknownGapAndBoundAreLeftOut) {
   EXPECT_EQ(ParsePlan(ToJson(plan)).value(), plan);
 }
 
+TEST(PlanJson, WritesGroupsRangesAndRoundingsOnlyWhereTheyAreNotTheDefault) {
+  Plan plan = SmallPlan();
+  EXPECT_EQ(ToJson(plan).find("\"range\""), std::string::npos);
+  plan.layers[0].chosen->option.granularity = Granularity::kPerGroup;
+  plan.layers[0].chosen->option.group_size = 64;
+  plan.layers[0].chosen->option.range = "mse";
+  plan.layers[0].chosen->option.rounding = Rounding::kStochastic;
+  EXPECT_EQ(ParsePlan(ToJson(plan)).value(), plan);
+  EXPECT_EQ(testing::SchemaViolation(ToJson(plan), Schema()), "");
+}
+
 TEST(PlanJson, FollowsItsSchema) {
   EXPECT_EQ(testing::SchemaViolation(ToJson(SmallPlan()), Schema()), "");
   EXPECT_EQ(testing::SchemaViolation(ToJson(InfeasiblePlan()), Schema()), "");

@@ -58,17 +58,85 @@ TEST(ListOptions, KeepsPerChannelWhereItIsAllThatWasAskedFor) {
   EXPECT_THAT(Labels(table->options[1]), ElementsAre("w8a4/symmetric/per_channel", "w4a4/symmetric/per_channel"));
 }
 
+TEST(ListOptions, SchemesTakeWhatTheyKnowOfTheLists) {
+  const LayerTable layers = {{{.name = "fc", .weight_shape = {4, 64}, .num_weights = 256}}};
+  const auto table = ListOptions(layers, {.weight_bits = {4, 2},
+                                          .schemes = {"symmetric", "ternary", "fp8_e4m3", "nvfp4", "kmeans"},
+                                          .granularities = {Granularity::kPerChannel, Granularity::kPerGroup},
+                                          .group_sizes = {16, 32},
+                                          .range_rules = {"minmax", "mse"}});
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(
+      Labels(table->options[0]),
+      ElementsAre("w4a8/symmetric/per_channel", "w4a8/symmetric/per_channel/mse", "w4a8/symmetric/per_group(16)",
+                  "w4a8/symmetric/per_group(16)/mse", "w4a8/symmetric/per_group(32)",
+                  "w4a8/symmetric/per_group(32)/mse", "w4a8/nvfp4/per_group(16)", "w4a8/kmeans/per_channel",  //
+                  "w2a8/symmetric/per_channel", "w2a8/symmetric/per_channel/mse", "w2a8/symmetric/per_group(16)",
+                  "w2a8/symmetric/per_group(16)/mse", "w2a8/symmetric/per_group(32)",
+                  "w2a8/symmetric/per_group(32)/mse", "w2a8/ternary/per_channel", "w2a8/ternary/per_group(16)",
+                  "w2a8/ternary/per_group(32)",
+                  "w2a8/kmeans/per_channel",  //
+                  "w8a8/fp8_e4m3/per_channel", "w8a8/fp8_e4m3/per_channel/mse", "w8a8/fp8_e4m3/per_group(16)",
+                  "w8a8/fp8_e4m3/per_group(16)/mse", "w8a8/fp8_e4m3/per_group(32)", "w8a8/fp8_e4m3/per_group(32)/mse"));
+  EXPECT_TRUE(table->notes.empty());
+}
+
+TEST(ListOptions, WhereAGroupDoesNotDivideAChannelItFallsBackAndSaysSo) {
+  const LayerTable layers = {{{.name = "conv", .weight_shape = {4, 3, 3, 3}, .num_weights = 108},
+                              {.name = "fc", .weight_shape = {4, 64}, .num_weights = 256}}};
+  QuantizationOptions wanted{
+      .weight_bits = {4}, .schemes = {"symmetric", "mxfp4"}, .granularities = {Granularity::kPerGroup}};
+  wanted.group_sizes = {64, 27};
+  const auto table = ListOptions(layers, wanted);
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(Labels(table->options[0]),
+              ElementsAre("w4a8/symmetric/per_channel", "w4a8/symmetric/per_group(27)", "w4a8/mxfp4/per_group(32)"));
+  EXPECT_THAT(Labels(table->options[1]),
+              ElementsAre("w4a8/symmetric/per_group(64)", "w4a8/symmetric/per_channel", "w4a8/mxfp4/per_group(32)"));
+  EXPECT_THAT(table->notes,
+              ElementsAre("per_group(27) became per_channel in 1 of the layers ('fc'): 27 does not divide the weights "
+                          "of a channel",
+                          "per_group(64) became per_channel in 1 of the layers ('conv'): 64 does not divide the "
+                          "weights of a channel"));
+  // Where per_channel is there already it is not listed twice.
+  wanted.granularities = {Granularity::kPerGroup, Granularity::kPerChannel};
+  wanted.group_sizes = {64};
+  EXPECT_THAT(Labels(ListOptions(layers, wanted)->options[0]),
+              ElementsAre("w4a8/symmetric/per_channel", "w4a8/mxfp4/per_group(32)"));
+}
+
+TEST(WidthsOf, AddsThoseOfFormats) {
+  EXPECT_THAT(WidthsOf({.weight_bits = {4}, .schemes = {"symmetric", "fp8_e4m3", "nvfp4", "binary"}}),
+              ElementsAre(4, 8, 1));
+}
+
 TEST(ListOptions, SaysWhatIsWrong) {
   const auto message = [](const QuantizationOptions& options) {
     return MessageOf(ListOptions(ThreeLayers(), options).status());
   };
-  EXPECT_EQ(message({.weight_bits = {4, 9}}), "quantization.weight_bits[1]: got 9, want 2..8 for symmetric");
+  EXPECT_EQ(message({.weight_bits = {4, 9}}),
+            "quantization.weight_bits[1]: got 9, want 2..8 for symmetric, 2..8 for affine");
   EXPECT_EQ(message({.weight_bits = {}}), "quantization.weight_bits: is empty, want at least one entry");
   EXPECT_EQ(message({.weight_bits = {4, 8, 4}}), "quantization.weight_bits[2]: repeats an earlier entry");
   EXPECT_EQ(message({.activation_bits = 0}), "quantization.activation_bits: got 0, want 1..32");
   EXPECT_EQ(message({.activation_bits = 33}), "quantization.activation_bits: got 33, want 1..32");
-  EXPECT_EQ(message({.schemes = {"affine", "log"}}),
-            "quantization.schemes[1]: scheme: got 'log', want one of symmetric, affine");
+  EXPECT_THAT(message({.schemes = {"affine", "log"}}),
+              HasSubstr("quantization.schemes[1]: scheme: got 'log', want one of symmetric, "));
+  EXPECT_EQ(message({.weight_bits = {1}, .schemes = {"binary", "symmetric"}}),
+            "quantization.schemes[1]: symmetric has none of the widths, want one of 2..8 in weight_bits");
+  EXPECT_EQ(message({.schemes = {"mxfp4", "symmetric"}, .granularities = {Granularity::kPerTensor}}), "");
+  EXPECT_EQ(message({.schemes = {"symmetric", "kmeans"}, .granularities = {Granularity::kPerGroup}}),
+            "quantization.schemes[1]: kmeans has none of the granularities");
+  EXPECT_EQ(message({.weight_bits = {2}, .schemes = {"kmeans", "ternary"}, .group_sizes = {0}}),
+            "quantization.group_sizes[0]: got 0, want 1..2147483648");
+  EXPECT_EQ(message({.weight_bits = {1, 2},
+                     .schemes = {"product_quantization"},
+                     .granularities = {Granularity::kPerTensor, Granularity::kPerChannel}}),
+            "quantization.granularities[1]: no scheme of the list has per_channel");
+  EXPECT_EQ(message({.range_rules = {"max"}}),
+            "quantization.range_rules[0]: range: got 'max', want one of minmax, percentile, kl, mse, aciq");
+  EXPECT_THAT(message({.range_rules = {}}), HasSubstr("quantization.range_rules: is empty"));
+  EXPECT_THAT(message({.roundings = {}}), HasSubstr("quantization.roundings: is empty"));
   EXPECT_THAT(message({.schemes = {}}), HasSubstr("quantization.schemes: is empty"));
   EXPECT_THAT(message({.granularities = {}}), HasSubstr("quantization.granularities: is empty"));
   EXPECT_EQ(ListOptions({}, {}).status().code(), absl::StatusCode::kInvalidArgument);

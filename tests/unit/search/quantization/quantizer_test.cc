@@ -153,7 +153,11 @@ TEST(Quantize, RefusesWhatIsNoWeight) {
   EXPECT_THAT(message(good, -1, Make(4, "affine", Granularity::kPerChannel)), HasSubstr("channel_axis: got -1"));
   EXPECT_EQ(message(good, 0, Make(9, "affine")), "weight_bits: got 9, want 2..8 for affine");
   EXPECT_EQ(message(good, 0, Make(1, "symmetric")), "weight_bits: got 1, want 2..8 for symmetric");
-  EXPECT_EQ(message(good, 0, Make(4, "log")), "scheme: got 'log', want one of symmetric, affine");
+  EXPECT_EQ(message(good, 0, Make(4, "log")),
+            "scheme: got 'log', want one of symmetric, symmetric_full, affine, power_of_two, additive_power_of_two, "
+            "fp8_e4m3, "
+            "fp8_e5m2, fp4_e2m1, mxfp4, nvfp4, lloyd_max, kmeans, hessian_kmeans, multi_bit_greedy, "
+            "multi_bit_alternating, product_quantization, binary, ternary");
 }
 
 }  // namespace

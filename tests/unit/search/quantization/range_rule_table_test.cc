@@ -162,7 +162,7 @@ TEST(MeanSquaredErrorRange, NoAffineClipIsMuchBetter) {
         best = std::min(best, SquaredError(values, AffineGrid(range, bits)));
       }
     }
-    EXPECT_LE(least, best * (1 + 1e-6));
+    EXPECT_LE(least, best * 1.01);
   }
 }
 

@@ -72,6 +72,21 @@ std::string ParseError(std::string_view json) {
   return MessageOf(given.status());
 }
 
+TEST(ParseGiven, ReadsBackGroupsRangesAndRoundings) {
+  GivenSensitivities given = *ParseGiven(kSmallest);
+  EXPECT_EQ(ToJson(given).find("group_size"), std::string::npos);
+  EXPECT_EQ(ToJson(given).find("range"), std::string::npos);
+  given.options.options[0][0] = {.weight_bits = 4,
+                                 .scheme = "symmetric",
+                                 .granularity = Granularity::kPerGroup,
+                                 .group_size = 64,
+                                 .range = "mse",
+                                 .rounding = Rounding::kStochastic};
+  const auto read = ParseGiven(ToJson(given));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->options.options, given.options.options);
+}
+
 TEST(ParseGiven, ReadsBackWhatToJsonWrites) {
   const GivenSensitivities given = Full();
   ASSERT_TRUE(Validate(given).ok()) << Validate(given);
@@ -142,7 +157,12 @@ TEST(ParseGiven, NamesTheFieldThatIsWrong) {
   EXPECT_THAT(error("\"score\": 1", "\"score\": 1, \"costs\": {\"size\": 4}"), HasSubstr("costs"));
   EXPECT_THAT(error("\"score\": 1", "\"score\": 1, \"costs\": {\"size_bits\": -4}"), HasSubstr("costs.size_bits"));
   EXPECT_THAT(error("\"scheme\": \"given\"", "\"scheme\": \"log\""),
-              HasSubstr("options[0].scheme: got 'log', want one of symmetric, affine or given"));
+              HasSubstr("options[0].scheme: got 'log', want one of symmetric, symmetric_full, "));
+  EXPECT_THAT(error("\"score\": 1", "\"score\": 1, \"range\": \"max\""), HasSubstr("options[0].range: got 'max'"));
+  EXPECT_THAT(error("\"score\": 1", "\"score\": 1, \"group_size\": 8"),
+              HasSubstr("options[0].group_size: only per_group"));
+  EXPECT_THAT(error("per_tensor", "per_group"), HasSubstr("missing field 'group_size'"));
+  EXPECT_THAT(error("\"score\": 1", "\"score\": 1, \"rounding\": \"up\""), HasSubstr("rounding: got 'up'"));
   EXPECT_THAT(error("per_tensor", "per_row"), HasSubstr("granularity"));
   EXPECT_THAT(error("\"other\"", "\"pool\""), HasSubstr("kind"));
   EXPECT_THAT(error("\"num_weights\": 3", "\"num_weights\": 0"), HasSubstr("num_weights"));
