@@ -38,8 +38,8 @@ class SubstitutedRuns {
 
   // Computes what the substitutions read of the unchanged network.
   void RunShared(const Feed& feed, TensorSet& shared) const;
-  // The program's output under substitution k, valid until `own` changes. `shared` is from RunShared, `first` the number
-  // of the first sample.
+  // The program's output under substitution k, valid until `own` changes. `shared` is from RunShared, `first` the
+  // number of the first sample.
   std::span<const float> Run(int k, const TensorSet& shared, int64_t first, TensorSet& own) const;
 
   // Steps that Run(k) computes, and RunShared.
