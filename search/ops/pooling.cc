@@ -100,7 +100,8 @@ class MaxPoolOperator final : public Operator {
     for (int64_t ow = begin; ow < end; ++ow) {
       const int64_t column = ow * w.stride + shift;
       const float value = in[column];
-      const bool wins = (winner[ow] < 0) | (value > best[ow]) | (value != value);
+      const bool wins = (static_cast<int>(winner[ow] < 0) | static_cast<int>(value > best[ow]) |
+                         static_cast<int>(value != value)) != 0;
       best[ow] = wins ? value : best[ow];
       winner[ow] = wins ? static_cast<int32_t>(first + column) : winner[ow];
     }

@@ -18,7 +18,7 @@ namespace bitplan {
 // A scheme without a range (kmeans) stands once beside all range rules, one without choice of rounding likewise.
 struct QuantizationOptions {
   std::vector<int> weight_bits = {2, 3, 4, 5, 6, 8};
-  int activation_bits = 8;  // 1..32; prices BOPs and latency, changes no score
+  int activation_bits = 8;  // 1..32; prices BOPs and latency; scores count it where a measurement quantizes activations
   std::vector<std::string> schemes = {"symmetric", "affine"};
   std::vector<Granularity> granularities = {Granularity::kPerTensor, Granularity::kPerChannel};
   std::vector<int64_t> group_sizes = {64};          // weights, for per_group

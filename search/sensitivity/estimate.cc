@@ -213,17 +213,34 @@ absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const 
                                               const OptionTable& option_table, const SensitivityOptions& options,
                                               const ActivationCalibration* activations, const RunContext& context);
 
+// What a limit leaves for passes over the network beside the perturbations that the method keeps; 0: no limit.
+absl::StatusOr<int64_t> MemoryForPasses(const SensitivityOptions& options, const LayerTable& layers,
+                                        const OptionTable& option_table) {
+  if (options.max_memory_bytes == 0 || option_table.options.size() != layers.layers.size()) {
+    return options.max_memory_bytes;
+  }
+  BITPLAN_ASSIGN_OR_RETURN(const MethodEntry method, FindMethod(options.method));
+  const int64_t kept = KeptPerturbationBytes(method, layers, option_table);
+  if (kept < options.max_memory_bytes) return options.max_memory_bytes - kept;
+  return ResourceExhausted(
+      "sensitivity.max_memory_bytes: got {}, but method '{}' keeps {} bytes of perturbations; list fewer options, or "
+      "use "
+      "hawq_v2, which keeps none",
+      options.max_memory_bytes, method.name, kept);
+}
+
 }  // namespace
 
 absl::StatusOr<SensitivityTable> Estimate(const Graph& graph, const Dataset& data, const OptionTable& option_table,
                                           const SensitivityOptions& options, const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(Validate(options));
+  BITPLAN_ASSIGN_OR_RETURN(const int64_t memory, MemoryForPasses(options, graph.layers, option_table));
   BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<Objective> objective,
                            Objective::Create(graph, data,
                                              {.loss = options.loss,
                                               .label_smoothing = options.label_smoothing,
                                               .max_samples = options.max_samples,
-                                              .max_memory_bytes = options.max_memory_bytes}));
+                                              .max_memory_bytes = memory}));
   if (!options.quantize_activations) return Estimate(*objective, graph.layers, option_table, options, context);
   BITPLAN_ASSIGN_OR_RETURN(const ActivationCalibration activations,
                            CalibrateActivations(graph, *objective, options.activation_range, context));

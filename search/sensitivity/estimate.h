@@ -26,7 +26,7 @@ struct SensitivityOptions {
   int64_t max_probes = 512;                      // most work for the traces, in passes over all samples
   double eigenvalue_tolerance = 0.01;            // relative residual, see PowerIterationOptions
   int64_t max_iterations = 100;                  // for each eigenvalue
-  int64_t max_memory_bytes = 0;                  // ObjectiveOptions::max_memory_bytes
+  int64_t max_memory_bytes = 0;                  // of everything besides graph and data; 0: no limit
   bool all_curvature = false;  // also what the method does not need: traces, block and network eigenvalues
   // Scores count what quantizing each layer's activations to the option's activation_bits does, too. False: these bits
   // price BOPs and change no score. Only for methods that can (MethodEntry::scores_activations) and with a graph.
@@ -42,7 +42,8 @@ namespace sensitivity {
 // Cost:        traces: that of the estimator; eigenvalues: up to max_iterations products with each layer's block.
 // Errors:      kInvalidArgument (options, data that does not fit, non-finite weights or curvature, tables that
 // disagree),
-//              kNotFound (method, scheme), kUnimplemented (ops, losses), kCancelled, kDeadlineExceeded.
+//              kNotFound (method, scheme), kUnimplemented (ops, losses), kResourceExhausted
+//              (max_memory_bytes), kCancelled, kDeadlineExceeded.
 // Progress:    stages "activation ranges", "perturbations", "gradient", "traces", "eigenvalues", "network eigenvalue".
 // Checkpoints: probe sums every few probes, each finished eigenvalue. Keys hold a digest of weights, loss, gradient and
 //              options, so that a changed model or dataset finds nothing. A resumed run gives the bits of an

@@ -178,10 +178,8 @@ absl::StatusOr<CostForecast> Forecast(const Graph& graph, const Dataset& data, c
   for (size_t l = 0; l < graph.layers.layers.size(); ++l) {
     forecast.num_weights += graph.layers.layers[l].num_weights;
     forecast.num_options += std::ssize(option_table.options[l]);
-    if (!method.needs_perturbations) continue;
-    forecast.perturbation_bytes +=
-        graph.layers.layers[l].num_weights * std::ssize(option_table.options[l]) * static_cast<int64_t>(sizeof(float));
   }
+  forecast.perturbation_bytes = KeptPerturbationBytes(method, graph.layers, option_table);
   BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<Objective> pilot,
                            PilotObjective(graph, data, options, forecast.num_samples));
   Forecaster forecaster(*pilot, options, forecast, context);

@@ -57,6 +57,15 @@ constexpr auto kMethods = std::to_array<MethodEntry>({
 
 std::span<const MethodEntry> Methods() { return kMethods; }
 
+int64_t KeptPerturbationBytes(const MethodEntry& method, const LayerTable& layers, const OptionTable& options) {
+  if (!method.needs_perturbations) return 0;
+  int64_t bytes = 0;
+  for (size_t l = 0; l < layers.layers.size(); ++l) {
+    bytes += layers.layers[l].num_weights * std::ssize(options.options[l]) * static_cast<int64_t>(sizeof(float));
+  }
+  return bytes;
+}
+
 absl::StatusOr<MethodEntry> FindMethod(std::string_view name) {
   std::string known;
   for (const MethodEntry& entry : kMethods) {

@@ -1,6 +1,7 @@
 #ifndef BITPLAN_SEARCH_SENSITIVITY_METHOD_TABLE_H_
 #define BITPLAN_SEARCH_SENSITIVITY_METHOD_TABLE_H_
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +57,9 @@ namespace sensitivity {
 
 // The only list of methods; help texts, capability lists and the conformance tests read it.
 std::span<const MethodEntry> Methods();
+
+// What the perturbations that a method needs take, all at once; 0 if it needs none.
+int64_t KeptPerturbationBytes(const MethodEntry& method, const LayerTable& layers, const OptionTable& options);
 
 // kNotFound, listing the known names.
 absl::StatusOr<MethodEntry> FindMethod(std::string_view name);

@@ -6,6 +6,7 @@
 #include <stop_token>
 #include <string>
 
+#include "search/base/status.h"
 #include "search/quantization/options.h"
 #include "tests/testing/graph_fixtures.h"
 
@@ -54,6 +55,21 @@ TEST(Forecast, CountsTheWorkAndOrdersItsBounds) {
 TEST(Forecast, CountsKeptPerturbations) {
   EXPECT_EQ(ForecastOf({.method = "gauss_newton_direct"})->perturbation_bytes, 18 * 3 * 4);
   EXPECT_EQ(ForecastOf({.method = "hawq_v2"})->perturbation_bytes, 0);
+}
+
+// 216 bytes of perturbations stand beside the passes.
+TEST(Estimate, AMemoryLimitCountsThePerturbations) {
+  const NetworkFixture network = SmallNet();
+  const auto listed = quantization::ListOptions(
+      network.graph.layers,
+      {.weight_bits = {2, 4, 8}, .schemes = {"symmetric"}, .granularities = {Granularity::kPerChannel}});
+  const auto with = [&](const std::string& method, int64_t limit) {
+    return Estimate(network.graph, network.data, *listed, {.method = method, .max_memory_bytes = limit}, {}).status();
+  };
+  const absl::Status refused = with("gauss_newton_direct", 216);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(MessageOf(refused), ::testing::HasSubstr("got 216, but method 'gauss_newton_direct' keeps 216 bytes"));
+  EXPECT_TRUE(with("gauss_newton_direct", 1 << 20).ok());
 }
 
 TEST(Forecast, FollowsTheSettings) {
