@@ -298,7 +298,7 @@ def svg(title, unit, x, series):
              '<rect width="100%" height="100%" fill="white"/>', f'<text x="{left}" y="18">{title}</text>']
     for v in (0, top_y / 2, top_y):
         y = at(0, v)[1]
-        lines.append(f'<path d="M{left} {y:.1f}H{width - 20}" stroke="#ddd"/><text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{v:.3g}</text>')
+        lines.append(f'<path d="M{left} {y:.1f}H{width - 20}" stroke="#ddd"/><text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{v:.0f}</text>')
     for u in x:
         lines.append(f'<text x="{at(u, 0)[0]:.1f}" y="{height - bottom + 16}" text-anchor="middle">{u}</text>')
     lines.append(f'<text x="{width - 20}" y="{height - 6}" text-anchor="end">{unit}</text>')
