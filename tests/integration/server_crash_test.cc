@@ -99,10 +99,11 @@ std::vector<std::string> Arguments(const TempFolder& folder) {
           "--threads-per-job", "1"};
 }
 
+// Some seconds: long enough to be still running when the first progress report has come and the process is killed.
 v1::CreateJobRequest LongSearch(const Uploaded& uploaded) {
   v1::CreateJobRequest request = EndlessSearch(uploaded);
   request.mutable_job()->mutable_search()->mutable_measure()->mutable_config()->mutable_estimator()->set_max_probes(
-      3000);
+      30'000);
   return request;
 }
 
