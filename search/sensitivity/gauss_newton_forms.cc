@@ -1,37 +1,23 @@
 #include "search/sensitivity/gauss_newton_forms.h"
 
-#include <cstddef>
-#include <string>
 #include <utility>
 
-#include "search/base/digest.h"
 #include "search/base/status.h"
 #include "search/curvature/gauss_newton.h"
 #include "search/sensitivity/activation_ranges.h"
+#include "search/sensitivity/method_checkpoint.h"
 #include "search/sensitivity/trace_estimators.h"
 
 namespace bitplan::sensitivity {
 namespace {
 
-// Perturbations follow from weights, which the prefix names, and options.
-std::string CheckpointKey(const MethodInput& input) {
-  if (input.checkpoint_prefix.empty()) return {};
-  Sha256 digest;
-  for (const std::vector<Option>& options : input.options.options) {
-    for (const Option& option : options) digest.Update(Label(option) + "\n");
-    digest.Update("\n");
-  }
-  // Histograms follow from the network and its data.
-  if (input.activations != nullptr) digest.Update("activations " + input.activations->range);
-  return fmt::format("{}/forms/{}", input.checkpoint_prefix, digest.FinishHex());
-}
-
 absl::StatusOr<MethodScores> ScoreByForms(const MethodInput& input, GaussNewtonOptions::Form form,
                                           const RunContext& context) {
-  GaussNewtonOptions options = GaussNewtonDraws(input.objective, {.seed = input.settings.seed,
-                                                                  .relative_error = input.settings.trace_relative_error,
-                                                                  .max_probes = input.settings.max_probes,
-                                                                  .checkpoint_key = CheckpointKey(input)});
+  GaussNewtonOptions options =
+      GaussNewtonDraws(input.objective, {.seed = input.settings.seed,
+                                         .relative_error = input.settings.trace_relative_error,
+                                         .max_probes = input.settings.max_probes,
+                                         .checkpoint_key = MethodCheckpointKey(input, "forms")});
   options.form = form;
   ActivationChanges activations;
   if (input.activations != nullptr) {

@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "search/base/digest.h"
 #include "search/base/status.h"
 #include "search/curvature/checkpoint.h"
 #include "search/quantization/fake_quantize.h"
 #include "search/sensitivity/activation_ranges.h"
+#include "search/sensitivity/method_checkpoint.h"
 #include "search/sensitivity/paired_difference.h"
 
 namespace bitplan::sensitivity {
@@ -38,7 +38,7 @@ class Measurer {
 
   absl::StatusOr<MethodScores> Run(const RunContext& context) {
     BITPLAN_RETURN_IF_ERROR(CheckOptions());
-    const std::string key = CheckpointKey();
+    const std::string key = responses_ == nullptr ? MethodCheckpointKey(input_, "measured") : "";
     const auto num_layers = static_cast<int>(input_.layers.layers.size());
     for (Batch batch = NextBatch(0); batch.begin < num_layers; batch = NextBatch(batch.end)) {
       RunContext of_batch = context;
@@ -79,21 +79,6 @@ class Measurer {
       }
     }
     return absl::OkStatus();
-  }
-
-  // Weights are named by the prefix, perturbations follow from them and the options.
-  std::string CheckpointKey() const {
-    if (input_.checkpoint_prefix.empty() || responses_ != nullptr) return {};
-    Sha256 digest;
-    for (const std::vector<Option>& options : input_.options.options) {
-      for (const Option& option : options) digest.Update(Label(option) + "\n");
-      digest.Update("\n");
-    }
-    if (input_.activations != nullptr) {
-      // Histograms follow from the network and its data.
-      digest.Update("activations " + input_.activations->range);
-    }
-    return fmt::format("{}/measured/{}", input_.checkpoint_prefix, digest.FinishHex());
   }
 
   Batch NextBatch(int begin) const {
