@@ -15,6 +15,7 @@
 #include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/trace_estimators.h"
+#include "search/sensitivity/whole_plan.h"
 
 namespace bitplan::client {
 namespace {
@@ -142,6 +143,10 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
       ->group(kMeasuringGroup);
   add("--activation-range", to.sensitivity.activation_range, "Rule of their ranges on the calibration data")
       ->check(CLI::IsMember(NamesOf(quantization::RangeRules())));
+  add("--output-changes", to.sensitivity.output_changes,
+      "For whole-plan methods: outputs' changes measured, or to first_order")
+      ->check(CLI::IsMember(
+          std::vector<std::string>(sensitivity::kOutputChanges.begin(), sensitivity::kOutputChanges.end())));
   std::vector<std::string> losses = {"auto"};
   for (const std::string& name : NamesOf(ops::LossTable())) losses.push_back(name);
   add("--loss", to.sensitivity.loss, "Loss, or auto: by the targets")->check(CLI::IsMember(losses));

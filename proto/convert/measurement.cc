@@ -266,6 +266,7 @@ absl::StatusOr<SensitivityOptions> ToSensitivityOptions(const v1::MeasureConfig&
   options.label_smoothing = config.label_smoothing();
   options.quantize_activations = config.quantize_activations();
   SetIfGiven(config.activation_range(), options.activation_range);
+  SetIfGiven(config.output_changes(), options.output_changes);
   SetIfGiven(estimator.trace_estimator(), options.trace_estimator);
   SetIfGiven(estimator.trace_relative_error(), options.trace_relative_error);
   SetIfGiven<int64_t>(estimator.max_probes(), options.max_probes);
@@ -310,6 +311,7 @@ v1::MeasureConfig FromOptions(const QuantizationOptions& quantization, const Sen
   message.set_label_smoothing(sensitivity.label_smoothing);
   message.set_quantize_activations(sensitivity.quantize_activations);
   message.set_activation_range(sensitivity.activation_range);
+  message.set_output_changes(sensitivity.output_changes);
   estimator->set_trace_estimator(sensitivity.trace_estimator);
   estimator->set_trace_relative_error(sensitivity.trace_relative_error);
   estimator->set_max_probes(sensitivity.max_probes);

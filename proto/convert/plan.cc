@@ -201,6 +201,8 @@ v1::Plan FromPlan(const Plan& plan) {
   for (const PlanBudget& budget : plan.budgets) FromPlanBudget(budget, message.add_budgets());
   FromTies(plan.ties, message.mutable_ties());
   message.set_objective(plan.objective);
+  message.set_predictor(plan.predictor);
+  message.set_objective_standard_error(plan.objective_standard_error);
   message.set_bound(plan.bound);
   message.set_gap(plan.gap);
   message.set_optimality_tolerance(plan.optimality_tolerance);

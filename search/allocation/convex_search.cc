@@ -39,13 +39,16 @@ class ConvexSearch {
     options_.time_limit_s.reset();  // in the context already
   }
 
-  absl::StatusOr<Solution> Run(double relative_gap) {
+  absl::StatusOr<Solution> Run(std::span<const std::vector<int>> starts, double relative_gap) {
     BITPLAN_ASSIGN_OR_RETURN(answer_, Solve(problem_, options_, context_));
     if (answer_.choice.empty()) return std::move(answer_);
     answer_.bound = -std::numeric_limits<double>::infinity();
     best_ = {.choice = answer_.choice, .value = objective_.Value(OneHot(problem_, answer_.choice))};
     mixture_ = OneHot(problem_, answer_.choice);
     best_ = ImproveLocally(problem_, objective_, best_, context_);
+    for (const std::vector<int>& start : starts) {
+      if (Keeps(start)) Consider({.choice = start, .value = objective_.Value(OneHot(problem_, start))}, 0);
+    }
     for (int round = 0; round < kMaxRounds && !IsClosed(relative_gap); ++round) {
       context_.Report({.stage = "solve", .fraction = static_cast<double>(round) / kMaxRounds});
       BITPLAN_ASSIGN_OR_RETURN(const bool goes_on, Round(round));
@@ -55,6 +58,13 @@ class ConvexSearch {
   }
 
  private:
+  // Whether a choice keeps budgets and ties.
+  bool Keeps(const std::vector<int>& choice) const {
+    Solution candidate = answer_;
+    candidate.choice = choice;
+    return Audit(problem_, candidate).ok();
+  }
+
   double Gap() const { return RelativeGap(best_.value, std::min(answer_.bound, best_.value)); }
   bool IsClosed(double relative_gap) const {
     if (std::isinf(answer_.bound)) return false;
@@ -136,6 +146,7 @@ class ConvexSearch {
     answer_.termination = Termination::kFeasible;
     if (best_.value - answer_.bound <= objective_.tolerance()) {
       answer_.termination = Termination::kOptimal;
+      answer_.bound = best_.value;
       answer_.gap = 0;
     } else if (const auto stopped = StopReason(context_)) {
       answer_.termination = *stopped;
@@ -156,10 +167,11 @@ class ConvexSearch {
 }  // namespace
 
 absl::StatusOr<Solution> SolveConvex(const Problem& problem, const ConvexObjective& objective,
-                                     const SolverOptions& options, const RunContext& context) {
+                                     std::span<const std::vector<int>> starts, const SolverOptions& options,
+                                     const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(Validate(options));
   const RunContext limited = WithTimeLimit(context, options);
-  return ConvexSearch(problem, objective, options, limited).Run(options.relative_gap);
+  return ConvexSearch(problem, objective, options, limited).Run(starts, options.relative_gap);
 }
 
 }  // namespace bitplan::allocation

@@ -35,21 +35,23 @@ Json ToJson(const QuantizationOptions& options) {
 Json ToJson(const SensitivityOptions& options) {
   const auto& [method, loss, label_smoothing, max_samples, seed, trace_estimator, trace_relative_error, max_probes,
                eigenvalue_tolerance, max_iterations, max_memory_bytes, all_curvature, quantize_activations,
-               activation_range] = options;
-  return {{"method", method},
-          {"loss", loss},
-          {"label_smoothing", label_smoothing},
-          {"max_samples", max_samples},
-          {"seed", seed},
-          {"trace_estimator", trace_estimator},
-          {"trace_relative_error", trace_relative_error},
-          {"max_probes", max_probes},
-          {"eigenvalue_tolerance", eigenvalue_tolerance},
-          {"max_iterations", max_iterations},
-          {"max_memory_bytes", max_memory_bytes},
-          {"all_curvature", all_curvature},
-          {"quantize_activations", quantize_activations},
-          {"activation_range", activation_range}};
+               activation_range, output_changes] = options;
+  Json json = {{"method", method},
+               {"loss", loss},
+               {"label_smoothing", label_smoothing},
+               {"max_samples", max_samples},
+               {"seed", seed},
+               {"trace_estimator", trace_estimator},
+               {"trace_relative_error", trace_relative_error},
+               {"max_probes", max_probes},
+               {"eigenvalue_tolerance", eigenvalue_tolerance},
+               {"max_iterations", max_iterations},
+               {"max_memory_bytes", max_memory_bytes},
+               {"all_curvature", all_curvature},
+               {"quantize_activations", quantize_activations},
+               {"activation_range", activation_range}};
+  if (output_changes != SensitivityOptions{}.output_changes) json["output_changes"] = output_changes;
+  return json;
 }
 
 // Names come from tables by now (validated), but a digest must not throw on any bytes.

@@ -10,25 +10,6 @@
 namespace bitplan {
 namespace {
 
-absl::Status CheckSizes(const PlanResponses& plan) {
-  const OutputResponses& responses = plan.responses;
-  const int64_t outputs = responses.num_samples * responses.num_outputs;
-  if (responses.num_samples < 1 || responses.num_outputs < 1) {
-    return InvalidArgument("responses: got {} samples of {} outputs", responses.num_samples, responses.num_outputs);
-  }
-  if (plan.output_shape.empty() || plan.output_shape[0] != responses.num_samples ||
-      NumElements(plan.output_shape) != outputs || std::cmp_not_equal(plan.outputs.size(), outputs)) {
-    return InvalidArgument("responses: outputs of shape {} and {} values, want {} samples of {}",
-                           ToString(plan.output_shape), plan.outputs.size(), responses.num_samples,
-                           responses.num_outputs);
-  }
-  if (std::cmp_not_equal(responses.values.size(), outputs * responses.num_perturbations)) {
-    return InvalidArgument("responses: got {} values, want {} outputs x {} changes", responses.values.size(), outputs,
-                           responses.num_perturbations);
-  }
-  return absl::OkStatus();
-}
-
 // V[n, c, j] as [j, n, c]: a plan adds whole rows.
 FloatVector ByChange(const OutputResponses& responses) {
   const int64_t outputs = responses.num_samples * responses.num_outputs;
@@ -68,17 +49,16 @@ double MeanOfAll(std::span<const double> values) {
 
 }  // namespace
 
-absl::StatusOr<PlanPredictor> PlanPredictor::Create(const PlanResponses& plan, Form form) {
-  BITPLAN_RETURN_IF_ERROR(CheckSizes(plan));
+absl::StatusOr<PlanPredictor> PlanPredictor::Create(const PlanResponses& plan) {
   auto targets = std::make_unique<Dataset>();
   targets->targets = plan.targets;
   targets->num_samples = plan.responses.num_samples;
-  BITPLAN_ASSIGN_OR_RETURN(ops::SampleLoss loss,
-                           ops::SampleLoss::Create({.loss = plan.loss, .label_smoothing = plan.label_smoothing},
-                                                   *targets, plan.responses.num_samples, plan.output_shape,
-                                                   plan.responses.num_samples));
+  BITPLAN_ASSIGN_OR_RETURN(
+      ops::SampleLoss loss,
+      ops::SampleLoss::Create({.loss = plan.loss, .label_smoothing = plan.label_smoothing}, *targets,
+                              plan.responses.num_samples, plan.output_shape, plan.responses.num_samples));
   PlanPredictor predictor(std::move(targets), std::move(loss));
-  predictor.form_ = form;
+  predictor.form_ = plan.form;
   predictor.num_samples_ = plan.responses.num_samples;
   predictor.num_outputs_ = plan.responses.num_outputs;
   predictor.num_changes_ = plan.responses.num_perturbations;
@@ -105,7 +85,7 @@ std::vector<float> PlanPredictor::ChangeAt(std::span<const double> x) const {
 
 std::vector<double> PlanPredictor::Increases(std::span<const float> v) const {
   std::vector<double> increases(num_samples_);
-  if (form_ == Form::kSuperposition) {
+  if (form_ == PlanForm::kSuperposition) {
     std::vector<float> moved(outputs_.begin(), outputs_.end());
     AddTimes(1, v, moved);
     loss_.Values(0, moved, increases);
@@ -134,7 +114,7 @@ double PlanPredictor::Value(std::span<const double> x) const { return MeanOfAll(
 double PlanPredictor::ValueAndGradient(std::span<const double> x, std::span<double> gradient) const {
   const std::vector<float> v = ChangeAt(x);
   std::vector<float> slope(v.size());
-  if (form_ == Form::kSuperposition) {
+  if (form_ == PlanForm::kSuperposition) {
     std::vector<float> moved(outputs_.begin(), outputs_.end());
     AddTimes(1, v, moved);
     loss_.Gradient(0, moved, 1, slope);
@@ -143,8 +123,8 @@ double PlanPredictor::ValueAndGradient(std::span<const double> x, std::span<doub
     AddTimes(1, own_gradient_, slope);
   }
   for (int64_t j = 0; j < num_changes_; ++j) {
-    gradient[j] = Dot(slope, std::span(changes_).subspan(j * std::ssize(v), v.size())) /
-                  static_cast<double>(num_samples_);
+    gradient[j] =
+        Dot(slope, std::span(changes_).subspan(j * std::ssize(v), v.size())) / static_cast<double>(num_samples_);
   }
   return MeanOfAll(Increases(v));
 }

@@ -9,26 +9,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "search/base/run_context.h"
-#include "search/curvature/output_responses.h"
 #include "search/data/dataset.h"
 #include "search/ops/sample_loss.h"
 #include "search/sensitivity/paired_difference.h"
+#include "search/sensitivity/plan_responses.h"
 #include "search/tensor/tensor.h"
 
 namespace bitplan {
-
-// What a network's outputs do under each option of each layer, alone: all that is needed to predict the loss of whole
-// plans, without network and inputs.
-struct PlanResponses {
-  std::string loss;            // a name of the loss table
-  double label_smoothing = 0;  // as ObjectiveOptions
-  Shape output_shape;          // of all samples, [N, ...]
-  FloatVector outputs;         // z of the float network, row-major
-  Targets targets;             // of these samples
-  // V[n, c, j]: change of output c of sample n under option j = first[l] + o of layer l (kLogits, or as measured).
-  OutputResponses responses;
-};
 
 // Predicts the loss increase of whole plans from V, cross-layer effects included. A plan is a vector x with one entry a
 // change j, one-hot in each layer; v_n = V_n x is what it does to the outputs of sample n.
@@ -45,10 +32,9 @@ struct PlanResponses {
 // Same bits for any number of threads.
 class PlanPredictor {
  public:
-  enum class Form { kQuadratic, kSuperposition };
-
-  // kInvalidArgument: sizes that disagree, targets that do not fit the outputs. kUnimplemented: no such loss.
-  static absl::StatusOr<PlanPredictor> Create(const PlanResponses& responses, Form form);
+  // `plan` is consistent (CheckPlanResponses). kInvalidArgument: targets that do not fit the outputs. kUnimplemented:
+  // no such loss.
+  static absl::StatusOr<PlanPredictor> Create(const PlanResponses& plan);
 
   int64_t num_layers() const { return std::ssize(first_); }
   int64_t num_changes() const { return num_changes_; }
@@ -72,7 +58,7 @@ class PlanPredictor {
   // What is averaged, of each sample, where the outputs change by v.
   std::vector<double> Increases(std::span<const float> v) const;
 
-  Form form_ = Form::kSuperposition;
+  PlanForm form_ = PlanForm::kSuperposition;
   std::unique_ptr<const Dataset> targets_;  // nothing but targets; the loss reads them
   ops::SampleLoss loss_;
   int64_t num_samples_ = 0;

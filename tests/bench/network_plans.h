@@ -51,9 +51,7 @@ T Need(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
-inline double Millis(std::clock_t start) {
-  return static_cast<double>(std::clock() - start) * 1e3 / CLOCKS_PER_SEC;
-}
+inline double Millis(std::clock_t start) { return static_cast<double>(std::clock() - start) * 1e3 / CLOCKS_PER_SEC; }
 
 inline std::vector<int> ParseWidths(const std::string& text) {
   std::vector<int> widths;
@@ -139,14 +137,14 @@ class NetworkPlans {
     return Need(sensitivity::MeasureChanges(Input(*on_calibration), int64_t{1} << 30, {})).responses;
   }
 
-  PlanPredictor Predictor(OutputResponses responses, PlanPredictor::Form form, bool label_free) const {
+  PlanPredictor Predictor(OutputResponses responses, PlanForm form, bool label_free) const {
     const Tensor outputs = Need(on_calibration->Outputs({}, {}));
-    return Need(PlanPredictor::Create({.loss = (label_free ? "label_free_" : "") + on_calibration->loss_name(),
+    return Need(PlanPredictor::Create({.form = form,
+                                       .loss = (label_free ? "label_free_" : "") + on_calibration->loss_name(),
                                        .output_shape = outputs.shape,
                                        .outputs = outputs.data,
                                        .targets = calibration.targets,
-                                       .responses = std::move(responses)},
-                                      form));
+                                       .responses = std::move(responses)}));
   }
 
   RunResult Run(const Objective& objective, const Dataset& data, const Choice& plan) const {

@@ -3,8 +3,8 @@
 //   plan_bench model.onnx calibration.npz held_out.npz [widths [budgets [activations]]]
 //
 // Options: symmetric per channel, the widths of a comma-separated list (default 2,3,4,5,6,8); budgets: the sizes of
-// these uniform widths (default 2,3,4). For each budget and predictor: predicted and measured loss increase on calibration
-// data, loss increase and accuracy on held-out data, and for whole-plan predictors the proven gap.
+// these uniform widths (default 2,3,4). For each budget and predictor: predicted and measured loss increase on
+// calibration data, loss increase and accuracy on held-out data, and for whole-plan predictors the proven gap.
 #include "search/allocation/convex_search.h"
 #include "search/allocation/solve.h"
 #include "search/quantization/storage.h"
@@ -35,7 +35,8 @@ Problem ProblemOf(const NetworkPlans& network, const Scores& scores) {
   for (int l = 0; l < network.num_layers(); ++l) {
     bitplan::ProblemLayer& layer = problem.layers.emplace_back();
     for (size_t o = 0; o < network.options.options[l].size(); ++o) {
-      const auto bits = bitplan::quantization::StorageBits(network.graph.layers.layers[l], network.options.options[l][o]);
+      const auto bits =
+          bitplan::quantization::StorageBits(network.graph.layers.layers[l], network.options.options[l][o]);
       layer.options.push_back({.objective = scores[l][o], .cost = {*bits}});
     }
   }
@@ -61,12 +62,11 @@ class PlanBench {
     }
     const bitplan::OutputResponses measured = network.MeasuredChanges();
     for (const bool label_free : {false, true}) {
-      predictors_.emplace_back(
-          fmt::format("logit superposition{}", label_free ? ", label-free" : ""),
-          network.Predictor(measured, PlanPredictor::Form::kSuperposition, label_free));
+      predictors_.emplace_back(fmt::format("logit superposition{}", label_free ? ", label-free" : ""),
+                               network.Predictor(measured, bitplan::PlanForm::kSuperposition, label_free));
     }
-    predictors_.emplace_back("quadratic", network.Predictor(network.FirstOrderChanges(),
-                                                            PlanPredictor::Form::kQuadratic, false));
+    predictors_.emplace_back("quadratic",
+                             network.Predictor(network.FirstOrderChanges(), bitplan::PlanForm::kQuadratic, false));
   }
 
   void Run(int bits) const {
@@ -75,7 +75,9 @@ class PlanBench {
     int64_t limit = 0;
     for (size_t l = 0; l < uniform.size(); ++l) limit += problem.layers[l].options[uniform[l]].cost[0];
     fmt::print("\nsize of uniform {} bit: {} bytes\n", bits, limit / 8);
-    fmt::print("| plan | predicted | calibration | held-out | accuracy | gap | ms |\n| --- | --- | --- | --- | --- | --- | --- |\n");
+    fmt::print(
+        "| plan | predicted | calibration | held-out | accuracy | gap | ms |\n| --- | --- | --- | --- | --- | --- | "
+        "--- |\n");
     Report(fmt::format("uniform {} bit", bits), uniform, 0, 0, 0);
     for (const auto& [name, scores] : scores_) {
       Problem additive = ProblemOf(network_, scores);
@@ -87,7 +89,8 @@ class PlanBench {
     problem.budgets = {{.resource = 0, .limit = limit}};
     for (const auto& [name, predictor] : predictors_) {
       const std::clock_t start = std::clock();
-      const Solution solution = Need(bitplan::allocation::SolveConvex(problem, PredictedLoss(predictor), {}, {}));
+      const Solution solution =
+          Need(bitplan::allocation::SolveConvex(problem, PredictedLoss(predictor), std::span(&uniform, 1), {}, {}));
       Report(name, solution.choice, solution.objective, solution.gap, Millis(start));
     }
   }

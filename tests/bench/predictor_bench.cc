@@ -2,10 +2,11 @@
 //
 //   predictor_bench model.onnx calibration.npz held_out.npz [plans [widths [activations]]]
 //
-// Options: symmetric per channel, the widths of a comma-separated list (default 3,4,6,8); with "activations" each layer's
-// activations take the same width as its weights. Prints, for each method, its CPU time in gradients on the calibration
-// data, and Spearman's rank correlation with measured loss increases: of single options on held-out data, of plans on
-// calibration and held-out data; slope: of measured by predicted increases, through the origin, on calibration data.
+// Options: symmetric per channel, the widths of a comma-separated list (default 3,4,6,8); with "activations" each
+// layer's activations take the same width as its weights. Prints, for each method, its CPU time in gradients on the
+// calibration data, and Spearman's rank correlation with measured loss increases: of single options on held-out data,
+// of plans on calibration and held-out data; slope: of measured by predicted increases, through the origin, on
+// calibration data.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -99,7 +100,7 @@ class PredictorBench {
       const double ms = Millis(start);
       for (const bool quadratic : {true, false}) {
         for (const bool label_free : {false, true}) {
-          const auto form = quadratic ? PlanPredictor::Form::kQuadratic : PlanPredictor::Form::kSuperposition;
+          const auto form = quadratic ? bitplan::PlanForm::kQuadratic : bitplan::PlanForm::kSuperposition;
           const PlanPredictor predictor = network_.Predictor(changes, form, label_free);
           std::vector<double> of_plans;
           for (const Choice& plan : plans_) of_plans.push_back(predictor.Predict(plan).mean);
@@ -154,7 +155,8 @@ class PredictorBench {
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    fmt::print(stderr, "usage: predictor_bench model.onnx calibration.npz held_out.npz [plans [widths [activations]]]\n");
+    fmt::print(stderr,
+               "usage: predictor_bench model.onnx calibration.npz held_out.npz [plans [widths [activations]]]\n");
     return 2;
   }
   const NetworkPlans network(argv[1], argv[2], argv[3], ParseWidths(argc > 5 ? argv[5] : "3,4,6,8"), argc > 6);

@@ -40,8 +40,8 @@ const std::vector<std::string> kQuickSearch = {
     "--trace-error", "0.9",  "--budget",      "size=0.5x",  "--max-probes", "4"};
 // And one that takes until it is stopped.
 const std::vector<std::string> kEndlessSearch = {
-    "search", kModel,          "--calibration", kCalibration,   "--budget",  "size=0.5x",         "--seed",
-    "7",      "--trace-error", "1e-9",          "--max-probes", "100000000", "--trace-estimator", "hutchinson"};
+    "search",        kModel, "--calibration", kCalibration, "--budget",          "size=0.5x",  "--seed",   "7",
+    "--trace-error", "1e-9", "--max-probes",  "100000000",  "--trace-estimator", "hutchinson", "--method", "hawq_v2"};
 
 std::vector<std::string> operator+(std::vector<std::string> line, const std::vector<std::string>& more) {
   line.insert(line.end(), more.begin(), more.end());

@@ -96,7 +96,7 @@ TEST(SolveConvex, BoundsAndFindsTheLeastOfSmallProblems) {
     for (const ProblemLayer& layer : problem.layers) size = std::max(size, std::abs(layer.options[0].objective));
     if (!(size > 1e-3 && size < 1e6)) continue;  // huge or tiny objectives drown the coupling
     const QuadraticChoice objective(problem, seed, 2, std::sqrt(size));
-    const auto solution = SolveConvex(problem, objective, {}, {});
+    const auto solution = SolveConvex(problem, objective, {}, {}, {});
     ASSERT_TRUE(solution.ok()) << solution.status() << Describe(problem);
     const auto least = LeastByEnumeration(problem, objective);
     ASSERT_EQ(least.has_value(), !solution->choice.empty()) << Describe(problem);
@@ -127,7 +127,7 @@ TEST(SolveConvex, WithoutCouplingIsSolve) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     const Problem problem = NetworkLikeProblem(seed, 12, 4, 1, 0.4);
     const QuadraticChoice objective(problem, seed, 0, 0);
-    const auto convex = SolveConvex(problem, objective, {}, {});
+    const auto convex = SolveConvex(problem, objective, {}, {}, {});
     const auto sum = Solve(problem, {}, {});
     ASSERT_TRUE(convex.ok() && sum.ok());
     EXPECT_EQ(convex->termination, Termination::kOptimal);
@@ -139,11 +139,27 @@ TEST(SolveConvex, IsNeverWorseThanTheSumsChoiceAndTheSameEveryTime) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
     const Problem problem = NetworkLikeProblem(seed, 25, 5, 1, 0.3);
     const QuadraticChoice objective(problem, seed, 8, 1e-2);
-    const auto solution = SolveConvex(problem, objective, {}, {});
+    const auto solution = SolveConvex(problem, objective, {}, {}, {});
     ASSERT_TRUE(solution.ok()) << solution.status();
     EXPECT_LE(solution->objective, objective.Value(OneHot(problem, Solve(problem, {}, {})->choice)));
     EXPECT_LE(solution->bound, solution->objective);
-    EXPECT_EQ(solution->choice, SolveConvex(problem, objective, {}, {})->choice);
+    EXPECT_EQ(solution->choice, SolveConvex(problem, objective, {}, {}, {})->choice);
+  }
+}
+
+TEST(SolveConvex, IsNeverWorseThanAStartAndPassesOverThoseThatBreakABudget) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const Problem problem = NetworkLikeProblem(seed, 8, 4, 1, 0.3);
+    const QuadraticChoice objective(problem, seed, 12, 1);
+    std::vector<std::vector<int>> starts;
+    for (int option = 0; option < 4; ++option) starts.emplace_back(8, option);
+    const auto solution = SolveConvex(problem, objective, starts, {}, {});
+    ASSERT_TRUE(solution.ok()) << solution.status();
+    EXPECT_TRUE(KeepsBudgetsAndTies(problem, solution->choice));
+    for (const std::vector<int>& start : starts) {
+      if (!KeepsBudgetsAndTies(problem, start)) continue;
+      EXPECT_LE(solution->objective, objective.Value(OneHot(problem, start)));
+    }
   }
 }
 
@@ -152,7 +168,7 @@ TEST(SolveConvex, StopsWhenAskedTo) {
   const QuadraticChoice objective(problem, 3, 8, 1e-2);
   std::stop_source stop;
   const RunContext context{.stop = stop.get_token(), .progress = [&](const Progress&) { stop.request_stop(); }};
-  const auto solution = SolveConvex(problem, objective, {}, context);
+  const auto solution = SolveConvex(problem, objective, {}, {}, context);
   ASSERT_TRUE(solution.ok()) << solution.status();
   EXPECT_EQ(solution->termination, Termination::kCancelled);
   EXPECT_FALSE(solution->choice.empty());

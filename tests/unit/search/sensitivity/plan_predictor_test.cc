@@ -11,12 +11,12 @@
 #include "search/base/rng.h"
 #include "search/base/status.h"
 #include "search/ops/losses.h"
+#include "search/sensitivity/method_table.h"
 
 namespace bitplan {
 namespace {
 
 using ::testing::HasSubstr;
-using Form = PlanPredictor::Form;
 
 constexpr int64_t kSamples = 5;
 constexpr int64_t kOutputs = 3;
@@ -41,7 +41,10 @@ PlanResponses RandomResponses(const std::string& loss, double scale) {
   return plan;
 }
 
-PlanPredictor Make(const PlanResponses& plan, Form form) { return *PlanPredictor::Create(plan, form); }
+PlanPredictor Make(PlanResponses plan, PlanForm form) {
+  plan.form = form;
+  return *PlanPredictor::Create(plan);
+}
 
 // The loss of one sample by definition: softmax cross-entropy or squared error, in double.
 double LossByHand(const PlanResponses& plan, int64_t n, const std::vector<double>& z) {
@@ -77,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(All, PlanPredictorOf, ::testing::Values("cross_entropy"
 
 TEST_P(PlanPredictorOf, SuperposesTheChangesOfAllLayers) {
   const PlanResponses plan = RandomResponses(GetParam(), 0.7);
-  const PlanPredictor predictor = Make(plan, Form::kSuperposition);
+  const PlanPredictor predictor = Make(plan, PlanForm::kSuperposition);
   for (int a = 0; a < 2; ++a) {
     for (int b = 0; b < 3; ++b) {
       EXPECT_NEAR(predictor.Predict(std::vector{a, b}).mean, SuperpositionByHand(plan, {a, 2 + b}), 1e-6);
@@ -90,8 +93,8 @@ TEST_P(PlanPredictorOf, SuperposesTheChangesOfAllLayers) {
 TEST_P(PlanPredictorOf, IsQuadraticToSecondOrder) {
   const double scale = 1e-2;
   const PlanResponses plan = RandomResponses(GetParam(), scale);
-  const PlanPredictor quadratic = Make(plan, Form::kQuadratic);
-  const PlanPredictor superposition = Make(plan, Form::kSuperposition);
+  const PlanPredictor quadratic = Make(plan, PlanForm::kQuadratic);
+  const PlanPredictor superposition = Make(plan, PlanForm::kSuperposition);
   const std::vector<int> choice = {1, 2};
   // What is left is of third order (zero for squared errors), and float.
   EXPECT_NEAR(quadratic.Predict(choice).mean, superposition.Predict(choice).mean, 10 * scale * scale * scale);
@@ -100,7 +103,7 @@ TEST_P(PlanPredictorOf, IsQuadraticToSecondOrder) {
 
 TEST_P(PlanPredictorOf, GradientIsThatOfCentralDifferencesAndTheValueIsConvex) {
   const PlanResponses plan = RandomResponses(GetParam(), 0.7);
-  for (const Form form : {Form::kQuadratic, Form::kSuperposition}) {
+  for (const PlanForm form : {PlanForm::kQuadratic, PlanForm::kSuperposition}) {
     const PlanPredictor predictor = Make(plan, form);
     const std::vector<double> x = {0.25, 0.75, 0.5, 0.2, 0.3};
     std::vector<double> gradient(5);
@@ -130,7 +133,7 @@ TEST(PlanPredictor, StandardErrorIsThatOfTheMeanOverSamples) {
   plan.outputs = std::get<Tensor>(plan.targets).data;  // loss 0
   for (int64_t n = 0; n < kSamples; ++n) plan.responses.values[n * kOutputs * 5] = static_cast<float>(n);
   // Squared change n^2 / 3 of sample n: 0, 1, 4, 9, 16 over 3; mean 2, variance (4 + 25/9 + 4/9 + 1 + 100/9) / 4.
-  const SampleMean mean = Make(plan, Form::kSuperposition).Predict(std::vector{0, 0});
+  const SampleMean mean = Make(plan, PlanForm::kSuperposition).Predict(std::vector{0, 0});
   EXPECT_NEAR(mean.mean, 2, 1e-6);
   EXPECT_NEAR(mean.standard_error, std::sqrt((4 + 25.0 / 9 + 4.0 / 9 + 1 + 100.0 / 9) / 4 / 5), 1e-5);
 }
@@ -139,29 +142,51 @@ TEST(PlanPredictor, ALabelFreeLossCountsFromTheNetworksOwnPrediction) {
   PlanResponses plan = RandomResponses("cross_entropy", 0.7);
   plan.loss = "label_free_cross_entropy";
   plan.targets = {};
-  const PlanPredictor predictor = Make(plan, Form::kSuperposition);
+  const PlanPredictor predictor = Make(plan, PlanForm::kSuperposition);
   std::vector<double> gradient(5);
   EXPECT_NEAR(predictor.ValueAndGradient(std::vector<double>(5, 0.0), gradient), 0, 1e-7);
   for (const double slope : gradient) EXPECT_NEAR(slope, 0, 1e-6);
   for (int b = 0; b < 3; ++b) EXPECT_GT(predictor.Predict(std::vector{0, b}).mean, 0);
 }
 
-TEST(PlanPredictor, RefusesWhatDoesNotFit) {
-  const auto error = [](const PlanResponses& plan) {
-    return MessageOf(PlanPredictor::Create(plan, Form::kSuperposition).status());
-  };
+TEST(PlanPredictor, RefusesTargetsAndLossesThatDoNotFit) {
   PlanResponses plan = RandomResponses("cross_entropy", 1);
-  plan.outputs.pop_back();
-  EXPECT_THAT(error(plan), HasSubstr("14 values, want 5 samples of 3"));
-  plan = RandomResponses("cross_entropy", 1);
-  plan.responses.values.pop_back();
-  EXPECT_THAT(error(plan), HasSubstr("got 74 values, want 15 outputs x 5 changes"));
-  plan = RandomResponses("cross_entropy", 1);
   std::get<ClassLabels>(plan.targets)[0] = 3;
-  EXPECT_THAT(error(plan), HasSubstr("labels[0]: got 3"));
+  EXPECT_THAT(MessageOf(PlanPredictor::Create(plan).status()), HasSubstr("labels[0]: got 3"));
   plan = RandomResponses("cross_entropy", 1);
   plan.loss = "nll";
-  EXPECT_EQ(PlanPredictor::Create(plan, Form::kSuperposition).status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(PlanPredictor::Create(plan).status().code(), absl::StatusCode::kUnimplemented);
+}
+
+TEST(PlanResponses, AreCheckedAgainstTheOptions) {
+  const OptionTable options{{std::vector<Option>(2), std::vector<Option>(3)}};
+  const auto error = [&](const PlanResponses& plan) {
+    return MessageOf(sensitivity::CheckPlanResponses(plan, options));
+  };
+  const PlanResponses good = RandomResponses("cross_entropy", 1);
+  EXPECT_TRUE(sensitivity::CheckPlanResponses(good, options).ok());
+  PlanResponses plan = good;
+  plan.outputs.pop_back();
+  EXPECT_THAT(error(plan), HasSubstr("14 values, want 5 samples of 3"));
+  plan = good;
+  plan.responses.values.pop_back();
+  EXPECT_THAT(error(plan), HasSubstr("got 74 values, want 15 outputs x 5 changes"));
+  plan = good;
+  plan.responses.first = {0, 3};
+  EXPECT_THAT(error(plan), HasSubstr("got 5 changes in 2 layers, the options are 5 in 2"));
+  plan = good;
+  plan.responses.values[3] = NAN;
+  EXPECT_THAT(error(plan), HasSubstr("responses.changes: a value is not finite"));
+  EXPECT_FALSE(plan == good);
+  EXPECT_EQ(good, PlanResponses(good));
+}
+
+TEST(PlanForm, HasTheMethodsNames) {
+  for (const PlanForm form : {PlanForm::kQuadratic, PlanForm::kSuperposition}) {
+    EXPECT_EQ(ParsePlanForm(ToString(form)), form);
+    EXPECT_TRUE(sensitivity::FindMethod(ToString(form)).ok());
+  }
+  EXPECT_EQ(ParsePlanForm("hawq_v2"), std::nullopt);
 }
 
 }  // namespace
