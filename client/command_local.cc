@@ -17,6 +17,7 @@
 #include "client/search_options.h"
 #include "client/units.h"
 #include "search/base/status.h"
+#include "search/data/npz.h"
 #include "search/hardware/shipped_profiles.h"
 #include "search/pipeline/run_evaluation.h"
 #include "search/pipeline/run_search.h"
@@ -85,6 +86,14 @@ EvaluationOptions EvaluationOf(const SearchArguments& arguments) {
           .activation_range = scored.activation_range};
 }
 
+// Whether the held-out data can be read at all: better known before a long measurement than after it.
+absl::Status CheckHeldOut(const SearchArguments& arguments) {
+  if (arguments.evaluation.empty()) return absl::OkStatus();
+  BITPLAN_ASSIGN_OR_RETURN(const std::string npz, ReadCalibration(arguments.evaluation));
+  const absl::Status status = data::ParseNpz(npz).status();
+  return status.ok() ? status : WithContext(status, arguments.evaluation);
+}
+
 absl::StatusOr<Evaluation> EvaluatePlan(const Plan& plan, const SearchArguments& arguments, const RunContext& context) {
   BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadModel(arguments.model));
   BITPLAN_ASSIGN_OR_RETURN(const std::string held_out, ReadCalibration(arguments.evaluation));
@@ -126,6 +135,7 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
     BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
     BITPLAN_RETURN_IF_ERROR(pipeline::ValidateProfileFor(quantization, request));
   }
+  BITPLAN_RETURN_IF_ERROR(CheckHeldOut(arguments));
 
   const auto begin = std::chrono::steady_clock::now();
   const LocalRun run(session, arguments.threads);

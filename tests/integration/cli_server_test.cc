@@ -197,6 +197,11 @@ TEST_F(Cli, AnEvaluationThatFailsLeavesThePlan) {
     EXPECT_EQ(Run({"plan", "show", saved}).exit_code, 0);
     std::filesystem::remove(saved);
   }
+  std::ofstream(other) << "no archive";
+  const ProcessResult unreadable =
+      Run(std::vector<std::string>{"local"} + kQuickSearch + std::vector<std::string>{"--evaluation", other});
+  EXPECT_EQ(unreadable.exit_code, 1);
+  EXPECT_THAT(unreadable.err, AllOf(HasSubstr("other.npz"), Not(HasSubstr("traces"))));
   const ProcessResult usage = Run({"search", "--sensitivities", kHawq, "--budget", "size=1x", "--evaluation", other});
   EXPECT_EQ(usage.exit_code, 2);
   EXPECT_THAT(usage.err, HasSubstr("--evaluation: given sensitivities come without a network"));
@@ -394,6 +399,20 @@ TEST_F(Cli, CtrlCStopsALocalSearch) {
   const ProcessResult ended = search->Wait();
   EXPECT_EQ(ended.exit_code, 5) << ended.err;
   EXPECT_EQ(ended.out, "");
+}
+
+TEST_F(Cli, CtrlCInALocalEvaluationLeavesThePlan) {
+  const std::string many = folder_ + "/many.npz";  // enough to be in the middle of
+  std::ofstream(many, std::ios::binary) << testing::MakeNpzOf(
+      {{"images", testing::FilledArray({6000, 1, 28, 28}, 0.5)}, {"labels", testing::CountingLabels(6000, 10)}});
+  const auto search =
+      Start(std::vector<std::string>{"local"} + kQuickSearch + std::vector<std::string>{"--evaluation", many});
+  ASSERT_TRUE(search->WaitForError("evaluation")) << search->Wait().err;
+  search->Signal(SIGINT);
+  const ProcessResult ended = search->Wait();
+  EXPECT_EQ(ended.exit_code, 5) << ended.err;
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("optimal: objective"), Not(HasSubstr("signal to noise"))));
+  EXPECT_THAT(ended.err, HasSubstr("the plan is found, but not evaluated"));
 }
 
 TEST_F(Cli, WatchSurvivesARestartOfTheServer) {
