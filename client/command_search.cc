@@ -106,9 +106,8 @@ absl::StatusOr<ExitCode> RunJob(Session& session, Channel& channel, const Search
   BITPLAN_RETURN_IF_ERROR(OutcomeOf(job));
   session.console.Note("");
   BITPLAN_ASSIGN_OR_RETURN(const EvaluatedPlan result, FetchResult(channel, job));
-  const absl::StatusOr<ExitCode> code = arguments.evaluation.empty()
-                                            ? PrintPlan(session, result.plan, arguments.save)
-                                            : PrintEvaluatedPlan(session, result, arguments.save);
+  absl::StatusOr<ExitCode> code = arguments.evaluation.empty() ? PrintPlan(session, result.plan, arguments.save)
+                                                               : PrintEvaluatedPlan(session, result, arguments.save);
   NoteNextSteps(session, job, result.plan.has_choice());
   return code;
 }

@@ -110,7 +110,7 @@ absl::Status AddEvaluation(const Work& work, const store::Resource& measurement,
     *result.mutable_evaluation() = convert::FromEvaluation(evaluation);
     return absl::OkStatus();
   });
-  if (status.ok()) return status;
+  if (status.ok()) return absl::OkStatus();
   if (work.context.stop.stop_requested()) return absl::CancelledError("stopped while evaluating");
   *result.mutable_evaluation_error() = ToRpcStatus(status);
   return absl::OkStatus();
