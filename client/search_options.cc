@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "client/local_run.h"
 #include "search/allocation/solver_table.h"
 #include "search/base/status.h"
 #include "search/hardware/shipped_profiles.h"
@@ -21,6 +22,9 @@ namespace bitplan::client {
 namespace {
 
 constexpr const char* kMeasuringGroup = "Measuring";
+constexpr const char* kEvaluationGroup = "Evaluation";
+constexpr const char* kQuantizedActivations = "quantized";
+constexpr const char* kFloatActivations = "float";
 
 std::string CheckBudget(const std::string& text) { return MessageOf(pipeline::ParseBudget(text).status()); }
 
@@ -183,11 +187,34 @@ void AddSolving(CLI::App& app, SearchArguments& to) {
       ->group(group);
 }
 
+void AddEvaluation(CLI::App& app, SearchArguments& to) {
+  CLI::Option* evaluation =
+      app.add_option("--evaluation", to.evaluation,
+                     "Held-out data: run the plan on them when it is found, beside the float network and uniform plans")
+          ->check(CheckCalibration)
+          ->type_name("FILES")
+          ->group(kEvaluationGroup);
+  app.add_option("--evaluation-activations", to.evaluation_activations,
+                 "quantized (over ranges of the calibration data) or float [as the sensitivities count them]")
+      ->check(CLI::IsMember({kQuantizedActivations, kFloatActivations}))
+      ->needs(evaluation)
+      ->group(kEvaluationGroup);
+  app.add_option("--evaluation-samples", to.evaluation_samples, "Use only the first N held-out samples; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->needs(evaluation)
+      ->group(kEvaluationGroup);
+}
+
 // Exactly one source; the parser itself can only say "at most one".
 absl::Status ValidateSource(const CLI::App& app, const SearchArguments& arguments) {
   if (!arguments.model.empty()) return absl::OkStatus();
   if (arguments.sensitivities.empty() && arguments.measurement.empty()) {
     return InvalidArgument("a network (MODEL.onnx with --calibration) or --sensitivities is required");
+  }
+  if (!arguments.evaluation.empty() && !arguments.sensitivities.empty()) {
+    return InvalidArgument(
+        "--evaluation: given sensitivities come without a network to run; 'plan evaluate' takes one");
   }
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group() != kMeasuringGroup || option->count() == 0) continue;
@@ -215,14 +242,13 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
       ->check(CheckSave)
       ->type_name("FILE");
   if (!on_server) {
-    app.add_option("--threads", arguments->threads, "Threads; changes no result bit; 0: all processors")
-        ->check(CLI::Range(0, 1024))
-        ->capture_default_str();
+    AddThreads(app, arguments->threads);
     app.add_flag("--forecast", arguments->forecast, "Only say how long measuring would take, from a short pilot")
         ->needs("model");
   }
   AddMeasuring(app, *arguments);
   AddSolving(app, *arguments);
+  AddEvaluation(app, *arguments);
   app.parse_complete_callback([&app, to = arguments.get()] {
     const absl::Status status = ValidateArguments(app, *to);
     const auto code = CLI::ExitCodes::ValidationError;
@@ -244,6 +270,11 @@ std::vector<std::vector<std::string>> TiesOf(const SearchArguments& arguments) {
   ties.reserve(arguments.ties.size());
   for (const std::string& text : arguments.ties) ties.push_back(CLI::detail::split(text, ','));
   return ties;
+}
+
+std::optional<bool> QuantizesActivations(const SearchArguments& arguments) {
+  if (arguments.evaluation_activations.empty()) return std::nullopt;
+  return arguments.evaluation_activations == kQuantizedActivations;
 }
 
 absl::StatusOr<QuantizationOptions> QuantizationOf(const SearchArguments& arguments) {

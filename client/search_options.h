@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,11 @@ struct SearchArguments {
   std::string sensitivities;  // path of a sensitivities document; or
   std::string measurement;    // name or id on the server
   std::string calibration;    // with model: ReadCalibration
+
+  // Run the plan on held-out data when it is found.
+  std::string evaluation;              // ReadCalibration; empty: no evaluation
+  std::string evaluation_activations;  // "quantized", "float" or, empty, as the sensitivities count them
+  int64_t evaluation_samples = 0;      // only the first so many; 0: all
 
   std::string hardware;  // name of a profile or path of a profile document (*.json)
   std::vector<std::string> budgets;
@@ -48,6 +54,8 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
 absl::StatusOr<std::vector<BudgetSpec>> BudgetsOf(const SearchArguments& arguments);
 // "a,b" and "c,d" as groups of names.
 std::vector<std::vector<std::string>> TiesOf(const SearchArguments& arguments);
+// Whether the evaluation quantizes activations; nullopt: as the sensitivities count them.
+std::optional<bool> QuantizesActivations(const SearchArguments& arguments);
 // Everything about options and estimators, checked.
 absl::StatusOr<QuantizationOptions> QuantizationOf(const SearchArguments& arguments);
 

@@ -101,6 +101,7 @@ void FromProvenance(const PlanProvenance& provenance, v1::Provenance* message) {
   message->set_bitplan_version(provenance.bitplan_version);
   message->set_method(provenance.method);
   message->set_loss(provenance.loss);
+  if (provenance.activations_scored) message->set_activations_scored(*provenance.activations_scored);
   message->mutable_versions()->insert(provenance.versions.begin(), provenance.versions.end());
   message->mutable_origin()->insert(provenance.origin.begin(), provenance.origin.end());
   for (const auto& [resource, source] : provenance.cost_sources) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "search/base/status.h"
+#include "search/pipeline/settings.h"
 #include "search/pipeline/version.h"
 #include "search/plan/verifier.h"
 
@@ -152,6 +153,7 @@ PlanProvenance ProvenanceOf(const Measurement& measured, const CostTable& costs,
                             .measurement_digest = measured.digest,
                             .method = measured.sensitivity.method,
                             .loss = measured.sensitivity.loss,
+                            .activations_scored = ActivationsScored(measured.settings),
                             .profile = request.profile.name,
                             .profile_digest = request.profile.digest,
                             .seed = measured.sensitivity.seed,

@@ -17,10 +17,27 @@ absl::StatusOr<Dataset> ParseNamed(std::string_view what, std::string_view npz, 
   return dataset;
 }
 
+// Where prediction and measurement are not of the same network.
+std::string_view ActivationNote(std::optional<bool> scored, bool quantized) {
+  if (!scored) return "whether the predicted increase counts the quantization of activations is not known";
+  if (*scored == quantized) return "";
+  return quantized ? "activations are quantized in this evaluation, but the predicted increase does not count that"
+                   : "the predicted increase counts the quantization of activations, but they stay float in this "
+                     "evaluation";
+}
+
 void AddProvenanceNotes(const EvaluateRequest& request, Evaluation& evaluation) {
   const PlanProvenance& from = request.plan.provenance;
   if (!from.model_digest.empty() && from.model_digest != Sha256Hex(request.onnx)) {
     evaluation.notes.emplace_back("the model file is not the one that the plan was made of");
+  }
+  if (!from.loss.empty() && from.loss != evaluation.loss) {
+    evaluation.notes.push_back(fmt::format("the predicted increase is one of {}, the measured increase one of {}",
+                                           from.loss, evaluation.loss));
+  }
+  if (const std::string_view note = ActivationNote(from.activations_scored, evaluation.quantized_activations);
+      !note.empty()) {
+    evaluation.notes.emplace_back(note);
   }
   if (!from.dataset_digest.empty() && from.dataset_digest == Sha256Hex(request.held_out)) {
     evaluation.notes.emplace_back("these are the data that the plan was made from, not held-out data");

@@ -25,8 +25,9 @@ struct EvaluateRequest {
 
 namespace pipeline {
 
-// evaluation::EvaluatePlan from bytes. Notes tell what the digests in the plan's provenance say: a model file that is
-// not the one the plan was made of, held-out data that are the plan's calibration data.
+// evaluation::EvaluatePlan from bytes. Notes tell what the plan's provenance says: a model file that is not the one the
+// plan was made of, held-out data that are the plan's calibration data, a prediction that is of another loss, and one
+// that counts the quantization of activations while they stay float here, or the other way round.
 // Progress: "load", then the stages of EvaluatePlan. Errors: those of ParseModel, ParseNpz and EvaluatePlan.
 absl::StatusOr<Evaluation> Evaluate(const EvaluateRequest& request, const RunContext& context);
 

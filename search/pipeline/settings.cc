@@ -63,6 +63,13 @@ std::string SettingsJson(const QuantizationOptions& quantization, const Sensitiv
   return Dump({{"quantization", ToJson(quantization)}, {"sensitivity", ToJson(sensitivity)}});
 }
 
+std::optional<bool> ActivationsScored(std::string_view settings) {
+  const Json json = Json::parse(settings, nullptr, /*allow_exceptions=*/false);
+  const Json::json_pointer path("/sensitivity/quantize_activations");
+  if (!json.is_object() || !json.contains(path) || !json.at(path).is_boolean()) return std::nullopt;
+  return json.at(path).get<bool>();
+}
+
 std::string DigestOfMeasurement(std::string_view model_digest, std::string_view dataset_digest,
                                 std::string_view settings, const std::map<std::string, std::string>& versions) {
   return Sha256Hex(Dump({{"format", kMeasurementFormat},

@@ -68,8 +68,9 @@ struct PlanProvenance {
   std::string model_digest;
   std::string dataset_digest;
   std::string measurement_digest;
-  std::string method;  // of the sensitivities: "hawq_v2", "given", ...
-  std::string loss;    // that they are of: "cross_entropy", ...; empty if not known
+  std::string method;                      // of the sensitivities: "hawq_v2", "given", ...
+  std::string loss;                        // that they are of: "cross_entropy", ...; empty if not known
+  std::optional<bool> activations_scored;  // they count what quantizing activations does; absent if not known
   std::string profile;
   std::string profile_digest;
   std::map<Resource, std::string> cost_sources;  // "profile 'generic'" or "given"

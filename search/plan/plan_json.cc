@@ -115,6 +115,7 @@ Json ToJsonValue(const PlanProvenance& provenance) {
                {"measurement_digest", provenance.measurement_digest},
                {"method", provenance.method}};
   if (!provenance.loss.empty()) json["loss"] = provenance.loss;
+  if (provenance.activations_scored) json["activations_scored"] = *provenance.activations_scored;
   json["profile"] = provenance.profile;
   json["profile_digest"] = provenance.profile_digest;
   json["cost_sources"] = sources;
@@ -321,6 +322,7 @@ PlanProvenance ReadProvenance(JsonObject object) {
                             .bitplan_version = object.String("bitplan_version"),
                             .versions = ReadTexts(object.Object("versions")),
                             .origin = ReadTexts(object.Object("origin"))};
+  if (object.Has("activations_scored")) provenance.activations_scored = object.Bool("activations_scored");
   object.RefuseUnknownKeys();
   return provenance;
 }
