@@ -20,7 +20,10 @@ namespace {
 constexpr int kMaxRounds = 200;
 // Rounds end when the mixture's own gap, which bounds what more rounds can add to the bound, is this share of f.
 constexpr double kMixtureGap = 1e-3;
-constexpr int kLineSearchSteps = 14;
+constexpr int kLineSearchSteps = 10;
+// And when so many rounds together have closed less than this share of the gap.
+constexpr int kPatience = 15;
+constexpr double kLeastProgress = 0.02;
 // Rounds whose choice is improved by local search, besides the first and the best.
 constexpr int kRoundsBetweenSearches = 10;
 
@@ -49,7 +52,7 @@ class ConvexSearch {
     for (const std::vector<int>& start : starts) {
       if (Keeps(start)) Consider({.choice = start, .value = objective_.Value(OneHot(problem_, start))}, 0);
     }
-    for (int round = 0; round < kMaxRounds && !IsClosed(relative_gap); ++round) {
+    for (int round = 0; round < kMaxRounds && !IsClosed(relative_gap) && !IsStalled(round); ++round) {
       context_.Report({.stage = "solve", .fraction = static_cast<double>(round) / kMaxRounds});
       BITPLAN_ASSIGN_OR_RETURN(const bool goes_on, Round(round));
       if (!goes_on) break;
@@ -69,6 +72,14 @@ class ConvexSearch {
   bool IsClosed(double relative_gap) const {
     if (std::isinf(answer_.bound)) return false;
     return best_.value - answer_.bound <= objective_.tolerance() || Gap() <= relative_gap;
+  }
+
+  bool IsStalled(int round) {
+    if (round % kPatience != 0) return false;
+    const double gap = best_.value - answer_.bound;
+    const bool stalled = gap > (1 - kLeastProgress) * gap_before_;
+    gap_before_ = gap;
+    return stalled;
   }
 
   // False: more rounds would add nothing, or the search was stopped.
@@ -162,6 +173,7 @@ class ConvexSearch {
   Solution answer_;
   ScoredChoice best_;
   std::vector<double> mixture_;
+  double gap_before_ = std::numeric_limits<double>::infinity();  // kPatience rounds ago
 };
 
 }  // namespace

@@ -40,6 +40,7 @@ double MeasuredIncrease(const NetworkFixture& network, const OptionTable& option
   const auto objective = *Objective::Create(network.graph, network.data, {.loss = loss});
   std::vector<float> weights(objective->weights().begin(), objective->weights().end());
   for (size_t l = 0; l < choice.size(); ++l) {
+    if (choice[l] < 0) continue;
     const auto [offset, size] = objective->slices()[l];
     const Layer& layer = network.graph.layers.layers[l];
     const TensorView own(objective->weights().subspan(offset, size), layer.weight_shape);
@@ -80,13 +81,14 @@ TEST_P(WholePlanOf, ScoresAreWhatThePredictorSaysOfEachOptionAlone) {
 }
 
 TEST_P(WholePlanOf, MeasuredSuperpositionIsExactForOneLayer) {
-  const OptionTable options = Options(GetParam().graph, {3, 32});
+  const OptionTable options = Options(GetParam().graph, {3});
   const SensitivityTable table = Measure(GetParam(), options, {});
   const auto predictor = PlanPredictor::Create(*table.responses);
   for (size_t l = 0; l < options.options.size(); ++l) {
-    std::vector<int> choice(options.options.size(), 1);  // 32 bits: next to nothing changes
-    choice[l] = 0;
-    EXPECT_NEAR(predictor->Predict(choice).mean, MeasuredIncrease(GetParam(), options, table.loss, choice), 2e-5);
+    std::vector<int> alone(options.options.size(), -1);
+    alone[l] = 0;
+    EXPECT_NEAR(predictor->Predict(alone).mean, MeasuredIncrease(GetParam(), options, table.loss, alone),
+                10 * predictor->tolerance());
   }
 }
 
