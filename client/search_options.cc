@@ -123,7 +123,11 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
   }
   add("--method", to.sensitivity.method, "Sensitivity method")->check(CLI::IsMember(methods));
   list(add("--bits", to.quantization.weight_bits, "Weight bits to choose from"), "N,N,..");
-  add("--activation-bits", to.quantization.activation_bits, "Activation bits that costs are priced with");
+  list(app.add_option("--activation-bits", to.quantization.activation_bits,
+                      "Activation bits to choose from; same: as many as weights [8]")
+           ->transform([](const std::string& text) { return text == "same" ? std::to_string(kSameAsWeights) : text; })
+           ->group(kMeasuringGroup),
+       "N,N,..");
   list(add("--schemes", to.quantization.schemes, "Quantizers to choose from")
            ->check(CLI::IsMember(NamesOf(quantization::Quantizers()))),
        "NAME,..");
@@ -233,6 +237,8 @@ absl::Status ValidateArguments(const CLI::App& app, const SearchArguments& argum
 }
 
 }  // namespace
+
+void AddMeasuringOptions(CLI::App& app, SearchArguments& arguments) { AddMeasuring(app, arguments); }
 
 std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server) {
   auto arguments = std::make_shared<SearchArguments>();

@@ -50,6 +50,9 @@ struct SearchArguments {
 // format that does not exist) is refused while parsing, as wrong usage.
 std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server);
 
+// What is measured and how: the options' lists, method, estimators. For commands besides the searches.
+void AddMeasuringOptions(CLI::App& app, SearchArguments& arguments);
+
 // The budgets, read. They were checked while parsing.
 absl::StatusOr<std::vector<BudgetSpec>> BudgetsOf(const SearchArguments& arguments);
 // "a,b" and "c,d" as groups of names.

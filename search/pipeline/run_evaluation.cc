@@ -64,4 +64,22 @@ absl::StatusOr<Evaluation> Evaluate(const EvaluateRequest& request, const RunCon
   return evaluation;
 }
 
+absl::StatusOr<MethodComparison> CompareMethods(const CompareRequest& request, const RunContext& context) {
+  const MeasureRequest& measure = request.measure;
+  const ComparisonOptions options{
+      .methods = request.methods, .num_plans = request.num_plans, .sensitivity = measure.sensitivity};
+  BITPLAN_RETURN_IF_ERROR(Validate(options));
+  context.Report({.stage = "load"});
+  BITPLAN_ASSIGN_OR_RETURN(const Dataset calibration,
+                           ParseNamed("calibration", measure.dataset, measure.dataset_limits));
+  std::optional<Dataset> held_out;
+  if (!request.held_out.empty()) {
+    BITPLAN_ASSIGN_OR_RETURN(held_out, ParseNamed("held-out data", request.held_out, measure.dataset_limits));
+  }
+  BITPLAN_ASSIGN_OR_RETURN(const Graph graph,
+                           onnx::ParseModel(measure.onnx, ModelOptionsFor(calibration, measure.model_limits)));
+  BITPLAN_ASSIGN_OR_RETURN(const OptionTable table, quantization::ListOptions(graph.layers, measure.quantization));
+  return evaluation::CompareMethods(graph, calibration, held_out ? &*held_out : nullptr, table, options, context);
+}
+
 }  // namespace bitplan::pipeline

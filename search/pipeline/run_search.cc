@@ -91,8 +91,12 @@ std::vector<std::string> UnsupportedWidths(const QuantizationOptions& quantizati
   std::vector<std::string> unsupported;
   if (!profile.supported.has_value()) return unsupported;
   for (const int bits : quantization::WidthsOf(quantization)) {
-    const Widths widths{bits, quantization.activation_bits};
-    if (std::ranges::find(*profile.supported, widths) == profile.supported->end()) unsupported.push_back(Name(widths));
+    for (const int activation_bits : quantization::ActivationWidthsOf(quantization, bits)) {
+      const Widths widths{bits, activation_bits};
+      if (std::ranges::find(*profile.supported, widths) == profile.supported->end()) {
+        unsupported.push_back(Name(widths));
+      }
+    }
   }
   return unsupported;
 }

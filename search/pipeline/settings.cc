@@ -16,8 +16,9 @@ Json ToJson(const QuantizationOptions& options) {
                roundings] = options;
   Json names = Json::array();
   for (const Granularity granularity : granularities) names.push_back(ToString(granularity));
+  // A single one as a number, as measurements from before there could be several have it.
   Json json = {{"weight_bits", weight_bits},
-               {"activation_bits", activation_bits},
+               {"activation_bits", activation_bits.size() == 1 ? Json(activation_bits[0]) : Json(activation_bits)},
                {"schemes", schemes},
                {"granularities", names}};
   // Only what is not the default, so that measurements from before these settings keep their digests.

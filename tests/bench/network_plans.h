@@ -79,12 +79,12 @@ class NetworkPlans {
         activations(activations),
         options(Need(quantization::ListOptions(
             graph.layers,
-            {.weight_bits = widths, .schemes = {"symmetric"}, .granularities = {Granularity::kPerChannel}}))),
+            {.weight_bits = widths,
+             .activation_bits = {activations ? kSameAsWeights : 32},
+             .schemes = {"symmetric"},
+             .granularities = {Granularity::kPerChannel}}))),
         on_calibration(Need(Objective::Create(graph, this->calibration, {}))),
         on_held_out(Need(Objective::Create(graph, this->held_out, {}))) {
-    for (auto& of_layer : options.options) {
-      for (Option& option : of_layer) option.activation_bits = activations ? option.weight_bits : 32;
-    }
     for (int l = 0; l < num_layers(); ++l) {
       const auto [offset, size] = on_calibration->slices()[l];
       const Layer& layer = graph.layers.layers[l];

@@ -34,7 +34,7 @@ class RunEvaluation : public ::testing::Test {
   Plan SearchPlan(const SensitivityOptions& sensitivity) const {
     const auto measured = Measure({.onnx = model_,
                                    .dataset = calibration_,
-                                   .quantization = {.weight_bits = {2, 4, 8}, .activation_bits = 4},
+                                   .quantization = {.weight_bits = {2, 4, 8}, .activation_bits = {4}},
                                    .sensitivity = sensitivity},
                                   {});
     EXPECT_TRUE(measured.ok()) << measured.status();

@@ -194,7 +194,7 @@ TEST(ValidateProfileFor, KnowsBeforeMeasuringWhatTheProfileLacks) {
   EXPECT_EQ(MessageOf(ValidateProfileFor({}, Request({"size=1x", "latency=1ms"}, "generic"))),
             "budget 'latency=1000000ns': profile 'generic' does not price latency, only size, bops");
   SearchRequest request = Request({"latency=1ms"}, "nvidia-t4");
-  EXPECT_THAT(MessageOf(ValidateProfileFor({.weight_bits = {2, 4, 8}, .activation_bits = 4}, request)),
+  EXPECT_THAT(MessageOf(ValidateProfileFor({.weight_bits = {2, 4, 8}, .activation_bits = {4}}, request)),
               HasSubstr("profile 'nvidia-t4' does not price the widths w2a4, w8a4, only w4a4, w8a8. Leave unpriced"));
   EXPECT_EQ(ValidateProfileFor({.weight_bits = {8}}, request), absl::OkStatus());
   request.leave_out_unpriced = true;
