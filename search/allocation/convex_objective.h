@@ -1,6 +1,7 @@
 #ifndef BITPLAN_SEARCH_ALLOCATION_CONVEX_OBJECTIVE_H_
 #define BITPLAN_SEARCH_ALLOCATION_CONVEX_OBJECTIVE_H_
 
+#include <limits>
 #include <span>
 
 namespace bitplan {
@@ -15,6 +16,8 @@ class ConvexObjective {
   virtual double Value(std::span<const double> x) const = 0;
   // f(x), and df/dx into `gradient`, as long as x.
   virtual double ValueAndGradient(std::span<const double> x, std::span<double> gradient) const = 0;
+  // No choice has a smaller value, whatever the budgets; -infinity where nothing is known.
+  virtual double least() const { return -std::numeric_limits<double>::infinity(); }
   // About how far rounding may move a value: differences below this mean nothing.
   virtual double tolerance() const = 0;
 };

@@ -45,7 +45,7 @@ class ConvexSearch {
   absl::StatusOr<Solution> Run(std::span<const std::vector<int>> starts, double relative_gap) {
     BITPLAN_ASSIGN_OR_RETURN(answer_, Solve(problem_, options_, context_));
     if (answer_.choice.empty()) return std::move(answer_);
-    answer_.bound = -std::numeric_limits<double>::infinity();
+    answer_.bound = objective_.least();
     best_ = {.choice = answer_.choice, .value = objective_.Value(OneHot(problem_, answer_.choice))};
     mixture_ = OneHot(problem_, answer_.choice);
     best_ = ImproveLocally(problem_, objective_, best_, context_);
@@ -70,7 +70,6 @@ class ConvexSearch {
 
   double Gap() const { return RelativeGap(best_.value, std::min(answer_.bound, best_.value)); }
   bool IsClosed(double relative_gap) const {
-    if (std::isinf(answer_.bound)) return false;
     return best_.value - answer_.bound <= objective_.tolerance() || Gap() <= relative_gap;
   }
 
@@ -90,9 +89,9 @@ class ConvexSearch {
     BITPLAN_ASSIGN_OR_RETURN(const Solution next, Solve(linear_, options_, context_));
     answer_.nodes += next.nodes;
     const double least = value + next.bound - next.optimality_tolerance - Dot(gradient, mixture_);
-    if (next.choice.empty() && !std::isfinite(least)) return false;
-    if (least > answer_.bound) {
-      answer_.bound = least;
+    if (std::isfinite(least) && least > best_round_) {
+      best_round_ = least;
+      answer_.bound = std::max(answer_.bound, least);
       answer_.budgets = next.budgets;
     }
     if (next.choice.empty() || StopReason(context_)) return false;
@@ -173,6 +172,7 @@ class ConvexSearch {
   Solution answer_;
   ScoredChoice best_;
   std::vector<double> mixture_;
+  double best_round_ = -std::numeric_limits<double>::infinity();  // largest bound that a round gave
   double gap_before_ = std::numeric_limits<double>::infinity();  // kPatience rounds ago
 };
 

@@ -106,11 +106,7 @@ std::string DiagnosisOf(const Solution& solution, bool predicted) {
       break;
   }
   if (predicted && solution.termination == Termination::kFeasible) {
-    return fmt::format(
-        "Not proven best: no plan within the budgets is predicted below {}, the gap is {:.3g} %. The bound is of "
-        "mixtures "
-        "of plans, which predictions of whole plans favour.",
-        solution.bound, 100 * solution.gap);
+    return "Not proven best: the bound is of mixtures of plans, which predictions of whole plans favour.";
   }
   if (solution.choice.empty()) return fmt::format("Stopped ({}) before any plan within the budgets was found.", why);
   return fmt::format(

@@ -17,6 +17,7 @@ class PredictedLoss final : public ConvexObjective {
 
   double Value(std::span<const double> x) const override;
   double ValueAndGradient(std::span<const double> x, std::span<double> gradient) const override;
+  double least() const override { return predictor_.least(); }
   double tolerance() const override { return predictor_.tolerance(); }
 
  private:

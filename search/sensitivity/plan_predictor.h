@@ -47,6 +47,8 @@ class PlanPredictor {
   // The mean at x, num_changes() entries, and its gradient by x.
   double Value(std::span<const double> x) const;
   double ValueAndGradient(std::span<const double> x, std::span<double> gradient) const;
+  // No plan is predicted below it: 0 for label-free losses, which are least at the network's own outputs.
+  double least() const;
   // About how far rounding of the outputs to float may move a value.
   double tolerance() const { return tolerance_; }
 

@@ -24,6 +24,7 @@ class PredictedLoss final : public bitplan::ConvexObjective {
   double ValueAndGradient(std::span<const double> x, std::span<double> gradient) const override {
     return predictor_.ValueAndGradient(x, gradient);
   }
+  double least() const override { return predictor_.least(); }
   double tolerance() const override { return predictor_.tolerance(); }
 
  private:

@@ -97,7 +97,8 @@ TEST_F(Cli, SearchesAndEveryOtherCommandFindsWhatItMade) {
   const ProcessResult search = Run(kQuickSearch);
   ASSERT_EQ(search.exit_code, 0) << search.err;
   EXPECT_THAT(search.out, AllOf(HasSubstr("layer"), HasSubstr("total of 10 layers"), HasSubstr("size=0.5x"),
-                                HasSubstr("optimal: objective")));
+                                HasSubstr("predicted for the whole plan (logit_superposition): "),
+                                HasSubstr("feasible: objective")));
   EXPECT_THAT(search.err, AllOf(HasSubstr("Uploaded fmnist_resnet8.onnx"), HasSubstr("Queued projects/default/jobs/"),
                                 Not(HasSubstr("\r"))));
 
@@ -134,7 +135,7 @@ TEST_F(Cli, SearchesAndEveryOtherCommandFindsWhatItMade) {
   ASSERT_GE(plans["plans"].size(), 1u);
   const std::string plan = plans["plans"][0]["name"];
   EXPECT_EQ(Run({"plan", "show", plan}).out, search.out);
-  EXPECT_THAT(Run({"plan", "list"}).out, AllOf(HasSubstr("size=0.5x"), HasSubstr("optimal")));
+  EXPECT_THAT(Run({"plan", "list"}).out, AllOf(HasSubstr("size=0.5x"), HasSubstr("feasible")));
   const ProcessResult document = Run({"plan", "export", plan});
   EXPECT_TRUE(plan::ParsePlan(document.out).ok()) << document.out;
   EXPECT_EQ(document.err, "");

@@ -101,18 +101,36 @@ TEST(Jobs, ASearchMeasuresSolvesAndStores) {
   EXPECT_EQ(measurement.num_samples(), 8);
   ASSERT_EQ(measurement.layers_size(), 2);
   EXPECT_EQ(measurement.layers(0).options_size(), 6 * 2 * 2);
-  const auto& curvature = measurement.layers(0).curvature();
-  EXPECT_GT(curvature.trace().num_probes(), 0);
-  EXPECT_EQ(curvature.average_trace(), curvature.trace().trace() / 36);
-
   v1::GetPlanRequest get_plan;
   get_plan.set_name(job.plan());
   const auto plan = MustCall<v1::Plan>(client, "PlanService/GetPlan", get_plan);
-  EXPECT_EQ(plan.termination(), v1::TERMINATION_OPTIMAL);
+  EXPECT_EQ(plan.predictor(), "logit_superposition");
+  EXPECT_GT(plan.objective_standard_error(), 0);
+  EXPECT_LE(plan.bound(), plan.objective());
   EXPECT_EQ(plan.measurement(), job.measurement());
   EXPECT_EQ(plan.display_name(), "first light");
   EXPECT_EQ(plan.choices_size(), 2);
   EXPECT_LE(plan.budgets(0).used(), plan.budgets(0).limit());
+}
+
+TEST(Jobs, HawqsMeasurementsCarryTracesAndItsPlansAreProvenOptimal) {
+  TestServer server;
+  RpcClient& client = server.client();
+  v1::CreateJobRequest request = TinySearch(UploadTiny(client));
+  request.mutable_job()->mutable_search()->mutable_measure()->mutable_config()->set_method("hawq_v2");
+  const v1::Job job = WaitForEnd(client, CreateJob(client, request).name());
+  ASSERT_EQ(job.state(), v1::JOB_STATE_SUCCEEDED) << job.error().message();
+  v1::GetMeasurementRequest get_measurement;
+  get_measurement.set_name(job.measurement());
+  const auto measurement = MustCall<v1::Measurement>(client, "MeasurementService/GetMeasurement", get_measurement);
+  const auto& curvature = measurement.layers(0).curvature();
+  EXPECT_GT(curvature.trace().num_probes(), 0);
+  EXPECT_EQ(curvature.average_trace(), curvature.trace().trace() / 36);
+  v1::GetPlanRequest get_plan;
+  get_plan.set_name(job.plan());
+  const auto plan = MustCall<v1::Plan>(client, "PlanService/GetPlan", get_plan);
+  EXPECT_EQ(plan.termination(), v1::TERMINATION_OPTIMAL);
+  EXPECT_EQ(plan.predictor(), "");
 }
 
 TEST(Jobs, MeasureOnceSolveMany) {

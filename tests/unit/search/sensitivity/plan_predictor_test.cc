@@ -147,6 +147,8 @@ TEST(PlanPredictor, ALabelFreeLossCountsFromTheNetworksOwnPrediction) {
   EXPECT_NEAR(predictor.ValueAndGradient(std::vector<double>(5, 0.0), gradient), 0, 1e-7);
   for (const double slope : gradient) EXPECT_NEAR(slope, 0, 1e-6);
   for (int b = 0; b < 3; ++b) EXPECT_GT(predictor.Predict(std::vector{0, b}).mean, 0);
+  EXPECT_EQ(predictor.least(), 0);
+  EXPECT_TRUE(std::isinf(Make(RandomResponses("cross_entropy", 0.7), PlanForm::kSuperposition).least()));
 }
 
 TEST(PlanPredictor, RefusesTargetsAndLossesThatDoNotFit) {
