@@ -1,0 +1,139 @@
+#include "search/allocation/several_budgets.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "search/allocation/branch_search.h"
+#include "search/allocation/incumbent.h"
+#include "search/allocation/multi_knapsack.h"
+#include "search/allocation/run_limits.h"
+
+namespace bitplan::allocation {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// Nodes of the first round; each further round has so many times more.
+constexpr int64_t kFirstRound = 300;
+constexpr int64_t kRoundGrowth = 10;
+// Reduce again before branching while that leaves at most this share of the items.
+constexpr double kWorthReducing = 0.8;
+
+class Rounds {
+ public:
+  Rounds(const Instance& instance, const SolverOptions& options, const RunContext& context, WatchedChoice* watched)
+      : instance_(instance),
+        options_(options),
+        context_(context),
+        watched_(watched),
+        scale_(ScaleOfValues(instance)),
+        incumbent_(instance, scale_),
+        open_(AllOptions(instance)) {
+    limits_.relative_gap = options.relative_gap;
+    limits_.zero = scale_.Scaled(-scale_.least);
+  }
+
+  InstanceSolution Solve() {
+    std::optional<Termination> end = StopReason(context_);
+    for (int64_t round = kFirstRound; !end.has_value(); round *= kRoundGrowth) end = Round(round);
+    return Answer(*end);
+  }
+
+ private:
+  // Termination::kOptimal: everything is proven. nullopt: go on.
+  std::optional<Termination> Round(int64_t max_nodes) {
+    for (;;) {
+      const MultiKnapsack knapsack = Reduce(instance_, scale_, std::move(open_));
+      if (knapsack.infeasible) return Termination::kOptimal;
+      BranchSearch search(knapsack, incumbent_, context_, watched_);
+      const bool rest = search.Start();
+      if (multipliers_.empty()) NoteMultipliers(knapsack, search.root_prices());
+      if (!rest) return Termination::kOptimal;
+      bound_ = std::max(bound_, search.root_bound());
+      open_ = Kept(knapsack, search.root_items());
+      if (CountItems() <= kWorthReducing * knapsack.num_items()) continue;
+      return Search(search, max_nodes);
+    }
+  }
+
+  std::optional<Termination> Search(BranchSearch& search, int64_t max_nodes) {
+    limits_.max_nodes = std::min(max_nodes, options_.node_limit - nodes_);
+    const BranchResult result = search.Run(limits_);
+    nodes_ += result.nodes;
+    bound_ = std::max(bound_, std::min(result.bound, incumbent_.cutoff()));
+    if (result.termination != Termination::kFeasible) return result.termination;
+    if (nodes_ >= options_.node_limit || GapIsSmallEnough()) return Termination::kFeasible;
+    return std::nullopt;
+  }
+
+  bool GapIsSmallEnough() const {
+    if (options_.relative_gap <= 0 || !incumbent_.exists()) return false;
+    const double value = incumbent_.scaled_value();
+    return value - bound_ <=
+           options_.relative_gap * std::max(std::abs(value - limits_.zero), std::abs(bound_ - limits_.zero));
+  }
+
+  static OpenOptions Kept(const MultiKnapsack& knapsack, const ItemSet& items) {
+    std::vector<bool> kept(knapsack.num_items());
+    for (int i = 0; i < knapsack.num_items(); ++i) kept[i] = items.Has(i);
+    return OptionsKept(knapsack, kept);
+  }
+
+  // Items of groups that are still open.
+  double CountItems() const {
+    size_t count = 0;
+    for (const std::vector<int>& options : open_) count += options.size() > 1 ? options.size() : 0;
+    return static_cast<double>(count);
+  }
+
+  // From scaled values per scaled cost to objective units per base unit of the budget.
+  void NoteMultipliers(const MultiKnapsack& knapsack, const std::vector<double>& prices) {
+    multipliers_.assign(instance_.num_rows(), 0);
+    for (int r = 0; r < knapsack.num_rows; ++r) {
+      multipliers_[knapsack.row[r]] = std::ldexp(prices[r] * knapsack.row_factor[r], scale_.exponent - instance_.shift) /
+                                      static_cast<double>(knapsack.row_divisor[r]);
+    }
+  }
+
+  InstanceSolution Answer(Termination end) const {
+    InstanceSolution solution{.termination = end, .option = incumbent_.option(), .nodes = nodes_};
+    solution.optimality_tolerance =
+        instance_.rounding + std::ldexp(scale_.tolerance, scale_.exponent - instance_.shift);
+    solution.multipliers = multipliers_;
+    if (end == Termination::kOptimal && !incumbent_.exists()) solution.termination = Termination::kInfeasible;
+    if (end == Termination::kFeasible && !incumbent_.exists()) solution.termination = Termination::kTimeLimit;
+    const double bound = end == Termination::kOptimal ? incumbent_.scaled_value() : bound_;
+    solution.bound =
+        FromFixedPoint(scale_.least, instance_.shift) + std::ldexp(bound, scale_.exponent - instance_.shift);
+    return solution;
+  }
+
+  const Instance& instance_;
+  const SolverOptions& options_;
+  const RunContext& context_;
+  WatchedChoice* watched_;
+  const ValueScale scale_;
+  Incumbent incumbent_;
+  OpenOptions open_;
+  BranchLimits limits_;
+  double bound_ = -kInfinity;
+  int64_t nodes_ = 0;
+  std::vector<double> multipliers_;
+};
+
+}  // namespace
+
+InstanceSolution SolveWatching(const Instance& instance, const SolverOptions& options, const RunContext& context,
+                               WatchedChoice* watched) {
+  return Rounds(instance, options, context, watched).Solve();
+}
+
+absl::StatusOr<InstanceSolution> SolveSeveralBudgets(const Instance& instance, const SolverOptions& options,
+                                                     const RunContext& context) {
+  return SolveWatching(instance, options, context, nullptr);
+}
+
+}  // namespace bitplan::allocation
