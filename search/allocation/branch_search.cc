@@ -170,7 +170,8 @@ std::vector<int> BranchSearch::Split(const ItemSet& alive, std::span<const std::
       ++others;
     }
   }
-  const bool divides = std::any_of(shares.begin(), shares.end(), [&](const auto& entry) { return paid(entry.first) > mean; });
+  const bool divides =
+      std::any_of(shares.begin(), shares.end(), [&](const auto& entry) { return paid(entry.first) > mean; });
   if (!divides || left.empty() || others == 0) return {shares[0].first};
   return left;
 }
@@ -208,13 +209,15 @@ std::vector<std::vector<int>> BranchSearch::Splits(const ItemSet& alive, const B
   for (size_t p = 0; p < basis.columns.size(); ++p) {
     const int key = basis.columns[p].key;
     if (basis.columns[p].row >= 0) continue;
-    auto same = std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& c) { return c.shares[0].first == key; });
+    auto same = std::find_if(candidates.begin(), candidates.end(),
+                             [&](const Candidate& c) { return c.shares[0].first == key; });
     if (same == candidates.end()) same = candidates.insert(same, Candidate{0, {{key, 1.0}}});
     same->shares.emplace_back(basis.columns[p].item, simplex_.share()[p]);
     same->shares[0].second -= simplex_.share()[p];
   }
   std::erase_if(candidates, [&](Candidate& candidate) {
-    std::erase_if(candidate.shares, [&](const auto& entry) { return entry.second < kShare || !alive.Has(entry.first); });
+    std::erase_if(candidate.shares,
+                  [&](const auto& entry) { return entry.second < kShare || !alive.Has(entry.first); });
     return candidate.shares.size() < 2;
   });
   for (Candidate& candidate : candidates) {
@@ -253,7 +256,8 @@ void BranchSearch::TryRoundings(const Basis& basis) {
   for (const BasicColumn& column : basis.columns) {
     if (column.row >= 0) continue;
     const int g = knapsack_.group_of[column.key];
-    auto same = std::find_if(split.begin(), split.end(), [&](const auto& items) { return knapsack_.group_of[items[0]] == g; });
+    auto same =
+        std::find_if(split.begin(), split.end(), [&](const auto& items) { return knapsack_.group_of[items[0]] == g; });
     if (same == split.end()) same = split.insert(same, {column.key});
     same->push_back(column.item);
   }

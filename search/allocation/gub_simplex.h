@@ -32,7 +32,8 @@ enum class RelaxationStatus {
 // Linear relaxation of a multiple-choice knapsack with several rows, by its dual.
 //
 // Formula:  L(u) = sum_g min_i (v[i] + u c[i]) - u b   for prices u >= 0 of the rows; max L = the relaxation's value.
-// Method:   dual simplex with generalised upper bounds: besides a key item for each group only a working basis of rows x
+// Method:   dual simplex with generalised upper bounds: besides a key item for each group only a working basis of rows
+// x
 //           rows is kept, whatever the number of groups. A pivot moves u along an edge on which the other basic
 //           variables stay at reduced cost 0, passing the points where a group changes its best item while L still
 //           rises ("long steps"). Items forbidden since the basis was made leave first, so a child starts at its
@@ -50,8 +51,8 @@ class GubSimplex {
   // there. Stops at a bound >= cutoff. `open` is kept by reference until the next call.
   RelaxationStatus Solve(const OpenItems& open, double cutoff, const RunContext& context, Basis& basis);
 
-  double bound() const { return bound_; }                       // scaled values, fixed groups included
-  const std::vector<double>& prices() const { return best_; }   // of each row
+  double bound() const { return bound_; }                      // scaled values, fixed groups included
+  const std::vector<double>& prices() const { return best_; }  // of each row
   // v[i] + u c[i] at prices() of each open item, and the least of each open group.
   const std::vector<double>& priced() const { return priced_; }
   const std::vector<double>& least() const { return least_; }

@@ -87,9 +87,7 @@ class Reduction {
     return true;
   }
 
-  int64_t Above(int g, int option, size_t r) const {
-    return Cost(g, option, rows_[r]) - least_[g * rows_.size() + r];
-  }
+  int64_t Above(int g, int option, size_t r) const { return Cost(g, option, rows_[r]) - least_[g * rows_.size() + r]; }
 
   bool Fits(int g, int option) const {
     for (size_t r = 0; r < rows_.size(); ++r) {

@@ -93,8 +93,9 @@ class Rounds {
   void NoteMultipliers(const MultiKnapsack& knapsack, const std::vector<double>& prices) {
     multipliers_.assign(instance_.num_rows(), 0);
     for (int r = 0; r < knapsack.num_rows; ++r) {
-      multipliers_[knapsack.row[r]] = std::ldexp(prices[r] * knapsack.row_factor[r], scale_.exponent - instance_.shift) /
-                                      static_cast<double>(knapsack.row_divisor[r]);
+      multipliers_[knapsack.row[r]] =
+          std::ldexp(prices[r] * knapsack.row_factor[r], scale_.exponent - instance_.shift) /
+          static_cast<double>(knapsack.row_divisor[r]);
     }
   }
 

@@ -25,8 +25,9 @@ absl::StatusOr<SolverEntry> PickSolver(const SolverOptions& options, int num_bin
   BITPLAN_ASSIGN_OR_RETURN(const SolverEntry entry, FindSolver(options.solver == "auto" ? automatic : options.solver));
   if (num_binding > entry.max_budgets) {
     return Unimplemented(
-        "solver: '{}' takes at most {} budgets, the problem has {} that can bind; 'several_budgets' and 'cbc' take any number", entry.name,
-        entry.max_budgets, num_binding);
+        "solver: '{}' takes at most {} budgets, the problem has {} that can bind; 'several_budgets' and 'cbc' take any "
+        "number",
+        entry.name, entry.max_budgets, num_binding);
   }
   return entry;
 }
