@@ -19,12 +19,18 @@ constexpr int kMostRoundings = 64;
 constexpr int kExchangeItems = 200;
 // Local search at every node at first, then at one in so many.
 constexpr int64_t kNodesWithExchange = 40;
-constexpr int64_t kNodesPerExchange = 64;
-constexpr size_t kMostGoodPrices = 24;
-constexpr int64_t kNodesPerGoodPrice = 8;
+constexpr int64_t kNodesPerExchange = 256;
 // Rounding of one reduced cost, relative to the priced values it is the difference of.
 constexpr double kPricedRounding = 64 * std::numeric_limits<double>::epsilon();
 constexpr int kMostSplits = 4;
+// Groups are tried beside counts unless a count lifts both children by this share of the gap (geometric mean).
+constexpr double kGoodRise = 0.003;
+// Branchings after which the search goes back to the open node of least bound: dives find choices, not proofs.
+constexpr int kLongestDive = 5;
+// Counts nearer to a whole number than this are whole.
+constexpr double kCountShare = 1e-6;
+// Shapes of fewer groups are not branched on.
+constexpr int kLeastGroupsOfShape = 8;
 
 struct ByBound {
   template <typename Node>
@@ -35,9 +41,10 @@ struct ByBound {
 
 }  // namespace
 
-BranchSearch::BranchSearch(const MultiKnapsack& knapsack, Incumbent& incumbent, const RunContext& context,
-                           WatchedChoice* watched)
-    : knapsack_(knapsack),
+BranchSearch::BranchSearch(const Instance& instance, const MultiKnapsack& knapsack, Incumbent& incumbent,
+                           const RunContext& context, WatchedChoice* watched)
+    : instance_(instance),
+      knapsack_(knapsack),
       incumbent_(incumbent),
       context_(context),
       watched_(watched),
@@ -57,20 +64,24 @@ BranchSearch::BranchSearch(const MultiKnapsack& knapsack, Incumbent& incumbent, 
   if (std::ssize(watched_item_) != knapsack.num_groups()) watched_item_.clear();
 }
 
-bool BranchSearch::Watches(const ItemSet& alive) const {
-  return !watched_item_.empty() &&
-         std::all_of(watched_item_.begin(), watched_item_.end(), [&](int item) { return alive.Has(item); });
+bool BranchSearch::Watches(const Domain& domain) const {
+  if (watched_item_.empty()) return false;
+  for (const CountRow& row : domain.counts) {
+    int64_t count = 0;
+    for (const int item : watched_item_) count += row.Counts(shapes_, knapsack_, item) ? 1 : 0;
+    if (count > row.limit) return false;
+  }
+  return std::all_of(watched_item_.begin(), watched_item_.end(), [&](int item) { return domain.alive.Has(item); });
 }
 
-// Called after a removal; `now` null: the node itself went. Rounding of the watched value is far below the tolerance.
-void BranchSearch::NoteLoss(bool was_there, const ItemSet* now, const char* where) {
-  if (!was_there || (now != nullptr && Watches(*now))) return;
+// Called for a domain that held the watched choice and goes. Rounding of its value is far below the tolerance.
+void BranchSearch::NoteLoss(const char* where) {
   if (watched_value_ < incumbent_.cutoff() && watched_->lost_at.empty()) watched_->lost_at = where;
 }
 
 bool BranchSearch::Start() {
   root_bound_ = -kInfinity;
-  std::optional<Node> root = Evaluate(root_items_, Basis{});
+  std::optional<Node> root = Evaluate({.alive = root_items_});
   root_prices_ = simplex_.prices();
   if (!root.has_value()) {
     root_bound_ = kInfinity;
@@ -78,23 +89,24 @@ bool BranchSearch::Start() {
   }
   root_bound_ = root->bound;
   exchange_.emplace(knapsack_, root_prices_, kExchangeItems);
-  TryRoundings(root->basis);
-  FixItems(root->alive);
-  root_items_ = root->alive;
-  root->splits = Splits(root->alive, root->basis);
+  TryRoundings(root->domain.basis);
+  FixItems(root->domain.alive);
+  root_items_ = root->domain.alive;
   current_ = std::move(root);
   return current_->bound < incumbent_.cutoff();
 }
 
-RelaxationStatus BranchSearch::Relax(ItemSet& alive, Basis& basis) {
+RelaxationStatus BranchSearch::Relax(Domain& domain) {
+  Basis& basis = domain.basis;
   for (const BasicColumn& column : basis.columns) {
     if (column.row < 0) keep_open_[knapsack_.group_of[column.key]] = true;
   }
-  const bool fits = OpenWhatFits(knapsack_, keep_open_, alive, open_);
+  const CountLimits limits{shapes_, domain.counts};
+  const bool fits = OpenWhatFits(knapsack_, limits, keep_open_, domain.alive, open_);
   for (const BasicColumn& column : basis.columns) {
     if (column.row < 0) keep_open_[knapsack_.group_of[column.key]] = false;
   }
-  return fits ? simplex_.Solve(open_, incumbent_.cutoff(), context_, basis) : RelaxationStatus::kInfeasible;
+  return fits ? simplex_.Solve(open_, limits, incumbent_.cutoff(), context_, basis) : RelaxationStatus::kInfeasible;
 }
 
 // Any choice with the item is worth at least the bound plus the item's reduced cost.
@@ -123,35 +135,33 @@ bool BranchSearch::OfferLastChoice(const ItemSet& alive) {
   return true;
 }
 
-std::optional<BranchSearch::Node> BranchSearch::Evaluate(ItemSet alive, Basis basis) {
+std::optional<BranchSearch::Node> BranchSearch::Evaluate(Domain domain) {
   ++nodes_;
-  const bool watches = watched_ != nullptr && Watches(alive);
-  const RelaxationStatus status = Relax(alive, basis);
+  ItemSet& alive = domain.alive;
+  const bool watches = watched_ != nullptr && Watches(domain);
+  const RelaxationStatus status = Relax(domain);
   if (status == RelaxationStatus::kInfeasible || simplex_.bound() >= incumbent_.cutoff()) {
-    if (watches) NoteLoss(true, nullptr, status == RelaxationStatus::kInfeasible ? "infeasible node" : "bound");
+    if (watches) NoteLoss(status == RelaxationStatus::kInfeasible ? "infeasible node" : "bound");
     return std::nullopt;
   }
-  if (watches) NoteLoss(true, &alive, "fit");
-  if (exchange_.has_value()) TryRoundings(basis);
+  if (watches && !Watches(domain)) NoteLoss("fit");
+  if (exchange_.has_value()) TryRoundings(domain.basis);
   FixItems(alive);
-  if (watches) NoteLoss(true, &alive, "reduced cost");
+  if (watches && !Watches(domain)) NoteLoss("reduced cost");
   if (simplex_.bound() >= incumbent_.cutoff()) return std::nullopt;
   Node node{.bound = simplex_.bound(), .number = next_number_++};
-  node.splits = Splits(alive, basis);
+  node.splits = Splits(domain);
   if (node.splits.empty() && OfferLastChoice(alive)) {
-    if (watches) NoteLoss(true, nullptr, "last choice");
+    if (watches) NoteLoss("last choice");
     return std::nullopt;
   }
-  if (nodes_ % kNodesPerGoodPrice == 1 && good_prices_.size() < kMostGoodPrices) {
-    good_prices_.push_back(simplex_.prices());
-  }
-  node.alive = std::move(alive);
-  node.basis = std::move(basis);
+  node.domain = std::move(domain);
   return node;
 }
 
 // Items of the group on the cheap side of the mean cost of the relaxation's shares, at the node's prices.
-std::vector<int> BranchSearch::Split(const ItemSet& alive, std::span<const std::pair<int, double>> shares) const {
+BranchSearch::Split BranchSearch::SplitByShares(const ItemSet& alive,
+                                                std::span<const std::pair<int, double>> shares) const {
   const auto paid = [&](int item) {
     double sum = 0;
     for (int r = 0; r < knapsack_.num_rows; ++r) sum += simplex_.prices()[r] * knapsack_.ScaledCostOf(item)[r];
@@ -172,12 +182,12 @@ std::vector<int> BranchSearch::Split(const ItemSet& alive, std::span<const std::
   }
   const bool divides =
       std::any_of(shares.begin(), shares.end(), [&](const auto& entry) { return paid(entry.first) > mean; });
-  if (!divides || left.empty() || others == 0) return {shares[0].first};
-  return left;
+  if (!divides || left.empty() || others == 0) return {.left = {shares[0].first}};
+  return {.left = std::move(left)};
 }
 
 // For a relaxation without split groups (whole, or given up): the open group whose second best item is nearest.
-std::vector<int> BranchSearch::SplitWithoutShares(const ItemSet& alive) const {
+BranchSearch::Split BranchSearch::SplitWithoutShares(const ItemSet& alive) const {
   double nearest = kInfinity;
   int taken = -1;
   for (int g = 0; g < open_.num_groups(); ++g) {
@@ -197,10 +207,66 @@ std::vector<int> BranchSearch::SplitWithoutShares(const ItemSet& alive) const {
     taken = open_.item[best];
   }
   if (taken < 0) return {};
-  return {taken};
+  return {.left = {taken}};
 }
 
-std::vector<std::vector<int>> BranchSearch::Splits(const ItemSet& alive, const Basis& basis) const {
+// How many groups the relaxation has in a count.
+double BranchSearch::CountOf(const CountRow& row, const Basis& basis) const {
+  const auto counts = [&](int item) { return row.Counts(shapes_, knapsack_, item) ? 1.0 : 0.0; };
+  double count = 0;
+  for (const int item : open_.fixed_item) count += counts(item);
+  for (const int key : simplex_.key_item()) count += counts(key);
+  for (size_t p = 0; p < basis.columns.size(); ++p) {
+    const BasicColumn& column = basis.columns[p];
+    if (column.row < 0) count += simplex_.share()[p] * (counts(column.item) - counts(column.key));
+  }
+  return count;
+}
+
+// Counts that the relaxation has at a fraction, the nearest to a half first. A threshold between the costs of two items
+// of a split group is the only kind that can be.
+std::vector<BranchSearch::Split> BranchSearch::CountSplits(const Basis& basis) const {
+  if (shapes_.num_shapes() == 0) return {};
+  std::vector<CountRow> rows;
+  for (const BasicColumn& column : basis.columns) {
+    if (column.row >= 0) continue;
+    const int shape = shapes_.shape[knapsack_.group_of[column.key]];
+    for (int r = 0; r < shapes_.num_rows && shape >= 0; ++r) {
+      const int64_t of_item = shapes_.raw_cost[static_cast<size_t>(column.item) * shapes_.num_rows + r];
+      const int64_t of_key = shapes_.raw_cost[static_cast<size_t>(column.key) * shapes_.num_rows + r];
+      if (!shapes_.regular[r] || of_item == of_key) continue;
+      const CountRow row{.shape = shape, .row = r, .threshold = std::min(of_item, of_key)};
+      const bool known =
+          std::any_of(rows.begin(), rows.end(), [&](const CountRow& other) { return row.SameCount(other); });
+      if (!known) rows.push_back(row);
+    }
+  }
+  std::vector<std::pair<double, CountRow>> found;
+  for (CountRow row : rows) {
+    const double count = CountOf(row, basis);
+    const double fraction = count - std::floor(count);
+    if (fraction < kCountShare || fraction > 1 - kCountShare) continue;
+    row.limit = static_cast<int64_t>(std::floor(count));
+    found.emplace_back(std::abs(fraction - 0.5), row);
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Split> splits;
+  for (const auto& [distance, row] : found) {
+    if (splits.size() < kMostSplits) splits.push_back({.count = row});
+  }
+  return splits;
+}
+
+std::vector<BranchSearch::Split> BranchSearch::Splits(const Domain& domain) const {
+  std::vector<Split> splits = CountSplits(domain.basis);
+  std::vector<Split> groups = GroupSplits(domain);
+  splits.insert(splits.end(), groups.begin(), groups.end());
+  return splits;
+}
+
+std::vector<BranchSearch::Split> BranchSearch::GroupSplits(const Domain& domain) const {
+  const ItemSet& alive = domain.alive;
+  const Basis& basis = domain.basis;
   struct Candidate {
     double spread;
     std::vector<std::pair<int, double>> shares;  // item and share; the key item first
@@ -231,12 +297,12 @@ std::vector<std::vector<int>> BranchSearch::Splits(const ItemSet& alive, const B
   }
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.spread > b.spread; });
-  std::vector<std::vector<int>> splits;
+  std::vector<Split> splits;
   for (const Candidate& candidate : candidates) {
-    if (splits.size() < kMostSplits) splits.push_back(Split(alive, candidate.shares));
+    if (splits.size() < kMostSplits) splits.push_back(SplitByShares(alive, candidate.shares));
   }
   if (splits.empty()) {
-    if (std::vector<int> split = SplitWithoutShares(alive); !split.empty()) splits.push_back(std::move(split));
+    if (Split split = SplitWithoutShares(alive); !split.left.empty()) splits.push_back(std::move(split));
   }
   return splits;
 }
@@ -247,34 +313,41 @@ void BranchSearch::Improve(std::vector<int> choice, bool fits) {
   incumbent_.Offer(knapsack_, choice);
 }
 
-// Every combination of the items of split groups, the other groups at their key items.
-void BranchSearch::TryRoundings(const Basis& basis) {
+// The relaxation's choice with split groups at their key items; item of each group.
+std::vector<int> BranchSearch::KeyChoice() const {
   std::vector<int> choice(knapsack_.num_groups(), -1);
   for (const int item : open_.fixed_item) choice[knapsack_.group_of[item]] = item;
   for (int g = 0; g < open_.num_groups(); ++g) choice[open_.group[g]] = simplex_.key_item()[g];
-  std::vector<std::vector<int>> split;  // items of each split group
+  return choice;
+}
+
+// Items of each split group, the key item first.
+std::vector<std::vector<int>> BranchSearch::SplitItems(const Basis& basis) {
+  std::vector<std::vector<int>> split;
   for (const BasicColumn& column : basis.columns) {
     if (column.row >= 0) continue;
-    const int g = knapsack_.group_of[column.key];
-    auto same =
-        std::find_if(split.begin(), split.end(), [&](const auto& items) { return knapsack_.group_of[items[0]] == g; });
+    auto same = std::find_if(split.begin(), split.end(), [&](const auto& items) { return items[0] == column.key; });
     if (same == split.end()) same = split.insert(same, {column.key});
     same->push_back(column.item);
   }
-  std::vector<int64_t> spare = knapsack_.capacity;
-  double value = knapsack_.fixed_value;
-  for (int g = 0; g < knapsack_.num_groups(); ++g) {
-    if (choice[g] < 0) return;
-    value += knapsack_.value[choice[g]];
-    const int64_t* cost = knapsack_.CostOf(choice[g]).data();
+  return split;
+}
+
+// The best combination of items of the split groups that keeps the rows; empty: none of those tried.
+std::vector<int> BranchSearch::BestRounding(const std::vector<std::vector<int>>& split, double& best_value) const {
+  std::vector<int64_t> spare(open_.spare.begin(), open_.spare.begin() + knapsack_.num_rows);
+  double value = open_.fixed_value;
+  for (const int item : simplex_.key_item()) {
+    value += knapsack_.value[item];
+    const int64_t* cost = knapsack_.CostOf(item).data();
     for (int r = 0; r < knapsack_.num_rows; ++r) spare[r] -= cost[r];
   }
   std::vector<int> best;
-  double best_value = kInfinity;
   std::vector<size_t> digit(split.size(), 0);
+  std::vector<int64_t> left;
   for (int round = 0; round < kMostRoundings; ++round) {
     double changed = value;
-    std::vector<int64_t> left = spare;
+    left = spare;
     for (size_t s = 0; s < split.size(); ++s) {
       const int before = split[s][0];
       const int after = split[s][digit[s]];
@@ -283,36 +356,61 @@ void BranchSearch::TryRoundings(const Basis& basis) {
     }
     if (changed < best_value && std::all_of(left.begin(), left.end(), [](int64_t rest) { return rest >= 0; })) {
       best_value = changed;
-      best = choice;
-      for (size_t s = 0; s < split.size(); ++s) best[knapsack_.group_of[split[s][0]]] = split[s][digit[s]];
+      best.clear();
+      for (size_t s = 0; s < split.size(); ++s) best.push_back(split[s][digit[s]]);
+      if (split.empty()) best = {-1};
     }
     size_t s = 0;
     while (s < split.size() && ++digit[s] == split[s].size()) digit[s++] = 0;
     if (s == split.size()) break;
   }
-  if (best_value < incumbent_.scaled_value()) incumbent_.Offer(knapsack_, best);
-  if (!exchange_.has_value() || (nodes_ > kNodesWithExchange && nodes_ % kNodesPerExchange != 0)) return;
-  if (best.empty()) {
-    Improve(std::move(choice), false);
-  } else {
-    Improve(std::move(best), true);
-  }
+  return best;
 }
 
-BranchSearch::Children BranchSearch::Branch(const Node& node, const std::vector<int>& left) {
-  ItemSet left_items = node.alive;
-  ItemSet right_items = node.alive;
-  const int g = knapsack_.group_of[left[0]];
-  for (int i = knapsack_.first[g]; i < knapsack_.first[g + 1]; ++i) {
-    if (std::find(left.begin(), left.end(), i) != left.end()) {
-      right_items.Remove(i);
-    } else {
-      left_items.Remove(i);
+void BranchSearch::TryRoundings(const Basis& basis) {
+  double value = kInfinity;
+  const std::vector<int> rounding = BestRounding(SplitItems(basis), value);
+  const bool better = value < incumbent_.scaled_value();
+  const bool exchange = exchange_.has_value() && (nodes_ <= kNodesWithExchange || nodes_ % kNodesPerExchange == 0);
+  if (!better && !exchange) return;
+  std::vector<int> choice = KeyChoice();
+  for (const int item : rounding) {
+    if (item >= 0) choice[knapsack_.group_of[item]] = item;
+  }
+  if (better) incumbent_.Offer(knapsack_, choice);
+  if (exchange) Improve(std::move(choice), !rounding.empty());
+}
+
+// A new limit begins with its slack in the basis.
+void BranchSearch::LimitCount(const Split& split, bool left, Domain& domain) const {
+  CountRow row = split.count;
+  row.dearer = !left;
+  if (!left) row.limit = shapes_.num_groups[row.shape] - row.limit - 1;
+  for (CountRow& other : domain.counts) {
+    if (!other.SameCount(row)) continue;
+    other.limit = std::min(other.limit, row.limit);
+    return;
+  }
+  domain.basis.columns.push_back({.row = knapsack_.num_rows + static_cast<int>(domain.counts.size())});
+  domain.counts.push_back(row);
+}
+
+BranchSearch::Children BranchSearch::Branch(const Node& node, const Split& split) {
+  Domain left = node.domain;
+  Domain right = node.domain;
+  if (split.left.empty()) {
+    LimitCount(split, true, left);
+    LimitCount(split, false, right);
+  } else {
+    const int g = knapsack_.group_of[split.left[0]];
+    for (int i = knapsack_.first[g]; i < knapsack_.first[g + 1]; ++i) {
+      const bool goes_left = std::find(split.left.begin(), split.left.end(), i) != split.left.end();
+      (goes_left ? right : left).alive.Remove(i);
     }
   }
   Children children;
-  children.left = Evaluate(std::move(left_items), node.basis);
-  children.right = Evaluate(std::move(right_items), node.basis);
+  children.left = Evaluate(std::move(left));
+  children.right = Evaluate(std::move(right));
   // A child's bound is at least its parent's: the parent's prices would do.
   const double most = std::max(incumbent_.cutoff() - node.bound, 0.0);
   const auto rise = [&](std::optional<Node>& child) {
@@ -329,7 +427,10 @@ BranchSearch::Children BranchSearch::Branch(const Node& node, const std::vector<
 
 BranchSearch::Children BranchSearch::BestChildren(const Node& node) {
   Children best;
-  for (const std::vector<int>& split : node.splits) {
+  const double enough = kGoodRise * std::max(incumbent_.cutoff() - node.bound, 0.0);
+  for (const Split& split : node.splits) {
+    const bool counts_came_first = !split.left.empty() && node.splits[0].left.empty();
+    if (counts_came_first && best.score > enough * enough) break;
     Children children = Branch(node, split);
     if (children.score > best.score) best = std::move(children);
     if (!best.left.has_value() || !best.right.has_value()) break;
@@ -360,7 +461,7 @@ std::optional<BranchSearch::Node> BranchSearch::NextOpen() {
       open_bytes_ -= node.bytes();
     }
     if (node.bound < incumbent_.cutoff()) return node;
-    if (watched_ != nullptr && Watches(node.alive)) NoteLoss(true, nullptr, "bound of an open node");
+    if (watched_ != nullptr && Watches(node.domain)) NoteLoss("bound of an open node");
   }
   return std::nullopt;
 }
@@ -382,10 +483,16 @@ bool BranchSearch::GapIsSmallEnough(const BranchLimits& limits, double bound) co
 BranchResult BranchSearch::Run(const BranchLimits& limits) {
   const int64_t start = nodes_;
   BranchResult result;
+  if (limits.by_counts) shapes_ = FindShapes(instance_, knapsack_, kLeastGroupsOfShape);
+  if (current_.has_value()) {
+    const Domain root = current_->domain;
+    current_ = Evaluate(root);  // again, for splits by counts
+  }
   for (;;) {
     if (!current_.has_value() || current_->bound >= incumbent_.cutoff()) {
-      if (current_.has_value() && watched_ != nullptr && Watches(current_->alive)) NoteLoss(true, nullptr, "bound");
+      if (current_.has_value() && watched_ != nullptr && Watches(current_->domain)) NoteLoss("bound");
       current_ = NextOpen();
+      dive_ = 0;
     }
     if (!current_.has_value()) break;
     if (const auto stopped = StopReason(context_)) {
@@ -402,6 +509,10 @@ BranchResult BranchSearch::Run(const BranchLimits& limits) {
     if (both && children.right->bound < children.left->bound) std::swap(children.left, children.right);
     current_ = std::move(children.left.has_value() ? children.left : children.right);
     if (both) Keep(*std::move(children.right));
+    if (current_.has_value() && ++dive_ >= kLongestDive) {
+      Keep(*std::move(current_));
+      current_.reset();
+    }
   }
   result.bound = LeastOpenBound();
   result.nodes = nodes_ - start;

@@ -21,6 +21,7 @@ struct BranchLimits {
   int64_t max_nodes = 0;
   double relative_gap = 0;  // of the objective; see `zero`
   double zero = 0;          // scaled value of objective 0
+  bool by_counts = false;   // branch on counts (group_shapes.h) where the relaxation has one at a fraction
 };
 
 struct BranchResult {
@@ -46,7 +47,7 @@ class BranchSearch {
  public:
   static constexpr size_t kMostOpenBytes = size_t{256} << 20;
 
-  BranchSearch(const MultiKnapsack& knapsack, Incumbent& incumbent, const RunContext& context,
+  BranchSearch(const Instance& instance, const MultiKnapsack& knapsack, Incumbent& incumbent, const RunContext& context,
                WatchedChoice* watched = nullptr);
 
   // Solves the root's relaxation, makes a first choice and fixes items. False: nothing is left to search.
@@ -57,41 +58,60 @@ class BranchSearch {
   const ItemSet& root_items() const { return root_items_; }
   const std::vector<double>& root_prices() const { return root_prices_; }
   double root_bound() const { return root_bound_; }
-  // Prices met on the way at which bounds were good; for other searches.
-  const std::vector<std::vector<double>>& good_prices() const { return good_prices_; }
 
  private:
+  // A way to divide a node in two: items of one group, or the number of groups of a shape that take a cheap item.
+  struct Split {
+    std::vector<int> left;  // the group's items that go left, the others right; empty: by count
+    CountRow count;         // the limit on the left; one more at least on the right
+  };
+  // What a node allows.
+  struct Domain {
+    ItemSet alive;
+    std::vector<CountRow> counts;
+    Basis basis;  // to start from
+  };
   struct Node {
     double bound = 0;
     int64_t number = 0;
-    ItemSet alive;
-    Basis basis;
-    std::vector<std::vector<int>> splits;  // the items that go left, for each group worth branching on
-    size_t bytes() const { return sizeof(Node) + alive.bytes() + basis.columns.size() * sizeof(BasicColumn) + 256; }
+    Domain domain;
+    std::vector<Split> splits;  // those worth trying
+    size_t bytes() const {
+      return sizeof(Node) + domain.alive.bytes() + domain.counts.size() * sizeof(CountRow) +
+             domain.basis.columns.size() * sizeof(BasicColumn) + 512;
+    }
   };
   struct Children {
     std::optional<Node> left, right;
     double score = -1;
   };
 
-  std::optional<Node> Evaluate(ItemSet alive, Basis basis);
-  RelaxationStatus Relax(ItemSet& alive, Basis& basis);
+  std::optional<Node> Evaluate(Domain domain);
+  RelaxationStatus Relax(Domain& domain);
   void FixItems(ItemSet& alive);
   bool OfferLastChoice(const ItemSet& alive);
-  std::vector<std::vector<int>> Splits(const ItemSet& alive, const Basis& basis) const;
-  std::vector<int> Split(const ItemSet& alive, std::span<const std::pair<int, double>> shares) const;
-  std::vector<int> SplitWithoutShares(const ItemSet& alive) const;
+  std::vector<Split> Splits(const Domain& domain) const;
+  std::vector<Split> CountSplits(const Basis& basis) const;
+  double CountOf(const CountRow& row, const Basis& basis) const;
+  std::vector<Split> GroupSplits(const Domain& domain) const;
+  Split SplitByShares(const ItemSet& alive, std::span<const std::pair<int, double>> shares) const;
+  Split SplitWithoutShares(const ItemSet& alive) const;
+  void LimitCount(const Split& split, bool left, Domain& domain) const;
+  std::vector<int> KeyChoice() const;
+  static std::vector<std::vector<int>> SplitItems(const Basis& basis);
+  std::vector<int> BestRounding(const std::vector<std::vector<int>>& split, double& best_value) const;
   void TryRoundings(const Basis& basis);
   void Improve(std::vector<int> choice, bool fits);
-  Children Branch(const Node& node, const std::vector<int>& left);
+  Children Branch(const Node& node, const Split& split);
   Children BestChildren(const Node& node);
   void Keep(Node node);
   std::optional<Node> NextOpen();
   double LeastOpenBound() const;
   bool GapIsSmallEnough(const BranchLimits& limits, double bound) const;
-  bool Watches(const ItemSet& alive) const;
-  void NoteLoss(bool was_there, const ItemSet* now, const char* where);
+  bool Watches(const Domain& domain) const;
+  void NoteLoss(const char* where);
 
+  const Instance& instance_;
   const MultiKnapsack& knapsack_;
   Incumbent& incumbent_;
   const RunContext& context_;
@@ -99,17 +119,18 @@ class BranchSearch {
   std::vector<int> watched_item_;  // of each group; empty: the knapsack does not have the watched choice
   double watched_value_ = 0;
   GubSimplex simplex_;
+  GroupShapes shapes_;
   OpenItems open_;
   std::vector<bool> keep_open_;
   std::optional<ExchangeSearch> exchange_;
   ItemSet root_items_;
   std::vector<double> root_prices_;
-  std::vector<std::vector<double>> good_prices_;
   double root_bound_ = 0;
   std::optional<Node> current_;
   std::vector<Node> heap_, stack_;
   size_t open_bytes_ = 0;
   int64_t nodes_ = 0;
+  int dive_ = 0;  // branchings since the last open node was taken up
   int64_t next_number_ = 0;
 };
 

@@ -73,13 +73,19 @@ bool Invert(int n, std::vector<double>& matrix, std::vector<double>& inverse) {
 }  // namespace
 
 GubSimplex::GubSimplex(const MultiKnapsack& knapsack)
-    : knapsack_(knapsack),
-      num_rows_(knapsack.num_rows),
-      local_of_(knapsack.num_items(), -1),
-      local_group_of_(knapsack.num_groups(), -1) {}
+    : knapsack_(knapsack), local_of_(knapsack.num_items(), -1), local_group_of_(knapsack.num_groups(), -1) {}
 
-void GubSimplex::Attach(const OpenItems& open, Basis& basis) {
+// Scaled cost of any item of the knapsack, open or not.
+double GubSimplex::Cost(int row, int item) const {
+  if (row < knapsack_.num_rows) return knapsack_.ScaledCostOf(item)[row];
+  const int count = row - knapsack_.num_rows;
+  return limits_->rows[count].Counts(limits_->shapes, knapsack_, item) ? open_->count_factor[count] : 0;
+}
+
+void GubSimplex::Attach(const OpenItems& open, const CountLimits& limits, Basis& basis) {
   open_ = &open;
+  limits_ = &limits;
+  num_rows_ = open.num_rows();
   for (int i = 0; i < open.num_items(); ++i) local_of_[open.item[i]] = i;
   for (int g = 0; g < open.num_groups(); ++g) local_group_of_[open.group[g]] = g;
   for (auto* of_item : {&priced_, &slope_of_}) of_item->resize(open.num_items());
@@ -142,19 +148,32 @@ void GubSimplex::ChooseKeys() {
   for (int g = 0; g < open_->num_groups(); ++g) key_[g] = open_->item[least_item_[g]];
 }
 
+// Columns that are slacks are unit vectors, so only the others count: their rows are those whose slack is not basic.
 bool GubSimplex::Factor(const Basis& basis) {
-  matrix_.assign(static_cast<size_t>(num_rows_) * num_rows_, 0);
+  split_.clear();
+  tight_.clear();
+  std::vector<bool>& has_slack = row_has_slack_;
+  has_slack.assign(num_rows_, false);
   for (int p = 0; p < num_rows_; ++p) {
-    const BasicColumn& column = basis.columns[p];
-    if (column.row >= 0) {
-      matrix_[column.row * num_rows_ + p] = 1;
-      continue;
+    if (basis.columns[p].row >= 0) {
+      has_slack[basis.columns[p].row] = true;
+    } else {
+      split_.push_back(p);
     }
-    const auto item = knapsack_.ScaledCostOf(column.item);
-    const auto key = knapsack_.ScaledCostOf(column.key);
-    for (int r = 0; r < num_rows_; ++r) matrix_[r * num_rows_ + p] = item[r] - key[r];
   }
-  return Invert(num_rows_, matrix_, inverse_);
+  for (int r = 0; r < num_rows_; ++r) {
+    if (!has_slack[r]) tight_.push_back(r);
+  }
+  const int size = static_cast<int>(split_.size());
+  if (size != std::ssize(tight_)) return false;
+  column_.resize(static_cast<size_t>(size) * num_rows_);
+  matrix_.resize(static_cast<size_t>(size) * size);
+  for (int j = 0; j < size; ++j) {
+    const BasicColumn& column = basis.columns[split_[j]];
+    for (int r = 0; r < num_rows_; ++r) column_[j * num_rows_ + r] = Cost(r, column.item) - Cost(r, column.key);
+    for (int i = 0; i < size; ++i) matrix_[i * size + j] = column_[j * num_rows_ + tight_[i]];
+  }
+  return Invert(size, matrix_, inverse_);
 }
 
 // What the basic columns amount to: B^-1 (capacity - costs of the keys).
@@ -163,13 +182,45 @@ void GubSimplex::Amounts(const Basis& basis) {
     if (column.row < 0) key_[local_group_of_[knapsack_.group_of[column.key]]] = column.key;
   }
   rest_ = open_->capacity;
+  line_item_.clear();
   for (const int key : key_) {
-    const double* cost = knapsack_.ScaledCostOf(key).data();
-    for (int r = 0; r < num_rows_; ++r) rest_[r] -= cost[r];
+    if (IsOpen(key)) {
+      line_item_.push_back(local_of_[key]);
+      continue;
+    }
+    for (int r = 0; r < num_rows_; ++r) rest_[r] -= Cost(r, key);
+  }
+  for (int r = 0; r < num_rows_; ++r) {
+    const double* cost = open_->row[r].data();
+    double sum = 0;
+    for (const int item : line_item_) sum += cost[item];
+    rest_[r] -= sum;
+  }
+  const size_t size = split_.size();
+  for (size_t j = 0; j < size; ++j) {
+    double amount = 0;
+    for (size_t i = 0; i < size; ++i) amount += inverse_[j * size + i] * rest_[tight_[i]];
+    amount_[split_[j]] = amount;
   }
   for (int p = 0; p < num_rows_; ++p) {
-    amount_[p] = Dot(std::span(inverse_).subspan(static_cast<size_t>(p) * num_rows_, num_rows_), rest_);
+    const int row = basis.columns[p].row;
+    if (row < 0) continue;
+    amount_[p] = rest_[row];
+    for (size_t j = 0; j < size; ++j) amount_[p] -= column_[j * num_rows_ + row] * amount_[split_[j]];
   }
+}
+
+// The row of B^-1 that belongs to a position: along it only that position's reduced cost changes.
+void GubSimplex::EdgeOf(const Leaving& leaving, const Basis& basis) {
+  direction_.assign(num_rows_, 0);
+  const size_t size = split_.size();
+  const int row = basis.columns[leaving.position].row;
+  for (size_t j = 0; j < size; ++j) {
+    const double factor = row >= 0 ? -column_[j * num_rows_ + row] : (split_[j] == leaving.position ? 1.0 : 0.0);
+    if (factor == 0) continue;
+    for (size_t i = 0; i < size; ++i) direction_[tight_[i]] += leaving.sign * factor * inverse_[j * size + i];
+  }
+  if (row >= 0) direction_[row] = leaving.sign;
 }
 
 bool GubSimplex::LeavesFirst(const BasicColumn& column) const { return column.row < 0 && !IsOpen(column.item); }
@@ -244,6 +295,7 @@ void GubSimplex::PushCrossing(const Basis& basis, int group, const Line& line, d
 
 void GubSimplex::FirstCrossings(const Basis& basis, const Leaving& leaving) {
   crossings_.clear();
+  line_item_.resize(open_->num_groups());
   stops_.assign(open_->num_groups(), false);
   for (int p = 0; p < num_rows_; ++p) {
     const BasicColumn& column = basis.columns[p];
@@ -252,9 +304,17 @@ void GubSimplex::FirstCrossings(const Basis& basis, const Leaving& leaving) {
     if (p != leaving.position || !IsOpen(column.key)) stops_[g] = true;
   }
   for (int g = 0; g < open_->num_groups(); ++g) {
-    const auto cost = knapsack_.ScaledCostOf(key_[g]);
     line_item_[g] = local_of_[key_[g]];
-    PushCrossing(basis, g, {knapsack_.value[key_[g]] + Dot(price_, cost), Dot(direction_, cost)}, 0);
+    Line line{knapsack_.value[key_[g]], 0};
+    if (line_item_[g] >= 0) {
+      line = {priced_[line_item_[g]], slope_of_[line_item_[g]]};
+    } else {
+      for (int r = 0; r < num_rows_; ++r) {
+        line.start += price_[r] * Cost(r, key_[g]);
+        line.slope += direction_[r] * Cost(r, key_[g]);
+      }
+    }
+    PushCrossing(basis, g, line, 0);
   }
   const double parallel = kParallel * LargestMagnitude(direction_);
   for (int r = 0; r < num_rows_; ++r) {
@@ -277,10 +337,7 @@ bool GubSimplex::IsRay() const {
 }
 
 RelaxationStatus GubSimplex::Step(const Leaving& leaving, Basis& basis) {
-  direction_.resize(num_rows_);
-  for (int r = 0; r < num_rows_; ++r) {
-    direction_[r] = leaving.sign * inverse_[static_cast<size_t>(leaving.position) * num_rows_ + r];
-  }
+  EdgeOf(leaving, basis);
   Passes(direction_, slope_of_, false);
   FirstCrossings(basis, leaving);
   const auto later = [](const Crossing& a, const Crossing& b) {
@@ -321,11 +378,11 @@ RelaxationStatus GubSimplex::Step(const Leaving& leaving, Basis& basis) {
 bool GubSimplex::PricesFromBasis(const Basis& basis) {
   if (!Factor(basis)) return false;
   price_.assign(num_rows_, 0);
-  for (int p = 0; p < num_rows_; ++p) {
-    const BasicColumn& column = basis.columns[p];
-    if (column.row >= 0) continue;
+  const size_t size = split_.size();
+  for (size_t j = 0; j < size; ++j) {
+    const BasicColumn& column = basis.columns[split_[j]];
     const double difference = knapsack_.value[column.item] - knapsack_.value[column.key];
-    for (int r = 0; r < num_rows_; ++r) price_[r] -= difference * inverse_[static_cast<size_t>(p) * num_rows_ + r];
+    for (size_t i = 0; i < size; ++i) price_[tight_[i]] -= difference * inverse_[j * size + i];
   }
   for (double& price : price_) {
     if (!std::isfinite(price)) return false;
@@ -334,14 +391,15 @@ bool GubSimplex::PricesFromBasis(const Basis& basis) {
   return true;
 }
 
-RelaxationStatus GubSimplex::Solve(const OpenItems& open, double cutoff, const RunContext& context, Basis& basis) {
-  Attach(open, basis);
+RelaxationStatus GubSimplex::Solve(const OpenItems& open, const CountLimits& limits, double cutoff,
+                                   const RunContext& context, Basis& basis) {
+  Attach(open, limits, basis);
   const int limit = kPivotsBefore + kPivotsPerRow * num_rows_;
   RelaxationStatus status = RelaxationStatus::kSolved;
   if (!PricesFromBasis(basis)) {
     basis.columns.clear();
     Detach();
-    Attach(open, basis);
+    Attach(open, limits, basis);
     PricesFromBasis(basis);
   }
   while (status == RelaxationStatus::kSolved) {

@@ -49,7 +49,8 @@ class GubSimplex {
 
   // From `basis` (of this knapsack; may name items that are not open) to the optimum over `open`; leaves the last basis
   // there. Stops at a bound >= cutoff. `open` is kept by reference until the next call.
-  RelaxationStatus Solve(const OpenItems& open, double cutoff, const RunContext& context, Basis& basis);
+  RelaxationStatus Solve(const OpenItems& open, const CountLimits& limits, double cutoff, const RunContext& context,
+                         Basis& basis);
 
   double bound() const { return bound_; }                      // scaled values, fixed groups included
   const std::vector<double>& prices() const { return best_; }  // of each row
@@ -79,7 +80,8 @@ class GubSimplex {
     int item;  // open item index; < 0: price of row ~item reaches 0
   };
 
-  void Attach(const OpenItems& open, Basis& basis);
+  void Attach(const OpenItems& open, const CountLimits& limits, Basis& basis);
+  double Cost(int row, int item) const;
   void Detach();
   void PriceItems();
   void Passes(std::span<const double> price, std::vector<double>& out, bool with_value) const;
@@ -88,6 +90,7 @@ class GubSimplex {
   bool Factor(const Basis& basis);
   void Amounts(const Basis& basis);
   Leaving ChooseLeaving(Basis& basis);
+  void EdgeOf(const Leaving& leaving, const Basis& basis);
   bool LeavesFirst(const BasicColumn& column) const;
   void SwapKey(Basis& basis, int group, int position) const;
   RelaxationStatus Step(const Leaving& leaving, Basis& basis);
@@ -100,7 +103,8 @@ class GubSimplex {
 
   const MultiKnapsack& knapsack_;
   const OpenItems* open_ = nullptr;
-  int num_rows_;
+  const CountLimits* limits_ = nullptr;
+  int num_rows_ = 0;
   std::vector<int> local_of_;        // of each item of the knapsack: open item index or -1
   std::vector<int> local_group_of_;  // of each group of the knapsack: open group index or -1
   std::vector<double> price_, best_, direction_;
@@ -109,7 +113,12 @@ class GubSimplex {
   std::vector<int> key_;         // of each open group: item of the knapsack
   std::vector<bool> stops_;      // of each open group: the line search may not pass its crossings
   std::vector<int> line_item_;   // of each open group: open item that is least where the line search is
-  std::vector<double> matrix_, inverse_, rest_, amount_;
+  std::vector<int> split_;       // positions in the basis that are not slacks
+  std::vector<int> tight_;       // rows whose slacks are not basic; as many
+  std::vector<bool> row_has_slack_;
+  std::vector<double> column_;            // [split][row]: item less key
+  std::vector<double> matrix_, inverse_;  // of the split columns in the tight rows
+  std::vector<double> rest_, amount_;
   std::vector<Crossing> crossings_;
   double bound_ = 0;
   int pivots_ = 0;

@@ -1,76 +1,52 @@
 #include "search/allocation/open_items.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <limits>
 
 namespace bitplan::allocation {
 namespace {
 
-// Scratch of one call: least costs of the groups and what they leave.
-struct Fitting {
-  const MultiKnapsack& knapsack;
-  ItemSet& alive;
-  std::vector<int64_t>& spare;  // capacity less the least costs of all groups
-  std::vector<int64_t> least;   // [group * num_rows + row]
-
-  bool PayLeast() {
-    const int num_rows = knapsack.num_rows;
-    spare = knapsack.capacity;
-    least.assign(static_cast<size_t>(knapsack.num_groups()) * num_rows, std::numeric_limits<int64_t>::max());
-    for (int g = 0; g < knapsack.num_groups(); ++g) {
-      int64_t* of_group = least.data() + static_cast<size_t>(g) * num_rows;
-      bool any = false;
-      for (int i = knapsack.first[g]; i < knapsack.first[g + 1]; ++i) {
-        if (!alive.Has(i)) continue;
-        any = true;
-        const int64_t* cost = knapsack.CostOf(i).data();
-        for (int r = 0; r < num_rows; ++r) of_group[r] = std::min(of_group[r], cost[r]);
-      }
-      if (!any) return false;
-      for (int r = 0; r < num_rows; ++r) spare[r] -= of_group[r];
-    }
-    return std::all_of(spare.begin(), spare.end(), [](int64_t left) { return left >= 0; });
-  }
-
-  bool Fits(int g, int item) const {
-    const int64_t* of_group = least.data() + static_cast<size_t>(g) * knapsack.num_rows;
-    const int64_t* cost = knapsack.CostOf(item).data();
-    for (int r = 0; r < knapsack.num_rows; ++r) {
-      if (cost[r] - of_group[r] > spare[r]) return false;
-    }
-    return true;
-  }
-
-  bool DropWhatCannotFit() {
-    bool dropped = false;
-    for (int g = 0; g < knapsack.num_groups(); ++g) {
-      for (int i = knapsack.first[g]; i < knapsack.first[g + 1]; ++i) {
-        if (!alive.Has(i) || Fits(g, i)) continue;
-        alive.Remove(i);
-        dropped = true;
-      }
-    }
-    return dropped;
-  }
-};
-
-void Clear(const MultiKnapsack& knapsack, OpenItems& open) {
-  open.group.clear();
-  open.first.assign(1, 0);
-  open.item.clear();
-  open.value.clear();
-  open.row.resize(knapsack.num_rows);
-  for (std::vector<double>& row : open.row) row.clear();
+// Capacity less the least costs of all groups; false if a group has no item or a capacity is exceeded. Items of a group
+// stand together in open.alive.
+bool PayLeast(const MultiKnapsack& knapsack, OpenItems& open) {
+  const int num_rows = knapsack.num_rows;
   open.spare = knapsack.capacity;
-  open.fixed_value = knapsack.fixed_value;
-  open.fixed_item.clear();
+  open.least.assign(static_cast<size_t>(knapsack.num_groups()) * num_rows, std::numeric_limits<int64_t>::max());
+  int num_groups = 0;
+  int last = -1;
+  for (const int item : open.alive) {
+    const int g = knapsack.group_of[item];
+    num_groups += g != last ? 1 : 0;
+    last = g;
+    int64_t* least = open.least.data() + static_cast<size_t>(g) * num_rows;
+    const int64_t* cost = knapsack.CostOf(item).data();
+    for (int r = 0; r < num_rows; ++r) least[r] = std::min(least[r], cost[r]);
+  }
+  if (num_groups < knapsack.num_groups()) return false;
+  for (size_t at = 0; at < open.least.size(); at += num_rows) {
+    for (int r = 0; r < num_rows; ++r) open.spare[r] -= open.least[at + r];
+  }
+  return std::all_of(open.spare.begin(), open.spare.end(), [](int64_t left) { return left >= 0; });
 }
 
-void CopyItem(const MultiKnapsack& knapsack, int item, OpenItems& open) {
-  open.item.push_back(item);
-  open.value.push_back(knapsack.value[item]);
-  const double* cost = knapsack.ScaledCostOf(item).data();
-  for (int r = 0; r < knapsack.num_rows; ++r) open.row[r].push_back(cost[r]);
+bool Fits(const MultiKnapsack& knapsack, const OpenItems& open, int item) {
+  const int64_t* least = open.least.data() + static_cast<size_t>(knapsack.group_of[item]) * knapsack.num_rows;
+  const int64_t* cost = knapsack.CostOf(item).data();
+  for (int r = 0; r < knapsack.num_rows; ++r) {
+    if (cost[r] - least[r] > open.spare[r]) return false;
+  }
+  return true;
+}
+
+bool DropWhatCannotFit(const MultiKnapsack& knapsack, ItemSet& alive, OpenItems& open) {
+  const auto dropped = std::erase_if(open.alive, [&](int item) {
+    if (Fits(knapsack, open, item)) return false;
+    alive.Remove(item);
+    return true;
+  });
+  return dropped > 0;
 }
 
 void FixItem(const MultiKnapsack& knapsack, int item, OpenItems& open) {
@@ -80,42 +56,83 @@ void FixItem(const MultiKnapsack& knapsack, int item, OpenItems& open) {
   for (int r = 0; r < knapsack.num_rows; ++r) open.spare[r] -= cost[r];
 }
 
-void Fill(const MultiKnapsack& knapsack, const std::vector<bool>& keep_open, const ItemSet& alive, OpenItems& open) {
-  for (int g = 0; g < knapsack.num_groups(); ++g) {
-    const int before = open.num_items();
-    int last = -1;
-    int count = 0;
-    for (int i = knapsack.first[g]; i < knapsack.first[g + 1]; ++i) {
-      if (!alive.Has(i)) continue;
-      if (++count == 2) CopyItem(knapsack, last, open);
-      if (count >= 2) CopyItem(knapsack, i, open);
-      last = i;
+void Divide(const MultiKnapsack& knapsack, const std::vector<bool>& keep_open, OpenItems& open) {
+  open.group.clear();
+  open.first.assign(1, 0);
+  open.item.clear();
+  open.fixed_item.clear();
+  open.fixed_value = knapsack.fixed_value;
+  open.spare = knapsack.capacity;
+  for (size_t begin = 0; begin < open.alive.size();) {
+    const int g = knapsack.group_of[open.alive[begin]];
+    size_t end = begin + 1;
+    while (end < open.alive.size() && knapsack.group_of[open.alive[end]] == g) ++end;
+    if (end - begin == 1 && !keep_open[g]) {
+      FixItem(knapsack, open.alive[begin], open);
+    } else {
+      open.item.insert(open.item.end(), open.alive.begin() + static_cast<std::ptrdiff_t>(begin),
+                       open.alive.begin() + static_cast<std::ptrdiff_t>(end));
+      open.group.push_back(g);
+      open.first.push_back(open.num_items());
     }
-    if (count == 1 && keep_open[g]) CopyItem(knapsack, last, open);
-    if (open.num_items() == before) {
-      FixItem(knapsack, last, open);
-      continue;
-    }
-    open.group.push_back(g);
-    open.first.push_back(open.num_items());
+    begin = end;
   }
-  open.capacity.resize(knapsack.num_rows);
-  for (int r = 0; r < knapsack.num_rows; ++r) {
+}
+
+void CopyNumbers(const MultiKnapsack& knapsack, OpenItems& open) {
+  const int num_rows = knapsack.num_rows;
+  const size_t count = open.item.size();
+  open.value.resize(count);
+  for (size_t i = 0; i < count; ++i) open.value[i] = knapsack.value[open.item[i]];
+  open.row.resize(num_rows);
+  open.capacity.resize(num_rows);
+  for (int r = 0; r < num_rows; ++r) {
     open.capacity[r] = static_cast<double>(open.spare[r]) * knapsack.row_factor[r];
+    open.row[r].resize(count);
+    const double* cost = knapsack.scaled_cost.data() + r;
+    for (size_t i = 0; i < count; ++i) open.row[r][i] = cost[static_cast<size_t>(open.item[i]) * num_rows];
   }
+}
+
+// False: the fixed groups alone exceed the limit.
+bool AddCountRow(const MultiKnapsack& knapsack, const GroupShapes& shapes, const CountRow& row, OpenItems& open) {
+  int64_t spare = row.limit;
+  for (const int item : open.fixed_item) spare -= row.Counts(shapes, knapsack, item) ? 1 : 0;
+  if (spare < 0) return false;
+  int exponent = 0;
+  std::frexp(static_cast<double>(std::max<int64_t>(row.limit, 1)), &exponent);
+  const double factor = std::ldexp(1.0, -exponent);
+  std::vector<double>& cost = open.row.emplace_back();
+  cost.reserve(open.item.size());
+  for (const int item : open.item) cost.push_back(row.Counts(shapes, knapsack, item) ? factor : 0);
+  open.spare.push_back(spare);
+  open.capacity.push_back(static_cast<double>(spare) * factor);
+  open.count_factor.push_back(factor);
+  return true;
 }
 
 }  // namespace
 
-bool OpenWhatFits(const MultiKnapsack& knapsack, const std::vector<bool>& keep_open, ItemSet& alive, OpenItems& open) {
-  Clear(knapsack, open);
-  Fitting fitting{knapsack, alive, open.spare, {}};
+void ItemSet::List(std::vector<int>& items) const {
+  items.clear();
+  for (size_t w = 0; w < words_.size(); ++w) {
+    for (uint64_t word = words_[w]; word != 0; word &= word - 1) {
+      items.push_back(static_cast<int>(64 * w) + std::countr_zero(word));
+    }
+  }
+}
+
+bool OpenWhatFits(const MultiKnapsack& knapsack, const CountLimits& limits, const std::vector<bool>& keep_open,
+                  ItemSet& alive, OpenItems& open) {
+  alive.List(open.alive);
   do {
-    if (!fitting.PayLeast()) return false;
-  } while (fitting.DropWhatCannotFit());
-  open.spare = knapsack.capacity;
-  Fill(knapsack, keep_open, alive, open);
-  return true;
+    if (!PayLeast(knapsack, open)) return false;
+  } while (DropWhatCannotFit(knapsack, alive, open));
+  Divide(knapsack, keep_open, open);
+  CopyNumbers(knapsack, open);
+  open.count_factor.clear();
+  return std::all_of(limits.rows.begin(), limits.rows.end(),
+                     [&](const CountRow& row) { return AddCountRow(knapsack, limits.shapes, row, open); });
 }
 
 }  // namespace bitplan::allocation

@@ -19,6 +19,12 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Nodes of the first round; each further round has so many times more.
 constexpr int64_t kFirstRound = 300;
 constexpr int64_t kRoundGrowth = 10;
+// A node with limits on counts takes about so many times longer.
+constexpr int64_t kNodesPerCountNode = 4;
+// A way of branching is given up when it leaves this many times more of the gap than the other.
+// A round that leaves more of the gap than this share of what the one before left, with a tenth of the nodes, is stuck.
+constexpr double kStuck = 0.97;
+constexpr double kWorthTrying = 2.5;
 // Reduce again before branching while that leaves at most this share of the items.
 constexpr double kWorthReducing = 0.8;
 
@@ -38,23 +44,32 @@ class Rounds {
 
   InstanceSolution Solve() {
     std::optional<Termination> end = StopReason(context_);
-    for (int64_t round = kFirstRound; !end.has_value(); round *= kRoundGrowth) end = Round(round);
+    for (int64_t nodes = kFirstRound; !end.has_value(); nodes *= kRoundGrowth) {
+      const bool by_groups =
+          closed_[true] <= closed_[false] || 1 - closed_[false] <= kWorthTrying * (1 - closed_[true]);
+      const bool by_counts =
+          closed_[false] <= closed_[true] || 1 - closed_[true] <= kWorthTrying * (1 - closed_[false]);
+      if (by_groups) end = Round(nodes, false);
+      if (by_counts && !end.has_value()) end = Round(nodes / kNodesPerCountNode, true);
+    }
     return Answer(*end);
   }
 
  private:
   // Termination::kOptimal: everything is proven. nullopt: go on.
-  std::optional<Termination> Round(int64_t max_nodes) {
+  std::optional<Termination> Round(int64_t max_nodes, bool by_counts) {
     for (;;) {
       const MultiKnapsack knapsack = Reduce(instance_, scale_, std::move(open_));
       if (knapsack.infeasible) return Termination::kOptimal;
-      BranchSearch search(knapsack, incumbent_, context_, watched_);
+      BranchSearch search(instance_, knapsack, incumbent_, context_, watched_);
       const bool rest = search.Start();
       if (multipliers_.empty()) NoteMultipliers(knapsack, search.root_prices());
       if (!rest) return Termination::kOptimal;
       bound_ = std::max(bound_, search.root_bound());
       open_ = Kept(knapsack, search.root_items());
+      if (Rescale()) continue;
       if (CountItems() <= kWorthReducing * knapsack.num_items()) continue;
+      limits_.by_counts = by_counts;
       return Search(search, max_nodes);
     }
   }
@@ -63,6 +78,10 @@ class Rounds {
     limits_.max_nodes = std::min(max_nodes, options_.node_limit - nodes_);
     const BranchResult result = search.Run(limits_);
     nodes_ += result.nodes;
+    const double gap = incumbent_.cutoff() - search.root_bound();
+    const double closed = gap > 0 ? (result.bound - search.root_bound()) / gap : 0;
+    double& before = closed_[limits_.by_counts];
+    before = 1 - closed < kStuck * (1 - before) ? closed : 0;
     bound_ = std::max(bound_, std::min(result.bound, incumbent_.cutoff()));
     if (result.termination != Termination::kFeasible) return result.termination;
     if (nodes_ >= options_.node_limit || GapIsSmallEnough()) return Termination::kFeasible;
@@ -80,6 +99,20 @@ class Rounds {
     std::vector<bool> kept(knapsack.num_items());
     for (int i = 0; i < knapsack.num_items(); ++i) kept[i] = items.Has(i);
     return OptionsKept(knapsack, kept);
+  }
+
+  // The first choice tells how large values can be that matter: with it as the unit the tolerance is relative to what
+  // the best choice is worth above the least, not to the worst options. False: done before, or there is no choice yet.
+  bool Rescale() {
+    if (rescaled_ || !incumbent_.exists() || incumbent_.scaled_value() <= 0) return false;
+    rescaled_ = true;
+    int exponent = 0;
+    std::frexp(incumbent_.scaled_value(), &exponent);
+    scale_.exponent += exponent;
+    scale_.step = std::ldexp(scale_.step, -exponent);
+    bound_ = std::ldexp(bound_, -exponent);
+    limits_.zero = std::ldexp(limits_.zero, -exponent);
+    return true;
   }
 
   // Items of groups that are still open.
@@ -116,12 +149,14 @@ class Rounds {
   const SolverOptions& options_;
   const RunContext& context_;
   WatchedChoice* watched_;
-  const ValueScale scale_;
+  ValueScale scale_;
   Incumbent incumbent_;
   OpenOptions open_;
   BranchLimits limits_;
   double bound_ = -kInfinity;
   int64_t nodes_ = 0;
+  double closed_[2] = {0, 0};  // share of the root's gap that the last round closed, by groups and by counts
+  bool rescaled_ = false;
   std::vector<double> multipliers_;
 };
 
