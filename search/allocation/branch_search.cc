@@ -27,6 +27,8 @@ constexpr int kMostSplits = 4;
 constexpr double kGoodRise = 0.003;
 // Branchings after which the search goes back to the open node of least bound: dives find choices, not proofs.
 constexpr int kLongestDive = 5;
+// Every other dive goes on to its end, but for so many branchings.
+constexpr int kLongestFullDive = 200;
 // Counts nearer to a whole number than this are whole.
 constexpr double kCountShare = 1e-6;
 // Shapes of fewer groups are not branched on.
@@ -493,6 +495,7 @@ BranchResult BranchSearch::Run(const BranchLimits& limits) {
       if (current_.has_value() && watched_ != nullptr && Watches(current_->domain)) NoteLoss("bound");
       current_ = NextOpen();
       dive_ = 0;
+      longest_dive_ = ++dives_ % 2 == 1 ? kLongestFullDive : kLongestDive;
     }
     if (!current_.has_value()) break;
     if (const auto stopped = StopReason(context_)) {
@@ -509,7 +512,7 @@ BranchResult BranchSearch::Run(const BranchLimits& limits) {
     if (both && children.right->bound < children.left->bound) std::swap(children.left, children.right);
     current_ = std::move(children.left.has_value() ? children.left : children.right);
     if (both) Keep(*std::move(children.right));
-    if (current_.has_value() && ++dive_ >= kLongestDive) {
+    if (current_.has_value() && ++dive_ >= longest_dive_) {
       Keep(*std::move(current_));
       current_.reset();
     }

@@ -130,6 +130,8 @@ class BranchSearch {
   std::vector<Node> heap_, stack_;
   size_t open_bytes_ = 0;
   int64_t nodes_ = 0;
+  int64_t dives_ = 0;
+  int longest_dive_ = 0;
   int dive_ = 0;  // branchings since the last open node was taken up
   int64_t next_number_ = 0;
 };
