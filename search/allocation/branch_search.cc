@@ -94,8 +94,22 @@ bool BranchSearch::Start() {
   TryRoundings(root->domain.basis);
   FixItems(root->domain.alive);
   root_items_ = root->domain.alive;
+  NoteRootMargins();
   current_ = std::move(root);
   return current_->bound < incumbent_.cutoff();
+}
+
+void BranchSearch::NoteRootMargins() {
+  root_choice_ = KeyChoice();
+  root_margins_.assign(knapsack_.num_groups(), kInfinity);
+  for (int g = 0; g < open_.num_groups(); ++g) {
+    const int key = root_choice_[open_.group[g]];
+    for (int i = open_.first[g]; i < open_.first[g + 1]; ++i) {
+      if (open_.item[i] == key || !root_items_.Has(open_.item[i])) continue;
+      double& margin = root_margins_[open_.group[g]];
+      margin = std::min(margin, simplex_.priced()[i] - simplex_.least()[g]);
+    }
+  }
 }
 
 RelaxationStatus BranchSearch::Relax(Domain& domain) {

@@ -58,6 +58,10 @@ class BranchSearch {
   const ItemSet& root_items() const { return root_items_; }
   const std::vector<double>& root_prices() const { return root_prices_; }
   double root_bound() const { return root_bound_; }
+  // After Start: the relaxation's choice (item of each group) and how much more the second best item of each group
+  // costs at root_prices(): 0 for split groups, infinite for groups with one item left.
+  const std::vector<int>& root_choice() const { return root_choice_; }
+  const std::vector<double>& root_margins() const { return root_margins_; }
 
  private:
   // A way to divide a node in two: items of one group, or the number of groups of a shape that take a cheap item.
@@ -96,6 +100,7 @@ class BranchSearch {
   std::vector<Split> GroupSplits(const Domain& domain) const;
   Split SplitByShares(const ItemSet& alive, std::span<const std::pair<int, double>> shares) const;
   Split SplitWithoutShares(const ItemSet& alive) const;
+  void NoteRootMargins();
   void LimitCount(const Split& split, bool left, Domain& domain) const;
   std::vector<int> KeyChoice() const;
   static std::vector<std::vector<int>> SplitItems(const Basis& basis);
@@ -125,6 +130,8 @@ class BranchSearch {
   std::optional<ExchangeSearch> exchange_;
   ItemSet root_items_;
   std::vector<double> root_prices_;
+  std::vector<int> root_choice_;
+  std::vector<double> root_margins_;
   double root_bound_ = 0;
   std::optional<Node> current_;
   std::vector<Node> heap_, stack_;

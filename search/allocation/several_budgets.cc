@@ -1,8 +1,10 @@
 #include "search/allocation/several_budgets.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -25,6 +27,9 @@ constexpr int64_t kNodesPerCountNode = 4;
 // A round that leaves more of the gap than this share of what the one before left, with a tenth of the nodes, is stuck.
 constexpr double kStuck = 0.97;
 constexpr double kWorthTrying = 2.5;
+// Groups in the cores that are searched for better choices, and nodes for each.
+constexpr std::array kCoreSizes = {30, 60, 120};
+constexpr int64_t kCoreNodes = 500;
 // Reduce again before branching while that leaves at most this share of the items.
 constexpr double kWorthReducing = 0.8;
 
@@ -70,8 +75,33 @@ class Rounds {
       if (Rescale()) continue;
       if (CountItems() <= kWorthReducing * knapsack.num_items()) continue;
       limits_.by_counts = by_counts;
+      if (rounds_++ > 0 && incumbent_.scaled_value() < cores_searched_at_) SearchCores(knapsack, search);
       return Search(search, max_nodes);
     }
+  }
+
+  // Better choices: the groups that the relaxation is least sure of are searched with all others as it has them.
+  void SearchCores(const MultiKnapsack& knapsack, const BranchSearch& search) {
+    std::vector<int> order(knapsack.num_groups());
+    std::iota(order.begin(), order.end(), 0);
+    const std::vector<double>& margins = search.root_margins();
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return margins[a] < margins[b]; });
+    for (const int size : kCoreSizes) {
+      std::vector<bool> kept(knapsack.num_items(), false);
+      for (const int item : search.root_choice()) kept[item] = true;
+      for (int at = 0; at < std::min(size, knapsack.num_groups()); ++at) {
+        for (int i = knapsack.first[order[at]]; i < knapsack.first[order[at] + 1]; ++i) {
+          if (search.root_items().Has(i)) kept[i] = true;
+        }
+      }
+      const MultiKnapsack core = Reduce(instance_, scale_, OptionsKept(knapsack, kept));
+      if (core.infeasible) continue;
+      BranchSearch inner(instance_, core, incumbent_, context_);
+      BranchLimits limits = limits_;
+      limits.max_nodes = std::min(kCoreNodes, options_.node_limit - nodes_);
+      if (inner.Start()) nodes_ += inner.Run(limits).nodes;
+    }
+    cores_searched_at_ = incumbent_.scaled_value();
   }
 
   std::optional<Termination> Search(BranchSearch& search, int64_t max_nodes) {
@@ -157,6 +187,8 @@ class Rounds {
   int64_t nodes_ = 0;
   double closed_[2] = {0, 0};  // share of the root's gap that the last round closed, by groups and by counts
   bool rescaled_ = false;
+  int rounds_ = 0;
+  double cores_searched_at_ = kInfinity;  // scaled value of the incumbent after the last search of cores
   std::vector<double> multipliers_;
 };
 
