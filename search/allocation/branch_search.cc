@@ -63,7 +63,11 @@ BranchSearch::BranchSearch(const Instance& instance, const MultiKnapsack& knapsa
       watched_value_ += knapsack.value[i];
     }
   }
-  if (std::ssize(watched_item_) != knapsack.num_groups()) watched_item_.clear();
+  bool has_it = std::ssize(watched_item_) == knapsack.num_groups();
+  for (size_t g = 0; g < knapsack.fixed_option.size(); ++g) {
+    has_it = has_it && (knapsack.fixed_option[g] < 0 || knapsack.fixed_option[g] == watched->option[g]);
+  }
+  if (!has_it) watched_item_.clear();
 }
 
 bool BranchSearch::Watches(const Domain& domain) const {

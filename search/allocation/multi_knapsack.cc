@@ -6,11 +6,14 @@
 #include <numeric>
 #include <utility>
 
+#include "search/allocation/run_limits.h"
+
 namespace bitplan::allocation {
 namespace {
 
 // Sums of up to some 10^4 scaled values carry rounding of about 10^-13; steps between values below this are no use.
 constexpr double kTolerance = 0x1p-40;
+constexpr int kGroupsPerPoll = 256;
 constexpr double kLeastStep = 16 * kTolerance;
 
 int64_t CostOf(const InstanceGroup& group, int num_rows, int option, int row) {
@@ -30,7 +33,8 @@ Int128 StepOfValues(const Instance& instance) {
 // The state of a reduction: options left, the rows that still matter, what the cheapest options leave of them.
 class Reduction {
  public:
-  Reduction(const Instance& instance, OpenOptions open) : instance_(instance), open_(std::move(open)) {
+  Reduction(const Instance& instance, OpenOptions open, const RunContext& context)
+      : instance_(instance), open_(std::move(open)), context_(context) {
     rows_.resize(instance.num_rows());
     std::iota(rows_.begin(), rows_.end(), 0);
   }
@@ -121,38 +125,57 @@ class Reduction {
     return true;
   }
 
+  // Costs of the open options of a group, together: [position in open_[g]][row].
+  void GatherCosts(int g) {
+    gathered_.clear();
+    for (const int option : open_[g]) {
+      const int64_t* cost = &instance_.groups[g].cost[static_cast<size_t>(option) * instance_.num_rows()];
+      for (const int row : rows_) gathered_.push_back(cost[row]);
+    }
+  }
+
   // By value, then costs, then index: an option that covers another comes first.
   bool Before(int g, int a, int b) const {
     const InstanceGroup& group = instance_.groups[g];
-    if (group.value[a] != group.value[b]) return group.value[a] < group.value[b];
-    for (const int row : rows_) {
-      if (Cost(g, a, row) != Cost(g, b, row)) return Cost(g, a, row) < Cost(g, b, row);
+    const Int128 difference = group.value[open_[g][a]] - group.value[open_[g][b]];
+    if (difference != 0) return difference < 0;
+    const int64_t* cost = gathered_.data();
+    for (size_t r = 0; r < rows_.size(); ++r) {
+      if (cost[a * rows_.size() + r] != cost[b * rows_.size() + r]) {
+        return cost[a * rows_.size() + r] < cost[b * rows_.size() + r];
+      }
     }
     return a < b;
   }
 
-  bool CostsNoMore(int g, int a, int b) const {
-    for (const int row : rows_) {
-      if (Cost(g, a, row) > Cost(g, b, row)) return false;
+  bool CostsNoMore(int a, int b) const {
+    const int64_t* cost = gathered_.data();
+    for (size_t r = 0; r < rows_.size(); ++r) {
+      if (cost[a * rows_.size() + r] > cost[b * rows_.size() + r]) return false;
     }
     return true;
   }
 
   bool DropDominated() {
     bool dropped = false;
+    std::vector<int> order;
+    std::vector<int> kept;
     for (int g = 0; g < std::ssize(open_); ++g) {
-      std::vector<int>& options = open_[g];
-      std::sort(options.begin(), options.end(), [&](int a, int b) { return Before(g, a, b); });
-      size_t kept = 0;
-      for (const int option : options) {
-        const auto covers = [&](int other) { return CostsNoMore(g, other, option); };
-        if (std::none_of(options.begin(), options.begin() + static_cast<std::ptrdiff_t>(kept), covers)) {
-          options[kept++] = option;
-        }
+      if (g % kGroupsPerPoll == 0 && StopReason(context_)) return false;
+      GatherCosts(g);
+      order.resize(open_[g].size());
+      std::iota(order.begin(), order.end(), 0);
+      std::sort(order.begin(), order.end(), [&](int a, int b) { return Before(g, a, b); });
+      kept.clear();
+      for (const int at : order) {
+        const auto covers = [&](int other) { return CostsNoMore(other, at); };
+        if (std::none_of(kept.rbegin(), kept.rend(), covers)) kept.push_back(at);
       }
-      dropped |= kept < options.size();
-      options.resize(kept);
-      std::sort(options.begin(), options.end());
+      if (kept.size() == open_[g].size()) continue;
+      dropped = true;
+      std::sort(kept.begin(), kept.end());
+      for (size_t k = 0; k < kept.size(); ++k) open_[g][k] = open_[g][kept[k]];
+      open_[g].resize(kept.size());
     }
     return dropped;
   }
@@ -189,9 +212,11 @@ class Reduction {
 
   const Instance& instance_;
   OpenOptions open_;
+  const RunContext& context_;
   std::vector<int> rows_;
   std::vector<int64_t> least_;  // [group * rows_ + row]
   std::vector<int64_t> spare_;  // of each row
+  std::vector<int64_t> gathered_;
 };
 
 }  // namespace
@@ -223,8 +248,8 @@ OpenOptions AllOptions(const Instance& instance) {
   return open;
 }
 
-MultiKnapsack Reduce(const Instance& instance, const ValueScale& scale, OpenOptions open) {
-  Reduction reduction(instance, std::move(open));
+MultiKnapsack Reduce(const Instance& instance, const ValueScale& scale, OpenOptions open, const RunContext& context) {
+  Reduction reduction(instance, std::move(open), context);
   if (!reduction.Run()) return {.infeasible = true};
   return reduction.Take(scale);
 }

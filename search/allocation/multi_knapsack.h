@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "search/allocation/instance.h"
+#include "search/base/run_context.h"
 
 namespace bitplan::allocation {
 
@@ -61,8 +62,9 @@ OpenOptions AllOptions(const Instance& instance);
 //   rows       a row goes if every choice that is left keeps it;
 //   dominance  an option goes if another one of its group is nowhere worse (of equal ones the first stays);
 // then offsets and lattice as above. Removed options are in no choice that is needed to reach the best value.
-// Cost: O(items * (items of a group) * rows) at worst, near linear mostly.
-MultiKnapsack Reduce(const Instance& instance, const ValueScale& scale, OpenOptions open);
+// Cost: O(items * (items of a group) * rows) at worst, near linear mostly. Told to stop it looks for no more dominated
+// options; what it returns then is as valid, only larger.
+MultiKnapsack Reduce(const Instance& instance, const ValueScale& scale, OpenOptions open, const RunContext& context);
 
 // The options of the groups of the instance that `kept` (one flag an item) leaves, for another call of Reduce.
 OpenOptions OptionsKept(const MultiKnapsack& knapsack, const std::vector<bool>& kept);

@@ -64,8 +64,9 @@ class Rounds {
   // Termination::kOptimal: everything is proven. nullopt: go on.
   std::optional<Termination> Round(int64_t max_nodes, bool by_counts) {
     for (;;) {
-      const MultiKnapsack knapsack = Reduce(instance_, scale_, std::move(open_));
+      const MultiKnapsack knapsack = Reduce(instance_, scale_, std::move(open_), context_);
       if (knapsack.infeasible) return Termination::kOptimal;
+      if (const auto stopped = StopReason(context_)) return stopped;
       BranchSearch search(instance_, knapsack, incumbent_, context_, watched_);
       const bool rest = search.Start();
       if (multipliers_.empty()) NoteMultipliers(knapsack, search.root_prices());
@@ -94,7 +95,7 @@ class Rounds {
           if (search.root_items().Has(i)) kept[i] = true;
         }
       }
-      const MultiKnapsack core = Reduce(instance_, scale_, OptionsKept(knapsack, kept));
+      const MultiKnapsack core = Reduce(instance_, scale_, OptionsKept(knapsack, kept), context_);
       if (core.infeasible) continue;
       BranchSearch inner(instance_, core, incumbent_, context_);
       BranchLimits limits = limits_;
@@ -110,6 +111,7 @@ class Rounds {
     nodes_ += result.nodes;
     const double gap = incumbent_.cutoff() - search.root_bound();
     const double closed = gap > 0 ? (result.bound - search.root_bound()) / gap : 0;
+    context_.Report({.stage = "solve", .fraction = std::clamp(closed, 0.0, 1.0), .probes = nodes_});
     double& before = closed_[limits_.by_counts];
     before = 1 - closed < kStuck * (1 - before) ? closed : 0;
     bound_ = std::max(bound_, std::min(result.bound, incumbent_.cutoff()));

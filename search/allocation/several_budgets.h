@@ -10,15 +10,17 @@
 namespace bitplan::allocation {
 
 // Exact solver for any number of budgets: reductions (multi_knapsack.h), linear relaxation and reduced costs
-// (gub_simplex.h), local search (exchange_search.h), branch and bound (branch_search.h) and list dynamic programming
-// (staircase_search.h), in rounds: each begins by reducing again what the best choice so far leaves open.
+// (gub_simplex.h), local search (exchange_search.h) and branch and bound (branch_search.h), in rounds. Each round
+// begins by reducing again what the best choice so far leaves open, searches small cores of unsure layers for a better
+// one, and has ten times the nodes of the one before. Branching on layers and on counts of layers of one shape
+// (group_shapes.h) take turns; the way that closes much less of the gap is dropped.
 //
 // Costs are whole numbers throughout, so budgets are kept exactly and a plan that lies on one is not lost. Bounds are
 // doubles less a bound on their rounding; kOptimal and kInfeasible are proofs up to optimality_tolerance, about 10^-12
 // of the sum of the layers' ranges of objectives (0 is not promised, unlike one_budget.h).
-// Multipliers: those of the linear relaxation. Errors: none. Polls context; reports incumbents as Progress of stage
-// "solve" (fraction: nothing; relative_error: the gap).
-// Deterministic: rounds end by counted nodes.
+// Multipliers: those of the linear relaxation. Errors: none. Polls context; each round reports Progress of stage
+// "solve" (probes: nodes so far; fraction: share of the root's gap that is closed). Deterministic: rounds end by
+// counted nodes. Memory:   linear in the number of options, and up to BranchSearch::kMostOpenBytes for open nodes.
 absl::StatusOr<InstanceSolution> SolveSeveralBudgets(const Instance& instance, const SolverOptions& options,
                                                      const RunContext& context);
 

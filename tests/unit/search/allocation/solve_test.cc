@@ -264,9 +264,10 @@ TEST(Solve, RefusesMoreBudgetsThanTheNamedSolverTakes) {
   const Problem problem = ::bitplan::testing::NetworkLikeProblem(1, 5, 3, 2, 0.5);
   const absl::Status status = Solve(problem, {.solver = "one_budget"}, {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(MessageOf(status),
-            "solver: 'one_budget' takes at most 1 budgets, the problem has 2 that can bind; 'several_budgets' and 'cbc' "
-            "take any number");
+  EXPECT_EQ(
+      MessageOf(status),
+      "solver: 'one_budget' takes at most 1 budgets, the problem has 2 that can bind; 'several_budgets' and 'cbc' "
+      "take any number");
 }
 
 }  // namespace
