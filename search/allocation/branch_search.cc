@@ -500,14 +500,21 @@ bool BranchSearch::GapIsSmallEnough(const BranchLimits& limits, double bound) co
   return value - bound <= limits.relative_gap * largest;
 }
 
+// False: there is nothing to count. Looks at the root again, now for splits by counts.
+bool BranchSearch::FindCounts() {
+  shapes_ = FindShapes(instance_, knapsack_, kLeastGroupsOfShape);
+  if (shapes_.num_shapes() == 0) return false;
+  if (current_.has_value()) {
+    const Domain root = current_->domain;
+    current_ = Evaluate(root);
+  }
+  return true;
+}
+
 BranchResult BranchSearch::Run(const BranchLimits& limits) {
   const int64_t start = nodes_;
   BranchResult result;
-  if (limits.by_counts) shapes_ = FindShapes(instance_, knapsack_, kLeastGroupsOfShape);
-  if (current_.has_value()) {
-    const Domain root = current_->domain;
-    current_ = Evaluate(root);  // again, for splits by counts
-  }
+  if (limits.by_counts && !FindCounts()) return {Termination::kFeasible, LeastOpenBound(), 0};
   for (;;) {
     if (!current_.has_value() || current_->bound >= incumbent_.cutoff()) {
       if (current_.has_value() && watched_ != nullptr && Watches(current_->domain)) NoteLoss("bound");

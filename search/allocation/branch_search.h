@@ -52,6 +52,7 @@ class BranchSearch {
 
   // Solves the root's relaxation, makes a first choice and fixes items. False: nothing is left to search.
   bool Start();
+  // To be called once. By counts where there are none: returns at once with kFeasible.
   BranchResult Run(const BranchLimits& limits);
 
   // After Start: the items that the root leaves, and the prices and bound (scaled) of its relaxation.
@@ -101,6 +102,7 @@ class BranchSearch {
   Split SplitByShares(const ItemSet& alive, std::span<const std::pair<int, double>> shares) const;
   Split SplitWithoutShares(const ItemSet& alive) const;
   void NoteRootMargins();
+  bool FindCounts();
   void LimitCount(const Split& split, bool left, Domain& domain) const;
   std::vector<int> KeyChoice() const;
   static std::vector<std::vector<int>> SplitItems(const Basis& basis);

@@ -112,7 +112,9 @@ def main():
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures here")
     arguments = parser.parse_args()
     rows, different = [], 0
-    for path in sorted(arguments.folder.glob(f"*{arguments.only}*.json.gz")):
+    for path in sorted(arguments.folder.glob("*.json.gz")):
+        if arguments.only not in path.name:
+            continue
         row = {"name": path.name[: -len(".json.gz")]}
         row["ours"] = run_bench(arguments.bench, "auto", arguments.limit, 1, path)
         if row["ours"]["seconds"] < 0.1:
