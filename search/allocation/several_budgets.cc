@@ -27,9 +27,12 @@ constexpr int64_t kNodesPerCountNode = 4;
 // A round that leaves more of the gap than this share of what the one before left, with a tenth of the nodes, is stuck.
 constexpr double kStuck = 0.97;
 constexpr double kWorthTrying = 2.5;
+// The same when the other has just had its ten times larger round.
+constexpr double kStillWorthTrying = 10;
 // Groups in the cores that are searched for better choices, and nodes for each.
-constexpr std::array kCoreSizes = {30, 60, 120};
-constexpr int64_t kCoreNodes = 500;
+constexpr std::array kCoreSizes = {30, 60, 120, 240};
+constexpr int64_t kCoreNodes = 250;
+constexpr double kCoreShare = 0.05;  // of the nodes of the round
 // Reduce again before branching while that leaves at most this share of the items.
 constexpr double kWorthReducing = 0.8;
 
@@ -50,17 +53,20 @@ class Rounds {
   InstanceSolution Solve() {
     std::optional<Termination> end = StopReason(context_);
     for (int64_t nodes = kFirstRound; !end.has_value(); nodes *= kRoundGrowth) {
-      const bool by_groups =
-          closed_[true] <= closed_[false] || 1 - closed_[false] <= kWorthTrying * (1 - closed_[true]);
-      const bool by_counts =
-          closed_[false] <= closed_[true] || 1 - closed_[true] <= kWorthTrying * (1 - closed_[false]);
-      if (by_groups) end = Round(nodes, false);
-      if (by_counts && !end.has_value()) end = Round(nodes / kNodesPerCountNode, true);
+      const bool by_counts = IsWorthTrying(true, kWorthTrying);
+      if (IsWorthTrying(false, kWorthTrying)) end = Round(nodes, false);
+      if (end.has_value() || !by_counts || !IsWorthTrying(true, kStillWorthTrying)) continue;
+      end = Round(nodes / kNodesPerCountNode, true);
     }
     return Answer(*end);
   }
 
  private:
+  // Did the last round of this way of branching leave at most `times` as much of the gap as the other's?
+  bool IsWorthTrying(bool by_counts, double times) const {
+    return 1 - closed_[by_counts] <= times * (1 - closed_[!by_counts]);
+  }
+
   // Termination::kOptimal: everything is proven. nullopt: go on.
   std::optional<Termination> Round(int64_t max_nodes, bool by_counts) {
     for (;;) {
@@ -76,21 +82,24 @@ class Rounds {
       if (Rescale()) continue;
       if (CountItems() <= kWorthReducing * knapsack.num_items()) continue;
       limits_.by_counts = by_counts;
-      if (rounds_++ > 0 && incumbent_.scaled_value() < cores_searched_at_) SearchCores(knapsack, search);
+      if (rounds_ == 1 || (rounds_ > 1 && !by_counts))
+        SearchCores(knapsack, search, std::max(kCoreNodes, static_cast<int64_t>(kCoreShare * max_nodes)));
+      ++rounds_;
       return Search(search, max_nodes);
     }
   }
 
   // Better choices: the groups that the relaxation is least sure of are searched with all others as it has them.
-  void SearchCores(const MultiKnapsack& knapsack, const BranchSearch& search) {
+  void SearchCores(const MultiKnapsack& knapsack, const BranchSearch& search, int64_t max_nodes) {
     std::vector<int> order(knapsack.num_groups());
     std::iota(order.begin(), order.end(), 0);
     const std::vector<double>& margins = search.root_margins();
     std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return margins[a] < margins[b]; });
     for (const int size : kCoreSizes) {
+      if (2 * size > knapsack.num_groups()) return;  // hardly smaller than the whole
       std::vector<bool> kept(knapsack.num_items(), false);
       for (const int item : search.root_choice()) kept[item] = true;
-      for (int at = 0; at < std::min(size, knapsack.num_groups()); ++at) {
+      for (int at = 0; at < size; ++at) {
         for (int i = knapsack.first[order[at]]; i < knapsack.first[order[at] + 1]; ++i) {
           if (search.root_items().Has(i)) kept[i] = true;
         }
@@ -99,10 +108,9 @@ class Rounds {
       if (core.infeasible) continue;
       BranchSearch inner(instance_, core, incumbent_, context_);
       BranchLimits limits = limits_;
-      limits.max_nodes = std::min(kCoreNodes, options_.node_limit - nodes_);
+      limits.max_nodes = std::min(max_nodes, options_.node_limit - nodes_);
       if (inner.Start()) nodes_ += inner.Run(limits).nodes;
     }
-    cores_searched_at_ = incumbent_.scaled_value();
   }
 
   std::optional<Termination> Search(BranchSearch& search, int64_t max_nodes) {
@@ -190,7 +198,6 @@ class Rounds {
   double closed_[2] = {0, 0};  // share of the root's gap that the last round closed, by groups and by counts
   bool rescaled_ = false;
   int rounds_ = 0;
-  double cores_searched_at_ = kInfinity;  // scaled value of the incumbent after the last search of cores
   std::vector<double> multipliers_;
 };
 

@@ -33,12 +33,13 @@ absl::StatusOr<SolverEntry> PickSolver(const SolverOptions& options, int num_bin
 }
 
 std::vector<BudgetUsage> DescribeBudgets(const Problem& problem, std::span<const std::vector<int>> groups) {
+  const std::vector<CostRange> ranges = RangesOfResources(problem, groups);
   std::vector<BudgetUsage> budgets;
   budgets.reserve(problem.budgets.size());
   for (const ProblemBudget& budget : problem.budgets) {
     budgets.push_back({.resource = problem.resources[budget.resource],
                        .limit = budget.limit,
-                       .least_achievable = RangeOfResource(problem, groups, budget.resource).least});
+                       .least_achievable = ranges[budget.resource].least});
   }
   return budgets;
 }
