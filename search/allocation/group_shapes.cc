@@ -29,13 +29,15 @@ GroupShapes FindShapes(const Instance& instance, const MultiKnapsack& knapsack, 
   for (int i = 0; i < knapsack.num_items(); ++i) {
     const InstanceGroup& group = instance.groups[knapsack.group[knapsack.group_of[i]]];
     for (const int row : knapsack.row) {
-      shapes.raw_cost.push_back(group.cost[static_cast<size_t>(knapsack.option[i]) * instance.num_rows() + row]);
+      const size_t at = static_cast<size_t>(knapsack.option[i]) * instance.num_rows() + row;
+      shapes.raw_cost.push_back(row >= 0 ? group.cost[at] : 0);
     }
   }
   std::vector<int> rows;  // regular ones, as in the instance
   for (int r = 0; r < knapsack.num_rows; ++r) {
     const size_t different = NumDifferent(CostsOfRow(shapes, knapsack.num_items(), r));
-    shapes.regular.push_back(different * kLeastRepeats <= static_cast<size_t>(knapsack.num_items()));
+    shapes.regular.push_back(knapsack.row[r] >= 0 &&
+                             different * kLeastRepeats <= static_cast<size_t>(knapsack.num_items()));
     if (shapes.regular.back()) rows.push_back(knapsack.row[r]);
   }
   if (rows.empty()) return shapes;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "search/allocation/branch_search.h"
 #include "search/allocation/incumbent.h"
 #include "search/allocation/multi_knapsack.h"
+#include "search/allocation/rounding_cuts.h"
 #include "search/allocation/run_limits.h"
 
 namespace bitplan::allocation {
@@ -19,7 +21,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Nodes of the first round; each further round has so many times more.
-constexpr int64_t kFirstRound = 300;
+constexpr int64_t kFirstRound = 100;
 constexpr int64_t kRoundGrowth = 10;
 // A node with limits on counts takes about so many times longer.
 constexpr int64_t kNodesPerCountNode = 4;
@@ -53,26 +55,36 @@ class Rounds {
   InstanceSolution Solve() {
     std::optional<Termination> end = StopReason(context_);
     for (int64_t nodes = kFirstRound; !end.has_value(); nodes *= kRoundGrowth) {
-      const bool by_counts = IsWorthTrying(true, kWorthTrying);
-      if (IsWorthTrying(false, kWorthTrying)) end = Round(nodes, false);
-      if (end.has_value() || !by_counts || !IsWorthTrying(true, kStillWorthTrying)) continue;
-      end = Round(nodes / kNodesPerCountNode, true);
+      const std::array worth = {IsWorthTrying(kLayers, kWorthTrying), IsWorthTrying(kCuts, kWorthTrying),
+                                IsWorthTrying(kCounts, kWorthTrying)};
+      for (const Way way : {kLayers, kCuts, kCounts}) {
+        if (end.has_value() || !worth[way] || !IsWorthTrying(way, kStillWorthTrying)) continue;
+        end = Round(way == kCounts ? nodes / kNodesPerCountNode : nodes, way);
+      }
     }
     return Answer(*end);
   }
 
  private:
-  // Did the last round of this way of branching leave at most `times` as much of the gap as the other's?
-  bool IsWorthTrying(bool by_counts, double times) const {
-    return 1 - closed_[by_counts] <= times * (1 - closed_[!by_counts]);
+  // Ways to search: branching on layers, the same with cuts added to the relaxation, branching on counts.
+  enum Way { kLayers, kCuts, kCounts };
+
+  // Did the last round of this way leave at most `times` as much of the gap as the best of the others?
+  bool IsWorthTrying(Way way, double times) const {
+    return left_[way] <= times * *std::min_element(left_.begin(), left_.end());
   }
 
   // Termination::kOptimal: everything is proven. nullopt: go on.
-  std::optional<Termination> Round(int64_t max_nodes, bool by_counts) {
+  std::optional<Termination> Round(int64_t max_nodes, Way way) {
     for (;;) {
-      const MultiKnapsack knapsack = Reduce(instance_, scale_, std::move(open_), context_);
+      MultiKnapsack knapsack = Reduce(instance_, scale_, std::move(open_), context_);
       if (knapsack.infeasible) return Termination::kOptimal;
       if (const auto stopped = StopReason(context_)) return stopped;
+      if (way == kCuts) {
+        std::optional<MultiKnapsack> cut = WithRoundingCuts(knapsack, incumbent_.cutoff(), context_);
+        if (!cut.has_value()) return GiveUp(way, knapsack);
+        knapsack = *std::move(cut);
+      }
       BranchSearch search(instance_, knapsack, incumbent_, context_, watched_);
       const bool rest = search.Start();
       if (multipliers_.empty()) NoteMultipliers(knapsack, search.root_prices());
@@ -81,11 +93,11 @@ class Rounds {
       open_ = Kept(knapsack, search.root_items());
       if (Rescale()) continue;
       if (CountItems() <= kWorthReducing * knapsack.num_items()) continue;
-      limits_.by_counts = by_counts;
-      if (rounds_ == 1 || (rounds_ > 1 && !by_counts))
+      limits_.by_counts = way == kCounts;
+      if (rounds_ == 1 || (rounds_ > 1 && way != kCounts))
         SearchCores(knapsack, search, std::max(kCoreNodes, static_cast<int64_t>(kCoreShare * max_nodes)));
       ++rounds_;
-      return Search(search, max_nodes);
+      return Search(search, max_nodes, way);
     }
   }
 
@@ -113,15 +125,22 @@ class Rounds {
     }
   }
 
-  std::optional<Termination> Search(BranchSearch& search, int64_t max_nodes) {
+  // The way has nothing to offer here; what the reduction left stays open for the others.
+  std::optional<Termination> GiveUp(Way way, const MultiKnapsack& knapsack) {
+    left_[way] = kInfinity;
+    open_ = OptionsKept(knapsack, std::vector<bool>(knapsack.num_items(), true));
+    return std::nullopt;
+  }
+
+  std::optional<Termination> Search(BranchSearch& search, int64_t max_nodes, Way way) {
     limits_.max_nodes = std::min(max_nodes, options_.node_limit - nodes_);
     const BranchResult result = search.Run(limits_);
     nodes_ += result.nodes;
     const double gap = incumbent_.cutoff() - search.root_bound();
     const double closed = gap > 0 ? (result.bound - search.root_bound()) / gap : 0;
     context_.Report({.stage = "solve", .fraction = std::clamp(closed, 0.0, 1.0), .probes = nodes_});
-    double& before = closed_[limits_.by_counts];
-    before = 1 - closed < kStuck * (1 - before) ? closed : 0;
+    const double left = incumbent_.cutoff() - result.bound;
+    left_[way] = left_[way] > 0 && left > kStuck * left_[way] ? kInfinity : left;
     bound_ = std::max(bound_, std::min(result.bound, incumbent_.cutoff()));
     if (result.termination != Termination::kFeasible) return result.termination;
     if (nodes_ >= options_.node_limit || GapIsSmallEnough()) return Termination::kFeasible;
@@ -195,7 +214,7 @@ class Rounds {
   BranchLimits limits_;
   double bound_ = -kInfinity;
   int64_t nodes_ = 0;
-  double closed_[2] = {0, 0};  // share of the root's gap that the last round closed, by groups and by counts
+  std::array<double, 3> left_ = {0, 0, 0};  // gap that the last round of each way left; 0: not tried yet
   bool rescaled_ = false;
   int rounds_ = 0;
   std::vector<double> multipliers_;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "search/allocation/branch_search.h"
+#include "search/allocation/rounding_cuts.h"
 #include "search/allocation/solve.h"
 #include "search/base/rng.h"
 #include "tests/testing/allocation_problems.h"
@@ -120,6 +121,35 @@ TEST(SeveralBudgets, BranchingOnCountsGivesTheSameOptimum) {
     }
     EXPECT_NEAR(best[0], best[1], scale.tolerance);
   }
+}
+
+// Cuts matter where few shapes repeat: the search with them must agree with the search without.
+TEST(SeveralBudgets, CutsGiveTheSameOptimum) {
+  int with_cuts = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    const Problem problem = RepeatingProblem(seed, 50, 5, 2 + static_cast<int>(seed % 2), 0.1 + 0.01 * seed);
+    const Instance instance = MakeInstance(problem);
+    const ValueScale scale = ScaleOfValues(instance);
+    const MultiKnapsack knapsack = Reduce(instance, scale, AllOptions(instance), {});
+    const RunContext context;
+    const auto solve = [&](const MultiKnapsack& rows, WatchedChoice* watched) {
+      Incumbent incumbent(instance, scale);
+      BranchSearch search(instance, rows, incumbent, context, watched);
+      if (search.Start()) {
+        EXPECT_EQ(search.Run({.max_nodes = 200'000}).termination, Termination::kOptimal);
+      }
+      return incumbent;
+    };
+    const Incumbent plain = solve(knapsack, nullptr);
+    const auto cut = WithRoundingCuts(knapsack, plain.scaled_value(), context);
+    if (!cut.has_value()) continue;
+    ++with_cuts;
+    WatchedChoice watched{.option = plain.option()};
+    EXPECT_NEAR(solve(*cut, &watched).scaled_value(), plain.scaled_value(), scale.tolerance);
+    EXPECT_EQ(watched.lost_at, "");
+  }
+  EXPECT_GT(with_cuts, 20);
 }
 
 TEST(SeveralBudgets, StopsWithinFiftyMillisecondsAtAnySize) {
