@@ -415,7 +415,8 @@ RelaxationStatus GubSimplex::Solve(const OpenItems& open, const CountLimits& lim
     ChooseKeys();
     Amounts(basis);
     Leaving leaving = ChooseLeaving(basis);
-    while (leaving.position == -2 && Factor(basis)) {
+    // Two keys can change places for ever where the numbers are bad, so this counts as a pivot.
+    while (leaving.position == -2 && ++pivots_ <= limit && Factor(basis)) {
       Amounts(basis);
       leaving = ChooseLeaving(basis);
     }

@@ -25,9 +25,9 @@ constexpr int64_t kFirstRound = 100;
 constexpr int64_t kRoundGrowth = 10;
 // A node with limits on counts takes about so many times longer.
 constexpr int64_t kNodesPerCountNode = 4;
-// A way of branching is given up when it leaves this many times more of the gap than the other.
 // A round that leaves more of the gap than this share of what the one before left, with a tenth of the nodes, is stuck.
 constexpr double kStuck = 0.97;
+// A way is given up when it leaves this many times more of the gap than another.
 constexpr double kWorthTrying = 2.5;
 // The same when the other has just had its ten times larger round.
 constexpr double kStillWorthTrying = 10;
