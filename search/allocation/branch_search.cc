@@ -94,6 +94,10 @@ bool BranchSearch::Start() {
     return false;
   }
   root_bound_ = root->bound;
+  if (StopReason(context_)) {
+    current_ = std::move(root);
+    return true;
+  }
   exchange_.emplace(knapsack_, root_prices_, kExchangeItems);
   TryRoundings(root->domain.basis);
   FixItems(root->domain.alive);

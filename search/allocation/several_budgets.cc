@@ -90,6 +90,7 @@ class Rounds {
       if (multipliers_.empty()) NoteMultipliers(knapsack, search.root_prices());
       if (!rest) return Termination::kOptimal;
       bound_ = std::max(bound_, search.root_bound());
+      if (const auto stopped = StopReason(context_)) return stopped;
       open_ = Kept(knapsack, search.root_items());
       if (Rescale()) continue;
       if (CountItems() <= kWorthReducing * knapsack.num_items()) continue;

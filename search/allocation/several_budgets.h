@@ -10,11 +10,11 @@
 namespace bitplan::allocation {
 
 // Exact solver for any number of budgets: reductions (multi_knapsack.h), linear relaxation and reduced costs
-// (gub_simplex.h), local search (exchange_search.h) and branch and bound (branch_search.h), in rounds. Each round begins
-// by reducing again what the best choice so far leaves open, searches small cores of unsure layers for a better one, and
-// has ten times the nodes of the one before. Three ways take turns: branching on layers, the same with rounding cuts
-// (rounding_cuts.h), branching on counts of layers of one shape (group_shapes.h). A way that leaves much more of the gap
-// open than another is dropped.
+// (gub_simplex.h), local search (exchange_search.h) and branch and bound (branch_search.h), in rounds. Each round
+// begins by reducing again what the best choice so far leaves open, searches small cores of unsure layers for a better
+// one, and has ten times the nodes of the one before. Three ways take turns: branching on layers, the same with
+// rounding cuts (rounding_cuts.h), branching on counts of layers of one shape (group_shapes.h). A way that leaves much
+// more of the gap open than another is dropped.
 //
 // Costs are whole numbers throughout, so budgets are kept exactly and a plan that lies on one is not lost. Bounds are
 // doubles less a bound on their rounding; kOptimal and kInfeasible are proofs up to optimality_tolerance, about 10^-12
