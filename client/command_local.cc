@@ -6,17 +6,20 @@
 #include <ctime>
 #include <memory>
 #include <string>
-#include <thread>
+#include <utility>
 
+#include "client/evaluation_output.h"
 #include "client/files.h"
 #include "client/forecast_output.h"
+#include "client/local_run.h"
 #include "client/model_file.h"
 #include "client/plan_output.h"
-#include "client/progress.h"
 #include "client/search_options.h"
 #include "client/units.h"
 #include "search/base/status.h"
+#include "search/data/npz.h"
 #include "search/hardware/shipped_profiles.h"
+#include "search/pipeline/run_evaluation.h"
 #include "search/pipeline/run_search.h"
 #include "search/sensitivity/given.h"
 
@@ -73,6 +76,52 @@ absl::StatusOr<Measurement> MeasureOrRead(const SearchArguments& arguments, cons
   return pipeline::FromGiven(given);
 }
 
+// What is left open is as the sensitivities were scored, so that prediction and measurement speak of the same.
+EvaluationOptions EvaluationOf(const SearchArguments& arguments) {
+  const SensitivityOptions& scored = arguments.sensitivity;
+  return {.loss = scored.loss,
+          .label_smoothing = scored.label_smoothing,
+          .max_samples = arguments.evaluation_samples,
+          .max_memory_bytes = scored.max_memory_bytes,
+          .activation_range = scored.activation_range};
+}
+
+// Whether the held-out data can be read at all: better known before a long measurement than after it.
+absl::Status CheckHeldOut(const SearchArguments& arguments) {
+  if (arguments.evaluation.empty()) return absl::OkStatus();
+  BITPLAN_ASSIGN_OR_RETURN(const std::string npz, ReadCalibration(arguments.evaluation));
+  const absl::Status status = data::ParseNpz(npz).status();
+  return status.ok() ? status : WithContext(status, arguments.evaluation);
+}
+
+absl::StatusOr<Evaluation> EvaluatePlan(const Plan& plan, const SearchArguments& arguments, const RunContext& context) {
+  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadModel(arguments.model));
+  BITPLAN_ASSIGN_OR_RETURN(const std::string held_out, ReadCalibration(arguments.evaluation));
+  std::string calibration;
+  if (QuantizesActivations(arguments).value_or(arguments.sensitivity.quantize_activations)) {
+    BITPLAN_ASSIGN_OR_RETURN(calibration, ReadCalibration(arguments.calibration));
+  }
+  return pipeline::Evaluate({.onnx = onnx,
+                             .held_out = held_out,
+                             .calibration = calibration,
+                             .plan = plan,
+                             .options = EvaluationOf(arguments)},
+                            context);
+}
+
+// The plan is worth printing whatever comes of its evaluation, Ctrl-C included.
+EvaluatedPlan Evaluate(Plan plan, const SearchArguments& arguments, const RunContext& context) {
+  EvaluatedPlan evaluated{.plan = std::move(plan)};
+  if (!evaluated.plan.has_choice()) return evaluated;
+  absl::StatusOr<Evaluation> evaluation = EvaluatePlan(evaluated.plan, arguments, context);
+  if (evaluation.ok()) {
+    evaluated.evaluation = *std::move(evaluation);
+  } else {
+    evaluated.error = evaluation.status();
+  }
+  return evaluated;
+}
+
 absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments) {
   SearchRequest request{.ties = TiesOf(arguments),
                         .leave_out_unpriced = arguments.leave_out_unpriced,
@@ -86,14 +135,11 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
     BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
     BITPLAN_RETURN_IF_ERROR(pipeline::ValidateProfileFor(quantization, request));
   }
+  BITPLAN_RETURN_IF_ERROR(CheckHeldOut(arguments));
 
   const auto begin = std::chrono::steady_clock::now();
-  ProgressPrinter progress(session.console);
-  const int processors = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  const RunContext context{.stop = session.stop,
-                           .progress = [&](const Progress& report) { progress.Show(report); },
-                           .num_threads = arguments.threads > 0 ? arguments.threads : processors};
-  const std::stop_callback interrupted(session.stop, [&] { session.console.Note("Stopping"); });
+  const LocalRun run(session, arguments.threads);
+  const RunContext& context = run.context();
   if (arguments.forecast) return PrintForecast(session, arguments, context);
   BITPLAN_ASSIGN_OR_RETURN(const Measurement measured, MeasureOrRead(arguments, context));
   if (!arguments.model.empty()) {
@@ -101,8 +147,9 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
     session.console.Note(
         fmt::format("measured in {}, peak memory {}", FormatSeconds(elapsed.count()), FormatBytes(PeakMemoryBytes())));
   }
-  BITPLAN_ASSIGN_OR_RETURN(const Plan plan, pipeline::Search(measured, request, context));
-  return PrintPlan(session, plan, arguments.save);
+  BITPLAN_ASSIGN_OR_RETURN(Plan plan, pipeline::Search(measured, request, context));
+  if (arguments.evaluation.empty()) return PrintPlan(session, plan, arguments.save);
+  return PrintEvaluatedPlan(session, Evaluate(std::move(plan), arguments, context), arguments.save);
 }
 
 }  // namespace

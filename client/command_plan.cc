@@ -8,27 +8,16 @@
 
 #include "client/commands.h"
 #include "client/files.h"
-#include "client/job_watch.h"
 #include "client/list_options.h"
 #include "client/paging.h"
 #include "client/plan_output.h"
+#include "client/plan_source.h"
 #include "client/render.h"
 #include "search/base/status.h"
 #include "search/plan/exporter_table.h"
-#include "search/plan/plan_json.h"
-#include "search/plan/verifier.h"
 
 namespace bitplan::client {
 namespace {
-
-// A plan file is read as strictly as one that came from elsewhere: every sum is added again.
-absl::StatusOr<ExitCode> ShowFile(Session& session, const std::string& path) {
-  BITPLAN_ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
-  absl::StatusOr<Plan> plan = plan::ParsePlan(json);
-  if (plan.ok()) plan = plan::Verify(*plan).ok() ? plan : absl::StatusOr<Plan>(plan::Verify(*plan));
-  if (!plan.ok()) return WithContext(plan.status(), path);
-  return PrintPlan(session, *plan, "");
-}
 
 std::vector<std::string> FormatNames() {
   std::vector<std::string> names;
@@ -55,12 +44,10 @@ Action DeclarePlanList(CLI::App& app) {
 
 Action DeclarePlanShow(CLI::App& app) {
   auto name = std::make_shared<std::string>();
-  app.add_option("plan", *name, "Name or id on the server, or path of a plan file (*.json; needs no server)")
-      ->required();
+  app.add_option("plan", *name, kPlanHelp)->required();
   return [name](Session& session) -> absl::StatusOr<ExitCode> {
-    if (name->ends_with(".json")) return ShowFile(session, *name);
-    Channel channel = session.Connect();
-    return PrintStoredPlan(session, channel, session.globals.NameOf("plans", *name), "");
+    BITPLAN_ASSIGN_OR_RETURN(const Plan plan, ReadPlan(session, *name));
+    return PrintPlan(session, plan, "");
   };
 }
 

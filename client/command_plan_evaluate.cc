@@ -1,23 +1,17 @@
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "client/commands.h"
+#include "client/evaluation_output.h"
 #include "client/files.h"
+#include "client/local_run.h"
 #include "client/model_file.h"
-#include "client/progress.h"
-#include "client/render.h"
+#include "client/plan_source.h"
 #include "search/base/status.h"
-#include "search/evaluation/evaluation_json.h"
 #include "search/ops/losses.h"
 #include "search/pipeline/run_evaluation.h"
-#include "search/plan/plan_json.h"
-#include "search/plan/verifier.h"
 #include "search/quantization/range_rule_table.h"
 
 namespace bitplan::client {
@@ -33,39 +27,21 @@ struct EvaluateArguments {
   int threads = 0;
 };
 
-absl::StatusOr<Plan> ReadPlan(const std::string& path) {
-  BITPLAN_ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
-  absl::StatusOr<Plan> plan = plan::ParsePlan(json);
-  const absl::Status status = plan.ok() ? plan::Verify(*plan) : plan.status();
-  if (!status.ok()) return WithContext(status, path);
-  return plan;
-}
-
 absl::StatusOr<ExitCode> Run(Session& session, const EvaluateArguments& arguments) {
-  BITPLAN_ASSIGN_OR_RETURN(const Plan plan, ReadPlan(arguments.plan));
+  BITPLAN_ASSIGN_OR_RETURN(const Plan plan, ReadPlan(session, arguments.plan));
   BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadModel(arguments.model));
   BITPLAN_ASSIGN_OR_RETURN(const std::string held_out, ReadCalibration(arguments.held_out));
   std::string calibration;
   if (!arguments.calibration.empty()) {
     BITPLAN_ASSIGN_OR_RETURN(calibration, ReadCalibration(arguments.calibration));
   }
-  ProgressPrinter progress(session.console);
-  const int processors = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  const RunContext context{.stop = session.stop,
-                           .progress = [&](const Progress& report) { progress.Show(report); },
-                           .num_threads = arguments.threads > 0 ? arguments.threads : processors};
-  const std::stop_callback interrupted(session.stop, [&] { session.console.Note("Stopping"); });
+  const LocalRun run(session, arguments.threads);
   BITPLAN_ASSIGN_OR_RETURN(
       const Evaluation evaluation,
       pipeline::Evaluate(
           {.onnx = onnx, .held_out = held_out, .calibration = calibration, .plan = plan, .options = arguments.options},
-          context));
-  const std::string document = evaluation::ToJson(evaluation);
-  session.console.Answer(session.globals.is_json() ? document : RenderEvaluation(evaluation));
-  if (!arguments.save.empty()) {
-    BITPLAN_RETURN_IF_ERROR(WriteFile(arguments.save, document));
-    session.console.Note(fmt::format("Saved as {}", arguments.save));
-  }
+          run.context()));
+  BITPLAN_RETURN_IF_ERROR(PrintEvaluation(session, evaluation, arguments.save));
   return ExitCode::kOk;
 }
 
@@ -79,7 +55,7 @@ std::vector<std::string> NamesOf(const Entries& entries, std::vector<std::string
 
 Action DeclarePlanEvaluate(CLI::App& app) {
   auto arguments = std::make_shared<EvaluateArguments>();
-  app.add_option("plan", arguments->plan, "Plan file (*.json)")->required()->check(CLI::ExistingFile);
+  app.add_option("plan", arguments->plan, kPlanHelp)->required();
   app.add_option("--model", arguments->model, "The ONNX network that the plan is of")
       ->required()
       ->check(CLI::ExistingFile)
@@ -108,9 +84,7 @@ Action DeclarePlanEvaluate(CLI::App& app) {
                  "Memory besides model and data, in bytes or with MB, GB, MiB; 0: no limit")
       ->transform(CLI::AsSizeValue(true))
       ->capture_default_str();
-  app.add_option("--threads", arguments->threads, "Threads; changes no result bit; 0: all processors")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+  AddThreads(app, arguments->threads);
   app.add_option("--save", arguments->save, "Also write the JSON document to FILE")->type_name("FILE");
   return [arguments](Session& session) { return Run(session, *arguments); };
 }

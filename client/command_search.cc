@@ -1,13 +1,19 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <utility>
 
+#include "client/evaluation_output.h"
 #include "client/files.h"
 #include "client/job_watch.h"
 #include "client/model_file.h"
+#include "client/plan_output.h"
+#include "client/plan_source.h"
 #include "client/render.h"
+#include "client/rpc_error.h"
 #include "client/search_options.h"
 #include "client/upload.h"
+#include "proto/convert/evaluation.h"
 #include "proto/convert/measurement.h"
 #include "proto/convert/plan.h"
 #include "proto/convert/ties.h"
@@ -57,43 +63,87 @@ void NoteNextSteps(Session& session, const v1::Job& job, bool has_choice) {
   session.console.Note(fmt::format("  {} plan export {} --format csv{}", session.program, IdOf(job.plan()), where));
 }
 
-// Uploads, queues a job that measures and solves, watches it, prints its plan.
-absl::StatusOr<ExitCode> SearchModel(Session& session, Channel& channel, const SearchArguments& arguments) {
-  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadModel(arguments.model));
-  BITPLAN_ASSIGN_OR_RETURN(const std::string npz, ReadCalibration(arguments.calibration));
-  BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
-  BITPLAN_ASSIGN_OR_RETURN(const v1::SearchConfig config, MakeConfig(arguments));
-  BITPLAN_ASSIGN_OR_RETURN(const v1::Model model, UploadModel(session, channel, onnx, BaseName(arguments.model)));
+// Uploads the held-out data.
+absl::StatusOr<v1::EvaluationSpec> UploadEvaluation(Session& session, Channel& channel,
+                                                    const SearchArguments& arguments) {
+  BITPLAN_ASSIGN_OR_RETURN(const std::string npz, ReadCalibration(arguments.evaluation));
   BITPLAN_ASSIGN_OR_RETURN(const v1::Dataset dataset,
-                           UploadDataset(session, channel, npz, CalibrationName(arguments.calibration)));
+                           UploadDataset(session, channel, npz, CalibrationName(arguments.evaluation)));
+  v1::EvaluationSpec spec;
+  spec.set_dataset(dataset.name());
+  if (const auto quantize = QuantizesActivations(arguments)) spec.set_quantize_activations(*quantize);
+  spec.set_max_samples(arguments.evaluation_samples);
+  spec.set_max_memory_bytes(arguments.sensitivity.max_memory_bytes);
+  return spec;
+}
+
+// The plan of a job that has succeeded, and what came of its evaluation.
+absl::StatusOr<EvaluatedPlan> FetchResult(Channel& channel, const v1::Job& job) {
+  EvaluatedPlan result;
+  BITPLAN_ASSIGN_OR_RETURN(result.plan, FetchPlan(channel, job.plan()));
+  if (job.has_evaluation()) {
+    BITPLAN_ASSIGN_OR_RETURN(result.evaluation, convert::ToEvaluation(job.evaluation()));
+  }
+  if (job.has_evaluation_error()) result.error = ToStatus(job.evaluation_error());
+  return result;
+}
+
+// Queues the job, watches it and prints what it made.
+absl::StatusOr<ExitCode> RunJob(Session& session, Channel& channel, const SearchArguments& arguments,
+                                v1::SearchSpec search) {
+  if (!arguments.evaluation.empty()) {
+    BITPLAN_ASSIGN_OR_RETURN(*search.mutable_evaluation(), UploadEvaluation(session, channel, arguments));
+  }
   v1::CreateJobRequest request;
   request.set_parent(session.globals.parent());
   request.set_request_id(NewRequestId());
   request.mutable_job()->set_display_name(BaseName(arguments.model));
-  v1::SearchSpec& search = *request.mutable_job()->mutable_search();
-  *search.mutable_config() = config;
-  search.mutable_measure()->set_model(model.name());
-  search.mutable_measure()->set_dataset(dataset.name());
-  *search.mutable_measure()->mutable_config() = convert::FromOptions(quantization, arguments.sensitivity);
+  request.mutable_job()->mutable_search()->Swap(&search);
   BITPLAN_ASSIGN_OR_RETURN(const v1::Job queued, channel.CreateJob(request));
   session.console.Note(fmt::format("Queued {}", queued.name()));
 
   BITPLAN_ASSIGN_OR_RETURN(const v1::Job job, WatchToEnd(session, channel, queued.name(), OnInterrupt::kCancelJob));
   BITPLAN_RETURN_IF_ERROR(OutcomeOf(job));
   session.console.Note("");
-  BITPLAN_ASSIGN_OR_RETURN(const ExitCode code, PrintStoredPlan(session, channel, job.plan(), arguments.save));
-  NoteNextSteps(session, job, code == ExitCode::kOk);
+  BITPLAN_ASSIGN_OR_RETURN(const EvaluatedPlan result, FetchResult(channel, job));
+  absl::StatusOr<ExitCode> code = arguments.evaluation.empty() ? PrintPlan(session, result.plan, arguments.save)
+                                                               : PrintEvaluatedPlan(session, result, arguments.save);
+  NoteNextSteps(session, job, result.plan.has_choice());
   return code;
 }
 
+// Uploads, and has a job measure and solve.
+absl::StatusOr<ExitCode> SearchModel(Session& session, Channel& channel, const SearchArguments& arguments) {
+  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadModel(arguments.model));
+  BITPLAN_ASSIGN_OR_RETURN(const std::string npz, ReadCalibration(arguments.calibration));
+  BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
+  v1::SearchSpec search;
+  BITPLAN_ASSIGN_OR_RETURN(*search.mutable_config(), MakeConfig(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(const v1::Model model, UploadModel(session, channel, onnx, BaseName(arguments.model)));
+  BITPLAN_ASSIGN_OR_RETURN(const v1::Dataset dataset,
+                           UploadDataset(session, channel, npz, CalibrationName(arguments.calibration)));
+  search.mutable_measure()->set_model(model.name());
+  search.mutable_measure()->set_dataset(dataset.name());
+  *search.mutable_measure()->mutable_config() = convert::FromOptions(quantization, arguments.sensitivity);
+  return RunJob(session, channel, arguments, std::move(search));
+}
+
+// Answers at once; an evaluation takes a job.
 absl::StatusOr<ExitCode> SearchMeasurement(Session& session, Channel& channel, const std::string& measurement,
                                            const SearchArguments& arguments) {
+  if (!arguments.evaluation.empty()) {
+    v1::SearchSpec search;
+    search.set_measurement(measurement);
+    BITPLAN_ASSIGN_OR_RETURN(*search.mutable_config(), MakeConfig(arguments));
+    return RunJob(session, channel, arguments, std::move(search));
+  }
   v1::SearchRequest request;
   request.set_measurement(measurement);
   request.set_store(true);
   BITPLAN_ASSIGN_OR_RETURN(*request.mutable_config(), MakeConfig(arguments));
-  BITPLAN_ASSIGN_OR_RETURN(const v1::Plan plan, channel.Search(request));
-  return PrintStoredPlan(session, channel, plan.name(), arguments.save);
+  BITPLAN_ASSIGN_OR_RETURN(const v1::Plan stored, channel.Search(request));
+  BITPLAN_ASSIGN_OR_RETURN(const Plan plan, FetchPlan(channel, stored.name()));
+  return PrintPlan(session, plan, arguments.save);
 }
 
 absl::StatusOr<ExitCode> SearchGiven(Session& session, Channel& channel, const SearchArguments& arguments) {

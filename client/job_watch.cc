@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "client/plan_output.h"
 #include "client/progress.h"
 #include "client/render.h"
 #include "client/rpc_error.h"
 #include "search/base/status.h"
-#include "search/plan/plan_json.h"
 
 namespace bitplan::client {
 namespace {
@@ -70,13 +68,6 @@ absl::Status OutcomeOf(const v1::Job& job) {
     default:
       return absl::OkStatus();
   }
-}
-
-absl::StatusOr<ExitCode> PrintStoredPlan(Session& session, Channel& channel, const std::string& plan,
-                                         const std::string& save) {
-  BITPLAN_ASSIGN_OR_RETURN(const v1::ExportPlanResponse document, channel.ExportPlan(plan, "json"));
-  BITPLAN_ASSIGN_OR_RETURN(const Plan parsed, plan::ParsePlan(document.content()));
-  return PrintPlan(session, parsed, save);
 }
 
 }  // namespace bitplan::client

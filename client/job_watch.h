@@ -21,10 +21,6 @@ absl::StatusOr<v1::Job> WatchToEnd(Session& session, Channel& channel, const std
 // What a finished job that made nothing means: its error for FAILED, kCancelled for CANCELLED, OK for SUCCEEDED.
 absl::Status OutcomeOf(const v1::Job& job);
 
-// Fetches a plan, and prints it as the session wants it; writes `save` too unless it is empty.
-absl::StatusOr<ExitCode> PrintStoredPlan(Session& session, Channel& channel, const std::string& plan,
-                                         const std::string& save);
-
 }  // namespace bitplan::client
 
 #endif  // BITPLAN_CLIENT_JOB_WATCH_H_

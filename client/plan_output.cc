@@ -13,6 +13,29 @@
 namespace bitplan::client {
 namespace {
 
+absl::Status Write(const Plan& plan, const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  for (const auto& exporter : plan::Exporters()) {
+    if (extension == fmt::format(".{}", exporter.extension)) return WriteFile(path, exporter.write(plan));
+  }
+  return InvalidArgument("{}: want a file name that ends in .json or .csv", path);
+}
+
+}  // namespace
+
+absl::StatusOr<ExitCode> PrintPlan(Session& session, const Plan& plan, const std::string& save) {
+  session.console.Answer(session.globals.is_json() ? plan::ToJson(plan) : RenderPlan(plan));
+  BITPLAN_RETURN_IF_ERROR(SavePlan(session, plan, save));
+  return CodeOf(plan);
+}
+
+absl::Status SavePlan(Session& session, const Plan& plan, const std::string& save) {
+  if (save.empty()) return absl::OkStatus();
+  BITPLAN_RETURN_IF_ERROR(Write(plan, save));
+  session.console.Note(fmt::format("Saved as {}", save));
+  return absl::OkStatus();
+}
+
 ExitCode CodeOf(const Plan& plan) {
   if (plan.has_choice()) return ExitCode::kOk;
   switch (plan.termination) {
@@ -26,25 +49,6 @@ ExitCode CodeOf(const Plan& plan) {
       break;
   }
   return ExitCode::kFailed;
-}
-
-absl::Status Save(const Plan& plan, const std::string& path) {
-  const std::string extension = std::filesystem::path(path).extension().string();
-  for (const auto& exporter : plan::Exporters()) {
-    if (extension == fmt::format(".{}", exporter.extension)) return WriteFile(path, exporter.write(plan));
-  }
-  return InvalidArgument("{}: want a file name that ends in .json or .csv", path);
-}
-
-}  // namespace
-
-absl::StatusOr<ExitCode> PrintPlan(Session& session, const Plan& plan, const std::string& save) {
-  session.console.Answer(session.globals.is_json() ? plan::ToJson(plan) : RenderPlan(plan));
-  if (!save.empty()) {
-    BITPLAN_RETURN_IF_ERROR(Save(plan, save));
-    session.console.Note(fmt::format("Saved as {}", save));
-  }
-  return CodeOf(plan);
 }
 
 }  // namespace bitplan::client

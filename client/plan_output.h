@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/commands.h"
 #include "search/plan/plan.h"
@@ -13,6 +14,10 @@ namespace bitplan::client {
 // and says with the code whether there is one: kOk with a choice, kInfeasible if proven that there is none, kCancelled
 // if stopped before one was found, kFailed if time ran out before.
 absl::StatusOr<ExitCode> PrintPlan(Session& session, const Plan& plan, const std::string& save);
+
+// The two steps that follow the printing.
+absl::Status SavePlan(Session& session, const Plan& plan, const std::string& save);
+ExitCode CodeOf(const Plan& plan);
 
 }  // namespace bitplan::client
 

@@ -53,7 +53,8 @@ std::string RenderFields(const std::vector<std::pair<std::string, std::string>>&
 
 std::string WorkOf(const v1::Job& job) {
   if (job.has_measure()) return "measure";
-  return job.search().has_measure() ? "measure, search" : "search";
+  return fmt::format("{}search{}", job.search().has_measure() ? "measure, " : "",
+                     job.search().has_evaluation() ? ", evaluate" : "");
 }
 
 std::string ResultOf(const v1::Job& job) {
@@ -61,6 +62,11 @@ std::string ResultOf(const v1::Job& job) {
   if (!job.measurement().empty()) return "measurement " + IdOf(job.measurement());
   if (job.has_error()) return CutMiddle(job.error().message(), 48);
   return "";
+}
+
+std::string EvaluationOf(const v1::Job& job) {
+  if (job.has_evaluation_error()) return "failed: " + MessageOf(ToStatus(job.evaluation_error()));
+  return job.evaluation().verdict();
 }
 
 std::string TerminationText(v1::Termination termination) {
@@ -169,7 +175,9 @@ std::string RenderJob(const v1::Job& job) {
                        {"model", measured.model()},
                        {"dataset", measured.dataset()},
                        {"measurement", job.measurement().empty() ? source : job.measurement()},
-                       {"plan", job.plan()}});
+                       {"plan", job.plan()},
+                       {"held-out", job.search().evaluation().dataset()},
+                       {"evaluation", EvaluationOf(job)}});
 }
 
 std::string RenderPlans(const v1::ListPlansResponse& plans) {

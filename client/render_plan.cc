@@ -51,6 +51,12 @@ bool HasErrors(const Plan& plan) {
   return std::ranges::any_of(plan.layers, [](const PlanLayer& layer) { return layer.chosen->standard_error > 0; });
 }
 
+double SumOfSensitivities(const Plan& plan) {
+  double sum = 0;
+  for (const PlanLayer& layer : plan.layers) sum += layer.chosen->sensitivity;
+  return sum;
+}
+
 std::string RenderLayers(const Plan& plan, size_t name_width) {
   const std::vector<Resource> resources = ShownResources(plan);
   const bool has_errors = HasErrors(plan);
@@ -86,7 +92,7 @@ std::string RenderLayers(const Plan& plan, size_t name_width) {
                                     "",
                                     ""};
   for (const Resource resource : resources) total.push_back(CostText(plan.totals, resource));
-  total.push_back(FormatLoss(plan.objective));
+  total.push_back(FormatLoss(SumOfSensitivities(plan)));
   table.AddFooter(std::move(total));
   return table.Render();
 }
@@ -152,6 +158,13 @@ std::string RenderBudgets(const Plan& plan) {
   return table.Render();
 }
 
+// A predictor's objective is not the sum of the column above it.
+std::string PredictorText(const Plan& plan) {
+  if (plan.predictor.empty()) return "";
+  return fmt::format("predicted for the whole plan ({}): {} +- {}\n", plan.predictor, FormatLoss(plan.objective),
+                     FormatLoss(plan.objective_standard_error));
+}
+
 std::string RenderProof(const Plan& plan) {
   const std::string numbers =
       fmt::format("objective {}, bound {}, gap {}", FormatLoss(plan.objective), FormatLoss(plan.bound),
@@ -206,7 +219,8 @@ std::string RenderPlan(const Plan& plan) {
   std::string text;
   if (plan.has_choice()) text += RenderLayersToWidth(plan) + "\n";
   if (!plan.budgets.empty()) text += RenderBudgets(plan) + "\n";
-  return text + RenderProof(plan) + RenderDiagnosis(plan) + RenderWarnings(plan) + RenderOrigin(plan);
+  return text + PredictorText(plan) + RenderProof(plan) + RenderDiagnosis(plan) + RenderWarnings(plan) +
+         RenderOrigin(plan);
 }
 
 }  // namespace bitplan::client

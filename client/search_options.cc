@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "client/local_run.h"
 #include "search/allocation/solver_table.h"
 #include "search/base/status.h"
 #include "search/hardware/shipped_profiles.h"
@@ -15,11 +16,15 @@
 #include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/trace_estimators.h"
+#include "search/sensitivity/whole_plan.h"
 
 namespace bitplan::client {
 namespace {
 
 constexpr const char* kMeasuringGroup = "Measuring";
+constexpr const char* kEvaluationGroup = "Evaluation";
+constexpr const char* kQuantizedActivations = "quantized";
+constexpr const char* kFloatActivations = "float";
 
 std::string CheckBudget(const std::string& text) { return MessageOf(pipeline::ParseBudget(text).status()); }
 
@@ -118,7 +123,11 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
   }
   add("--method", to.sensitivity.method, "Sensitivity method")->check(CLI::IsMember(methods));
   list(add("--bits", to.quantization.weight_bits, "Weight bits to choose from"), "N,N,..");
-  add("--activation-bits", to.quantization.activation_bits, "Activation bits that costs are priced with");
+  list(app.add_option("--activation-bits", to.quantization.activation_bits,
+                      "Activation bits to choose from; same: as many as weights [8]")
+           ->transform([](const std::string& text) { return text == "same" ? std::to_string(kSameAsWeights) : text; })
+           ->group(kMeasuringGroup),
+       "N,N,..");
   list(add("--schemes", to.quantization.schemes, "Quantizers to choose from")
            ->check(CLI::IsMember(NamesOf(quantization::Quantizers()))),
        "NAME,..");
@@ -142,6 +151,10 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
       ->group(kMeasuringGroup);
   add("--activation-range", to.sensitivity.activation_range, "Rule of their ranges on the calibration data")
       ->check(CLI::IsMember(NamesOf(quantization::RangeRules())));
+  add("--output-changes", to.sensitivity.output_changes,
+      "For whole-plan methods: outputs' changes measured, or to first_order")
+      ->check(CLI::IsMember(
+          std::vector<std::string>(sensitivity::kOutputChanges.begin(), sensitivity::kOutputChanges.end())));
   std::vector<std::string> losses = {"auto"};
   for (const std::string& name : NamesOf(ops::LossTable())) losses.push_back(name);
   add("--loss", to.sensitivity.loss, "Loss, or auto: by the targets")->check(CLI::IsMember(losses));
@@ -178,11 +191,34 @@ void AddSolving(CLI::App& app, SearchArguments& to) {
       ->group(group);
 }
 
+void AddEvaluation(CLI::App& app, SearchArguments& to) {
+  CLI::Option* evaluation =
+      app.add_option("--evaluation", to.evaluation,
+                     "Held-out data: run the plan on them when it is found, beside the float network and uniform plans")
+          ->check(CheckCalibration)
+          ->type_name("FILES")
+          ->group(kEvaluationGroup);
+  app.add_option("--evaluation-activations", to.evaluation_activations,
+                 "quantized (over ranges of the calibration data) or float [as the sensitivities count them]")
+      ->check(CLI::IsMember({kQuantizedActivations, kFloatActivations}))
+      ->needs(evaluation)
+      ->group(kEvaluationGroup);
+  app.add_option("--evaluation-samples", to.evaluation_samples, "Use only the first N held-out samples; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->needs(evaluation)
+      ->group(kEvaluationGroup);
+}
+
 // Exactly one source; the parser itself can only say "at most one".
 absl::Status ValidateSource(const CLI::App& app, const SearchArguments& arguments) {
   if (!arguments.model.empty()) return absl::OkStatus();
   if (arguments.sensitivities.empty() && arguments.measurement.empty()) {
     return InvalidArgument("a network (MODEL.onnx with --calibration) or --sensitivities is required");
+  }
+  if (!arguments.evaluation.empty() && !arguments.sensitivities.empty()) {
+    return InvalidArgument(
+        "--evaluation: given sensitivities come without a network to run; 'plan evaluate' takes one");
   }
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group() != kMeasuringGroup || option->count() == 0) continue;
@@ -202,6 +238,8 @@ absl::Status ValidateArguments(const CLI::App& app, const SearchArguments& argum
 
 }  // namespace
 
+void AddMeasuringOptions(CLI::App& app, SearchArguments& arguments) { AddMeasuring(app, arguments); }
+
 std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server) {
   auto arguments = std::make_shared<SearchArguments>();
   AddSources(app, *arguments, on_server);
@@ -210,14 +248,13 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
       ->check(CheckSave)
       ->type_name("FILE");
   if (!on_server) {
-    app.add_option("--threads", arguments->threads, "Threads; changes no result bit; 0: all processors")
-        ->check(CLI::Range(0, 1024))
-        ->capture_default_str();
+    AddThreads(app, arguments->threads);
     app.add_flag("--forecast", arguments->forecast, "Only say how long measuring would take, from a short pilot")
         ->needs("model");
   }
   AddMeasuring(app, *arguments);
   AddSolving(app, *arguments);
+  AddEvaluation(app, *arguments);
   app.parse_complete_callback([&app, to = arguments.get()] {
     const absl::Status status = ValidateArguments(app, *to);
     const auto code = CLI::ExitCodes::ValidationError;
@@ -239,6 +276,11 @@ std::vector<std::vector<std::string>> TiesOf(const SearchArguments& arguments) {
   ties.reserve(arguments.ties.size());
   for (const std::string& text : arguments.ties) ties.push_back(CLI::detail::split(text, ','));
   return ties;
+}
+
+std::optional<bool> QuantizesActivations(const SearchArguments& arguments) {
+  if (arguments.evaluation_activations.empty()) return std::nullopt;
+  return arguments.evaluation_activations == kQuantizedActivations;
 }
 
 absl::StatusOr<QuantizationOptions> QuantizationOf(const SearchArguments& arguments) {

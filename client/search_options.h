@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,11 @@ struct SearchArguments {
   std::string sensitivities;  // path of a sensitivities document; or
   std::string measurement;    // name or id on the server
   std::string calibration;    // with model: ReadCalibration
+
+  // Run the plan on held-out data when it is found.
+  std::string evaluation;              // ReadCalibration; empty: no evaluation
+  std::string evaluation_activations;  // "quantized", "float" or, empty, as the sensitivities count them
+  int64_t evaluation_samples = 0;      // only the first so many; 0: all
 
   std::string hardware;  // name of a profile or path of a profile document (*.json)
   std::vector<std::string> budgets;
@@ -44,10 +50,15 @@ struct SearchArguments {
 // format that does not exist) is refused while parsing, as wrong usage.
 std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server);
 
+// What is measured and how: the options' lists, method, estimators. For commands besides the searches.
+void AddMeasuringOptions(CLI::App& app, SearchArguments& arguments);
+
 // The budgets, read. They were checked while parsing.
 absl::StatusOr<std::vector<BudgetSpec>> BudgetsOf(const SearchArguments& arguments);
 // "a,b" and "c,d" as groups of names.
 std::vector<std::vector<std::string>> TiesOf(const SearchArguments& arguments);
+// Whether the evaluation quantizes activations; nullopt: as the sensitivities count them.
+std::optional<bool> QuantizesActivations(const SearchArguments& arguments);
 // Everything about options and estimators, checked.
 absl::StatusOr<QuantizationOptions> QuantizationOf(const SearchArguments& arguments);
 

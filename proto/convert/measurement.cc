@@ -228,7 +228,9 @@ v1::Measurement FromMeasurement(const Measurement& measurement) {
 absl::StatusOr<QuantizationOptions> ToQuantizationOptions(const v1::MeasureConfig& config) {
   const v1::OptionSpace& message = config.options();
   QuantizationOptions options;
-  SetIfGiven<int>(message.activation_bits(), options.activation_bits);
+  if (message.activation_bits() != 0) options.activation_bits = {message.activation_bits()};
+  SetIfGiven<std::vector<int>>({message.activation_widths().begin(), message.activation_widths().end()},
+                               options.activation_bits);
   SetIfGiven<std::vector<int>>({message.weight_bits().begin(), message.weight_bits().end()}, options.weight_bits);
   SetIfGiven<std::vector<std::string>>({message.schemes().begin(), message.schemes().end()}, options.schemes);
   if (message.granularities_size() > 0) options.granularities.clear();
@@ -266,6 +268,7 @@ absl::StatusOr<SensitivityOptions> ToSensitivityOptions(const v1::MeasureConfig&
   options.label_smoothing = config.label_smoothing();
   options.quantize_activations = config.quantize_activations();
   SetIfGiven(config.activation_range(), options.activation_range);
+  SetIfGiven(config.output_changes(), options.output_changes);
   SetIfGiven(estimator.trace_estimator(), options.trace_estimator);
   SetIfGiven(estimator.trace_relative_error(), options.trace_relative_error);
   SetIfGiven<int64_t>(estimator.max_probes(), options.max_probes);
@@ -286,7 +289,12 @@ v1::MeasureConfig FromOptions(const QuantizationOptions& quantization, const Sen
   message.set_max_samples(sensitivity.max_samples);
   auto* space = message.mutable_options();
   space->mutable_weight_bits()->Add(quantization.weight_bits.begin(), quantization.weight_bits.end());
-  space->set_activation_bits(quantization.activation_bits);
+  const std::vector<int>& activation_bits = quantization.activation_bits;
+  if (activation_bits.size() == 1 && activation_bits[0] != kSameAsWeights) {
+    space->set_activation_bits(activation_bits[0]);
+  } else {
+    space->mutable_activation_widths()->Add(activation_bits.begin(), activation_bits.end());
+  }
   space->mutable_schemes()->Add(quantization.schemes.begin(), quantization.schemes.end());
   for (const Granularity granularity : quantization.granularities) {
     space->add_granularities(std::string(ToString(granularity)));
@@ -310,6 +318,7 @@ v1::MeasureConfig FromOptions(const QuantizationOptions& quantization, const Sen
   message.set_label_smoothing(sensitivity.label_smoothing);
   message.set_quantize_activations(sensitivity.quantize_activations);
   message.set_activation_range(sensitivity.activation_range);
+  message.set_output_changes(sensitivity.output_changes);
   estimator->set_trace_estimator(sensitivity.trace_estimator);
   estimator->set_trace_relative_error(sensitivity.trace_relative_error);
   estimator->set_max_probes(sensitivity.max_probes);

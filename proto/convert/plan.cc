@@ -101,6 +101,7 @@ void FromProvenance(const PlanProvenance& provenance, v1::Provenance* message) {
   message->set_bitplan_version(provenance.bitplan_version);
   message->set_method(provenance.method);
   message->set_loss(provenance.loss);
+  if (provenance.activations_scored) message->set_activations_scored(*provenance.activations_scored);
   message->mutable_versions()->insert(provenance.versions.begin(), provenance.versions.end());
   message->mutable_origin()->insert(provenance.origin.begin(), provenance.origin.end());
   for (const auto& [resource, source] : provenance.cost_sources) {
@@ -201,6 +202,8 @@ v1::Plan FromPlan(const Plan& plan) {
   for (const PlanBudget& budget : plan.budgets) FromPlanBudget(budget, message.add_budgets());
   FromTies(plan.ties, message.mutable_ties());
   message.set_objective(plan.objective);
+  message.set_predictor(plan.predictor);
+  message.set_objective_standard_error(plan.objective_standard_error);
   message.set_bound(plan.bound);
   message.set_gap(plan.gap);
   message.set_optimality_tolerance(plan.optimality_tolerance);

@@ -36,9 +36,20 @@ class ResponseVisitor final : public PullBackVisitor {
 
 }  // namespace
 
+int64_t SamplesWithin(const Objective& objective, const Perturbations& perturbations, int64_t max_bytes) {
+  auto bytes = static_cast<double>(objective.num_outputs()) * sizeof(float);
+  int64_t num_perturbations = 0;
+  for (const auto& of_layer : perturbations) num_perturbations += std::ssize(of_layer);
+  bytes *= static_cast<double>(num_perturbations);
+  if (bytes * static_cast<double>(objective.num_samples()) <= static_cast<double>(max_bytes)) {
+    return objective.num_samples();
+  }
+  return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(max_bytes) / bytes));
+}
+
 absl::StatusOr<OutputResponses> MakeResponses(const Objective& objective, const Perturbations& perturbations,
-                                              int64_t max_bytes) {
-  OutputResponses responses{.num_samples = objective.num_samples(), .num_outputs = objective.num_outputs()};
+                                              int64_t num_samples, int64_t max_bytes) {
+  OutputResponses responses{.num_samples = num_samples, .num_outputs = objective.num_outputs()};
   for (const auto& of_layer : perturbations) {
     responses.first.push_back(responses.num_perturbations);
     responses.num_perturbations += std::ssize(of_layer);
@@ -60,7 +71,12 @@ absl::StatusOr<OutputResponses> MeasureResponses(const Objective& objective, con
   constexpr int64_t kSamplesAtOnce = 16;
   BITPLAN_RETURN_IF_ERROR(CheckChanges(objective, perturbations, activations));
   if (perturbations.empty()) return InvalidArgument("perturbations: got none");
-  BITPLAN_ASSIGN_OR_RETURN(OutputResponses responses, MakeResponses(objective, perturbations, options.max_bytes));
+  BITPLAN_ASSIGN_OR_RETURN(
+      OutputResponses responses,
+      MakeResponses(
+          objective, perturbations,
+          options.num_samples == 0 ? objective.num_samples() : std::min(options.num_samples, objective.num_samples()),
+          options.max_bytes));
   const ChangeProducts changes(objective, perturbations, activations, &Dot);
   const OutputFactor::Kind kind =
       options.kind == ResponseKind::kLogits ? OutputFactor::Kind::kOutputColumn : OutputFactor::Kind::kLossColumn;

@@ -31,6 +31,7 @@ struct OutputResponses {
   std::span<const float> row(int64_t n, int64_t c) const {
     return std::span<const float>(values).subspan((n * num_outputs + c) * num_perturbations, num_perturbations);
   }
+  bool operator==(const OutputResponses&) const = default;
 };
 
 namespace curvature {
@@ -39,12 +40,17 @@ enum class ResponseKind { kLogits, kFactors };
 
 struct ResponseOptions {
   ResponseKind kind = ResponseKind::kLogits;
+  int64_t num_samples = 0;               // the first so many; 0: all
   int64_t max_bytes = int64_t{1} << 30;  // of the result
 };
 
-// All zero, for these perturbations. kResourceExhausted (says how much is needed) above max_bytes.
+// Samples whose responses to these perturbations fit into max_bytes; at least 1, at most the objective's.
+int64_t SamplesWithin(const Objective& objective, const Perturbations& perturbations, int64_t max_bytes);
+
+// All zero, for the first num_samples samples and these perturbations. kResourceExhausted (says how much is needed)
+// above max_bytes.
 absl::StatusOr<OutputResponses> MakeResponses(const Objective& objective, const Perturbations& perturbations,
-                                              int64_t max_bytes);
+                                              int64_t num_samples, int64_t max_bytes);
 
 // Exact to first order, for all perturbations at once: num_outputs() backward passes a sample, an inner product for
 // each perturbation. Units: of the outputs; factors sqrt(loss).

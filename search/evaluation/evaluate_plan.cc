@@ -7,11 +7,11 @@
 #include <mutex>
 #include <set>
 #include <span>
-#include <tuple>
 #include <utility>
 #include <variant>
 
 #include "search/base/status.h"
+#include "search/layer/uniform.h"
 #include "search/ops/objective.h"
 #include "search/quantization/fake_quantize.h"
 #include "search/quantization/quantizer.h"
@@ -68,25 +68,16 @@ Choice ChosenOf(const Plan& plan) {
   return choice;
 }
 
-// Smaller is taken first.
-auto PreferenceAtWidth(const Option& option, int bits) {
-  return std::tuple(option.activation_bits != bits, option.scheme != "symmetric",
-                    option.granularity != Granularity::kPerChannel, Label(option));
-}
-
 // The uniform plan of so many weight bits; nullopt if some layer has no such option.
 std::optional<Choice> UniformOf(const Plan& plan, int bits) {
   Choice choice;
   for (const PlanLayer& layer : plan.layers) {
-    const PlanOption* best = nullptr;
-    for (const PlanOption* option : OptionsOf(layer)) {
-      if (option->option.weight_bits != bits) continue;
-      if (best == nullptr || PreferenceAtWidth(option->option, bits) < PreferenceAtWidth(best->option, bits)) {
-        best = option;
-      }
-    }
-    if (best == nullptr) return std::nullopt;
-    choice.push_back(best);
+    const std::vector<const PlanOption*> of_layer = OptionsOf(layer);
+    std::vector<Option> options;
+    for (const PlanOption* option : of_layer) options.push_back(option->option);
+    const int best = UniformOption(options, bits);
+    if (best < 0) return std::nullopt;
+    choice.push_back(of_layer[best]);
   }
   return choice;
 }

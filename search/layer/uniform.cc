@@ -1,6 +1,7 @@
 #include "search/layer/uniform.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace bitplan {
 
@@ -15,6 +16,20 @@ std::optional<int64_t> CheapestOfWidth(std::span<const Option> options, std::spa
     if (cost != costs[k].end() && (!cheapest || cost->second < *cheapest)) cheapest = cost->second;
   }
   return cheapest;
+}
+
+int UniformOption(std::span<const Option> options, int bits) {
+  // Smaller is taken first.
+  const auto preference = [bits](const Option& option) {
+    return std::tuple(option.activation_bits != bits, option.scheme != "symmetric",
+                      option.granularity != Granularity::kPerChannel, Label(option));
+  };
+  int best = -1;
+  for (int k = 0; k < std::ssize(options); ++k) {
+    if (options[k].weight_bits != bits) continue;
+    if (best < 0 || preference(options[k]) < preference(options[best])) best = k;
+  }
+  return best;
 }
 
 }  // namespace bitplan

@@ -16,6 +16,10 @@ namespace bitplan {
 std::optional<int64_t> CheapestOfWidth(std::span<const Option> options, std::span<const Costs> costs, Resource resource,
                                        int bits);
 
+// The option that stands for `bits` weight bits in a uniform plan: those with `bits` activation bits before others,
+// then symmetric before other schemes, per_channel before other granularities, then by label. -1: there is none.
+int UniformOption(std::span<const Option> options, int bits);
+
 }  // namespace bitplan
 
 #endif  // BITPLAN_SEARCH_LAYER_UNIFORM_H_

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "search/base/status.h"
+#include "search/pipeline/settings.h"
 #include "search/pipeline/version.h"
 #include "search/plan/verifier.h"
 
@@ -92,7 +93,7 @@ std::optional<PlanInfeasibility> InfeasibilityOf(const SearchRequest& request, c
   return why;
 }
 
-std::string DiagnosisOf(const Solution& solution) {
+std::string DiagnosisOf(const Solution& solution, bool predicted) {
   const std::string_view why = allocation::TerminationName(solution.termination);
   switch (solution.termination) {
     case Termination::kOptimal:
@@ -103,6 +104,13 @@ std::string DiagnosisOf(const Solution& solution) {
     case Termination::kTimeLimit:
     case Termination::kCancelled:
       break;
+  }
+  if (predicted && solution.termination == Termination::kFeasible) {
+    return fmt::format(
+        "Not proven best: no plan within the budgets is predicted below {}, the gap is {:.3g} %. The bound is of "
+        "mixtures "
+        "of plans, which predictions of whole plans favour.",
+        solution.bound, 100 * solution.gap);
   }
   if (solution.choice.empty()) return fmt::format("Stopped ({}) before any plan within the budgets was found.", why);
   return fmt::format(
@@ -145,6 +153,7 @@ PlanProvenance ProvenanceOf(const Measurement& measured, const CostTable& costs,
                             .measurement_digest = measured.digest,
                             .method = measured.sensitivity.method,
                             .loss = measured.sensitivity.loss,
+                            .activations_scored = ActivationsScored(measured.settings),
                             .profile = request.profile.name,
                             .profile_digest = request.profile.digest,
                             .seed = measured.sensitivity.seed,
@@ -170,7 +179,8 @@ void SetProof(const Solution& solution, Plan& plan) {
 }  // namespace
 
 absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& costs, const BuiltProblem& built,
-                              const Solution& solution, const SearchRequest& request) {
+                              const PredictedSolution& found, const SearchRequest& request) {
+  const Solution& solution = found.solution;
   Plan plan{.termination = solution.termination};
   for (int i = 0; i < std::ssize(measured.layers.layers); ++i) {
     const int chosen = solution.choice.empty() ? -1 : built.kept[i][solution.choice[i]];
@@ -181,8 +191,12 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
   plan.budgets = BudgetsOf(request, solution);
   plan.ties = AllTies(measured, request);
   SetProof(solution, plan);
+  if (found.prediction) {
+    plan.predictor = ToString(measured.sensitivity.responses->form);
+    plan.objective_standard_error = found.prediction->standard_error;
+  }
   plan.infeasibility = InfeasibilityOf(request, solution);
-  plan.diagnosis = DiagnosisOf(solution);
+  plan.diagnosis = DiagnosisOf(solution, found.prediction.has_value());
   plan.warnings = WarningsOf(measured);
   plan.provenance = ProvenanceOf(measured, costs, request);
   plan.created = request.created;

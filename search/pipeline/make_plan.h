@@ -1,19 +1,27 @@
 #ifndef BITPLAN_SEARCH_PIPELINE_MAKE_PLAN_H_
 #define BITPLAN_SEARCH_PIPELINE_MAKE_PLAN_H_
 
+#include <optional>
+
 #include "absl/status/statusor.h"
 #include "search/allocation/solution.h"
 #include "search/hardware/price.h"
 #include "search/pipeline/measurement.h"
 #include "search/pipeline/run_search.h"
 #include "search/plan/plan.h"
+#include "search/sensitivity/paired_difference.h"
 
 namespace bitplan::pipeline {
+
+struct PredictedSolution {
+  Solution solution;
+  std::optional<SampleMean> prediction;  // of the whole plan; absent: solution.objective is the sum of the layers'
+};
 
 // Puts names, prices, references and provenance to a solution of `built`, and verifies the result.
 // kInternal if it does not hold: our bug, the plan is withheld.
 absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& costs, const BuiltProblem& built,
-                              const Solution& solution, const SearchRequest& request);
+                              const PredictedSolution& found, const SearchRequest& request);
 
 }  // namespace bitplan::pipeline
 

@@ -6,15 +6,19 @@
 #include <set>
 #include <utility>
 
+#include "search/allocation/convex_search.h"
 #include "search/allocation/solve.h"
 #include "search/allocation/solver_table.h"
 #include "search/base/digest.h"
 #include "search/base/status.h"
+#include "search/layer/uniform.h"
 #include "search/onnx/parse_model.h"
 #include "search/pipeline/make_plan.h"
 #include "search/pipeline/model_options.h"
+#include "search/pipeline/predicted_loss.h"
 #include "search/pipeline/settings.h"
 #include "search/pipeline/version.h"
+#include "search/sensitivity/plan_predictor.h"
 
 namespace bitplan::pipeline {
 namespace {
@@ -87,10 +91,49 @@ std::vector<std::string> UnsupportedWidths(const QuantizationOptions& quantizati
   std::vector<std::string> unsupported;
   if (!profile.supported.has_value()) return unsupported;
   for (const int bits : quantization::WidthsOf(quantization)) {
-    const Widths widths{bits, quantization.activation_bits};
-    if (std::ranges::find(*profile.supported, widths) == profile.supported->end()) unsupported.push_back(Name(widths));
+    for (const int activation_bits : quantization::ActivationWidthsOf(quantization, bits)) {
+      const Widths widths{bits, activation_bits};
+      if (std::ranges::find(*profile.supported, widths) == profile.supported->end()) {
+        unsupported.push_back(Name(widths));
+      }
+    }
   }
   return unsupported;
+}
+
+// The uniform choices of every width that all layers of the problem have.
+std::vector<std::vector<int>> UniformChoices(const Measurement& measured, const BuiltProblem& built) {
+  std::set<int> widths;
+  for (const int k : built.kept.front()) widths.insert(measured.options.options.front()[k].weight_bits);
+  std::vector<std::vector<int>> choices;
+  for (const int bits : widths) {
+    std::vector<int> choice;
+    for (size_t l = 0; l < built.kept.size(); ++l) {
+      std::vector<Option> options;
+      for (const int k : built.kept[l]) options.push_back(measured.options.options[l][k]);
+      choice.push_back(UniformOption(options, bits));
+    }
+    if (std::ranges::all_of(choice, [](int option) { return option >= 0; })) choices.push_back(std::move(choice));
+  }
+  return choices;
+}
+
+// By the sum of the scores, or by what the measurement predicts for whole plans.
+absl::StatusOr<PredictedSolution> SolveFor(const Measurement& measured, const BuiltProblem& built,
+                                           const SolverOptions& options, const RunContext& context) {
+  PredictedSolution found;
+  if (!measured.sensitivity.responses) {
+    BITPLAN_ASSIGN_OR_RETURN(found.solution, allocation::Solve(built.problem, options, context));
+    return found;
+  }
+  BITPLAN_ASSIGN_OR_RETURN(const PlanPredictor predictor, PlanPredictor::Create(*measured.sensitivity.responses));
+  BITPLAN_ASSIGN_OR_RETURN(found.solution, allocation::SolveConvex(built.problem, PredictedLoss(predictor, built),
+                                                                   UniformChoices(measured, built), options, context));
+  if (found.solution.choice.empty()) return found;
+  std::vector<int> choice;
+  for (size_t l = 0; l < built.kept.size(); ++l) choice.push_back(built.kept[l][found.solution.choice[l]]);
+  found.prediction = predictor.Predict(choice);
+  return found;
 }
 
 }  // namespace
@@ -168,8 +211,8 @@ absl::StatusOr<Plan> Search(const Measurement& measured, const SearchRequest& re
   BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, PriceMeasurement(measured, request.profile));
   BITPLAN_ASSIGN_OR_RETURN(const BuiltProblem built, BuildProblem(measured, costs, request));
   Stage(context, "solve");
-  BITPLAN_ASSIGN_OR_RETURN(const Solution solution, allocation::Solve(built.problem, request.solver, context));
-  return MakePlan(measured, costs, built, solution, request);
+  BITPLAN_ASSIGN_OR_RETURN(const PredictedSolution found, SolveFor(measured, built, request.solver, context));
+  return MakePlan(measured, costs, built, found, request);
 }
 
 }  // namespace bitplan::pipeline

@@ -16,8 +16,9 @@ Json ToJson(const QuantizationOptions& options) {
                roundings] = options;
   Json names = Json::array();
   for (const Granularity granularity : granularities) names.push_back(ToString(granularity));
+  // A single one as a number, as measurements from before there could be several have it.
   Json json = {{"weight_bits", weight_bits},
-               {"activation_bits", activation_bits},
+               {"activation_bits", activation_bits.size() == 1 ? Json(activation_bits[0]) : Json(activation_bits)},
                {"schemes", schemes},
                {"granularities", names}};
   // Only what is not the default, so that measurements from before these settings keep their digests.
@@ -35,21 +36,23 @@ Json ToJson(const QuantizationOptions& options) {
 Json ToJson(const SensitivityOptions& options) {
   const auto& [method, loss, label_smoothing, max_samples, seed, trace_estimator, trace_relative_error, max_probes,
                eigenvalue_tolerance, max_iterations, max_memory_bytes, all_curvature, quantize_activations,
-               activation_range] = options;
-  return {{"method", method},
-          {"loss", loss},
-          {"label_smoothing", label_smoothing},
-          {"max_samples", max_samples},
-          {"seed", seed},
-          {"trace_estimator", trace_estimator},
-          {"trace_relative_error", trace_relative_error},
-          {"max_probes", max_probes},
-          {"eigenvalue_tolerance", eigenvalue_tolerance},
-          {"max_iterations", max_iterations},
-          {"max_memory_bytes", max_memory_bytes},
-          {"all_curvature", all_curvature},
-          {"quantize_activations", quantize_activations},
-          {"activation_range", activation_range}};
+               activation_range, output_changes] = options;
+  Json json = {{"method", method},
+               {"loss", loss},
+               {"label_smoothing", label_smoothing},
+               {"max_samples", max_samples},
+               {"seed", seed},
+               {"trace_estimator", trace_estimator},
+               {"trace_relative_error", trace_relative_error},
+               {"max_probes", max_probes},
+               {"eigenvalue_tolerance", eigenvalue_tolerance},
+               {"max_iterations", max_iterations},
+               {"max_memory_bytes", max_memory_bytes},
+               {"all_curvature", all_curvature},
+               {"quantize_activations", quantize_activations},
+               {"activation_range", activation_range}};
+  if (output_changes != SensitivityOptions{}.output_changes) json["output_changes"] = output_changes;
+  return json;
 }
 
 // Names come from tables by now (validated), but a digest must not throw on any bytes.
@@ -59,6 +62,13 @@ std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::erro
 
 std::string SettingsJson(const QuantizationOptions& quantization, const SensitivityOptions& sensitivity) {
   return Dump({{"quantization", ToJson(quantization)}, {"sensitivity", ToJson(sensitivity)}});
+}
+
+std::optional<bool> ActivationsScored(std::string_view settings) {
+  const Json json = Json::parse(settings, nullptr, /*allow_exceptions=*/false);
+  const Json::json_pointer path("/sensitivity/quantize_activations");
+  if (!json.is_object() || !json.contains(path) || !json.at(path).is_boolean()) return std::nullopt;
+  return json.at(path).get<bool>();
 }
 
 std::string DigestOfMeasurement(std::string_view model_digest, std::string_view dataset_digest,

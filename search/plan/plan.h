@@ -68,8 +68,9 @@ struct PlanProvenance {
   std::string model_digest;
   std::string dataset_digest;
   std::string measurement_digest;
-  std::string method;  // of the sensitivities: "hawq_v2", "given", ...
-  std::string loss;    // that they are of: "cross_entropy", ...; empty if not known
+  std::string method;                      // of the sensitivities: "hawq_v2", "given", ...
+  std::string loss;                        // that they are of: "cross_entropy", ...; empty if not known
+  std::optional<bool> activations_scored;  // they count what quantizing activations does; absent if not known
   std::string profile;
   std::string profile_digest;
   std::map<Resource, std::string> cost_sources;  // "profile 'generic'" or "given"
@@ -92,9 +93,11 @@ struct Plan {
   std::vector<PlanBudget> budgets;
   std::vector<std::vector<std::string>> ties;  // names of layers that share bits, scheme and granularity
 
-  double objective = 0;  // predicted loss increase: sum of the chosen sensitivities in layer order
-  double bound = 0;      // no choice within the budgets has a smaller objective (up to optimality_tolerance)
-  double gap = 0;        // allocation::RelativeGap(objective, bound)
+  double objective = 0;   // predicted loss increase: sum of the chosen sensitivities in layer order, or by `predictor`
+  std::string predictor;  // a method that predicts whole plans; empty: the sum
+  double objective_standard_error = 0;  // over samples; of a predictor's objective, else 0
+  double bound = 0;  // no choice within the budgets has a smaller objective (up to optimality_tolerance)
+  double gap = 0;    // allocation::RelativeGap(objective, bound)
   double optimality_tolerance = 0;
   std::string solver;
   int64_t solver_nodes = 0;

@@ -83,6 +83,10 @@ Json ToJsonValue(const PlanShortage& shortage) {
 
 Json ResultToJson(const Plan& plan) {
   Json json = {{"termination", allocation::TerminationName(plan.termination)}, {"objective", plan.objective}};
+  if (!plan.predictor.empty()) {
+    json["predictor"] = plan.predictor;
+    json["objective_standard_error"] = plan.objective_standard_error;
+  }
   if (std::isfinite(plan.bound)) json["bound"] = plan.bound;
   if (std::isfinite(plan.gap)) json["gap"] = plan.gap;
   json["optimality_tolerance"] = plan.optimality_tolerance;
@@ -111,6 +115,7 @@ Json ToJsonValue(const PlanProvenance& provenance) {
                {"measurement_digest", provenance.measurement_digest},
                {"method", provenance.method}};
   if (!provenance.loss.empty()) json["loss"] = provenance.loss;
+  if (provenance.activations_scored) json["activations_scored"] = *provenance.activations_scored;
   json["profile"] = provenance.profile;
   json["profile_digest"] = provenance.profile_digest;
   json["cost_sources"] = sources;
@@ -254,6 +259,10 @@ std::vector<std::string> ReadStrings(const JsonValue& value) {
 void ReadResult(JsonObject object, Plan& plan) {
   plan.termination = ReadTermination(object.At("termination"));
   plan.objective = object.Number("objective");
+  if (object.Has("predictor")) {
+    plan.predictor = object.String("predictor");
+    plan.objective_standard_error = object.Number("objective_standard_error");
+  }
   plan.bound = object.Has("bound") ? object.Number("bound") : -kInfinity;
   plan.gap = object.Has("gap") ? object.Number("gap") : kInfinity;
   plan.optimality_tolerance = object.Number("optimality_tolerance");
@@ -313,6 +322,7 @@ PlanProvenance ReadProvenance(JsonObject object) {
                             .bitplan_version = object.String("bitplan_version"),
                             .versions = ReadTexts(object.Object("versions")),
                             .origin = ReadTexts(object.Object("origin"))};
+  if (object.Has("activations_scored")) provenance.activations_scored = object.Bool("activations_scored");
   object.RefuseUnknownKeys();
   return provenance;
 }

@@ -281,8 +281,14 @@ absl::Status VerifyObjective(const Plan& plan) {
   if (!plan.has_choice()) return absl::OkStatus();
   double objective = 0;
   for (const PlanLayer& layer : plan.layers) objective += layer.chosen->sensitivity;
-  if (objective != plan.objective) {
+  // What a predictor says of the whole plan rests on the measurement, which the plan does not hold.
+  if (plan.predictor.empty() && objective != plan.objective) {
     return DataLoss("result.objective: got {}, the layers add up to {}", plan.objective, objective);
+  }
+  if (!std::isfinite(plan.objective)) return DataLoss("result.objective: not finite");
+  if (!(plan.objective_standard_error >= 0) || !std::isfinite(plan.objective_standard_error)) {
+    return DataLoss("result.objective_standard_error: got {}, want a finite number >= 0",
+                    plan.objective_standard_error);
   }
   if (const double gap = allocation::RelativeGap(plan.objective, plan.bound); gap != plan.gap) {
     return DataLoss("result.gap: got {}, want {}", plan.gap, gap);

@@ -115,20 +115,27 @@ std::vector<Option> AllOptions(const QuantizationOptions& wanted) {
   std::vector<Option> options;
   for (const int bits : quantization::WidthsOf(wanted)) {
     const bool is_listed = std::ranges::find(wanted.weight_bits, bits) != wanted.weight_bits.end();
+    // Without activation bits yet.
+    std::vector<Option> of_width;
     for (const QuantizerEntry& quantizer : quantizers) {
       if (!quantizer.Has(bits) || (!is_listed && !HasOneWidth(quantizer))) continue;
       for (const auto& [granularity, group_size] : CutsOf(wanted, quantizer)) {
         for (const std::string& range : quantizer.takes_range ? wanted.range_rules : only_minmax) {
           for (const Rounding rounding : quantizer.takes_range ? wanted.roundings : only_nearest) {
-            options.push_back({.weight_bits = bits,
-                               .activation_bits = wanted.activation_bits,
-                               .scheme = std::string(quantizer.name),
-                               .granularity = granularity,
-                               .group_size = group_size,
-                               .range = range,
-                               .rounding = rounding});
+            of_width.push_back({.weight_bits = bits,
+                                .scheme = std::string(quantizer.name),
+                                .granularity = granularity,
+                                .group_size = group_size,
+                                .range = range,
+                                .rounding = rounding});
           }
         }
+      }
+    }
+    for (const int activation_bits : quantization::ActivationWidthsOf(wanted, bits)) {
+      for (Option option : of_width) {
+        option.activation_bits = activation_bits;
+        options.push_back(std::move(option));
       }
     }
   }
@@ -194,8 +201,11 @@ absl::Status Validate(const QuantizationOptions& options) {
   BITPLAN_RETURN_IF_ERROR(CheckSizes(options.channel_group_sizes, "channel_group_sizes"));
   BITPLAN_RETURN_IF_ERROR(CheckList(options.range_rules, "range_rules"));
   BITPLAN_RETURN_IF_ERROR(CheckList(options.roundings, "roundings"));
-  if (options.activation_bits < 1 || options.activation_bits > kMaxOptionBits) {
-    return InvalidArgument("quantization.activation_bits: got {}, want 1..32", options.activation_bits);
+  BITPLAN_RETURN_IF_ERROR(CheckList(options.activation_bits, "activation_bits"));
+  for (const int bits : options.activation_bits) {
+    if (bits == kSameAsWeights || (bits >= 1 && bits <= kMaxOptionBits)) continue;
+    return InvalidArgument("quantization.activation_bits: got {}, want 1..32, or {} for as many as the weights have", bits,
+                           kSameAsWeights);
   }
   for (size_t i = 0; i < options.range_rules.size(); ++i) {
     const absl::Status known = quantization::FindRangeRule(options.range_rules[i]).status();
@@ -216,6 +226,15 @@ absl::Status Validate(const QuantizationOptions& options) {
 }
 
 namespace quantization {
+
+std::vector<int> ActivationWidthsOf(const QuantizationOptions& options, int weight_bits) {
+  std::vector<int> widths;
+  for (const int listed : options.activation_bits) {
+    const int bits = listed == kSameAsWeights ? weight_bits : listed;
+    if (std::ranges::find(widths, bits) == widths.end()) widths.push_back(bits);
+  }
+  return widths;
+}
 
 std::vector<int> WidthsOf(const QuantizationOptions& options) {
   std::vector<int> widths = options.weight_bits;

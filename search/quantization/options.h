@@ -11,6 +11,9 @@
 
 namespace bitplan {
 
+// Among QuantizationOptions::activation_bits: as many as the option's weight bits.
+inline constexpr int kSameAsWeights = 0;
+
 // Which options each layer gets: the product of these lists as far as a scheme allows.
 //
 // A scheme takes the widths, granularities and range rules of the lists that it knows. A format of one width (fp8_e4m3,
@@ -18,7 +21,8 @@ namespace bitplan {
 // A scheme without a range (kmeans) stands once beside all range rules, one without choice of rounding likewise.
 struct QuantizationOptions {
   std::vector<int> weight_bits = {2, 3, 4, 5, 6, 8};
-  int activation_bits = 8;  // 1..32; prices BOPs and latency; scores count it where a measurement quantizes activations
+  // 1..32, or kSameAsWeights; they price BOPs and latency, and scores count them where a measurement quantizes activations.
+  std::vector<int> activation_bits = {8};
   std::vector<std::string> schemes = {"symmetric", "affine"};
   std::vector<Granularity> granularities = {Granularity::kPerTensor, Granularity::kPerChannel};
   std::vector<int64_t> group_sizes = {64};          // weights, for per_group
@@ -34,8 +38,10 @@ namespace quantization {
 
 // The widths that options can have, those of the list first: what a hardware profile must support.
 std::vector<int> WidthsOf(const QuantizationOptions& options);
+// And the activation widths that options of so many weight bits have: those of the list, each once.
+std::vector<int> ActivationWidthsOf(const QuantizationOptions& options, int weight_bits);
 
-// All combinations for every layer, ordered by weight bits, then scheme, granularity (and group size), range rule and
+// All combinations for every layer, ordered by weight bits, then activation bits, scheme, granularity (and group size), range rule and
 // rounding as the lists stand; formats of a width that is not listed come last. A layer with one output channel (or of
 // unknown shape) does not get per_channel next to per_tensor: both would be the same.
 //

@@ -1,5 +1,7 @@
 #include "search/sensitivity/estimate.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -19,8 +21,11 @@
 #include "search/sensitivity/activation_ranges.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/trace_estimators.h"
+#include "search/sensitivity/whole_plan.h"
 
 namespace bitplan {
+
+using sensitivity::kOutputChanges;
 
 absl::Status Validate(const SensitivityOptions& options) {
   BITPLAN_ASSIGN_OR_RETURN(const MethodEntry method, sensitivity::FindMethod(options.method));
@@ -53,6 +58,10 @@ absl::Status Validate(const SensitivityOptions& options) {
   }
   const absl::Status range = quantization::FindRangeRule(options.activation_range).status();
   if (!range.ok()) return WithContext(range, "sensitivity.activation_range");
+  if (std::ranges::find(kOutputChanges, options.output_changes) == kOutputChanges.end()) {
+    return InvalidArgument("sensitivity.output_changes: got '{}', want {}", options.output_changes,
+                           fmt::join(kOutputChanges, " or "));
+  }
   if (options.quantize_activations && !method.scores_activations) {
     return InvalidArgument("sensitivity.quantize_activations: method '{}' scores weights only", options.method);
   }
@@ -211,7 +220,8 @@ absl::StatusOr<EigenvalueEstimate> MeasureNetworkEigenvalue(const Objective& obj
 
 absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const LayerTable& layers,
                                               const OptionTable& option_table, const SensitivityOptions& options,
-                                              const ActivationCalibration* activations, const RunContext& context);
+                                              const ActivationCalibration* activations, const Dataset* data,
+                                              const RunContext& context);
 
 // What a limit leaves for passes over the network beside the perturbations that the method keeps; 0: no limit.
 absl::StatusOr<int64_t> MemoryForPasses(const SensitivityOptions& options, const LayerTable& layers,
@@ -237,14 +247,16 @@ absl::StatusOr<SensitivityTable> Estimate(const Graph& graph, const Dataset& dat
   BITPLAN_ASSIGN_OR_RETURN(const int64_t memory, MemoryForPasses(options, graph.layers, option_table));
   BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<Objective> objective,
                            Objective::Create(graph, data,
-                                             {.loss = options.loss,
+                                             {.loss = LossOfMethod(*FindMethod(options.method), options, data.targets),
                                               .label_smoothing = options.label_smoothing,
                                               .max_samples = options.max_samples,
                                               .max_memory_bytes = memory}));
-  if (!options.quantize_activations) return Estimate(*objective, graph.layers, option_table, options, context);
-  BITPLAN_ASSIGN_OR_RETURN(const ActivationCalibration activations,
-                           CalibrateActivations(graph, *objective, options.activation_range, context));
-  return EstimateWith(*objective, graph.layers, option_table, options, &activations, context);
+  std::optional<ActivationCalibration> activations;
+  if (options.quantize_activations) {
+    BITPLAN_ASSIGN_OR_RETURN(activations, CalibrateActivations(graph, *objective, options.activation_range, context));
+  }
+  return EstimateWith(*objective, graph.layers, option_table, options, activations ? &*activations : nullptr, &data,
+                      context);
 }
 
 absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const LayerTable& layers,
@@ -254,14 +266,15 @@ absl::StatusOr<SensitivityTable> Estimate(const Objective& objective, const Laye
   if (options.quantize_activations) {
     return InvalidArgument("sensitivity.quantize_activations: wants a graph, from which activations are found");
   }
-  return EstimateWith(objective, layers, option_table, options, nullptr, context);
+  return EstimateWith(objective, layers, option_table, options, nullptr, nullptr, context);
 }
 
 namespace {
 
 absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const LayerTable& layers,
                                               const OptionTable& option_table, const SensitivityOptions& options,
-                                              const ActivationCalibration* activations, const RunContext& context) {
+                                              const ActivationCalibration* activations, const Dataset* data,
+                                              const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(CheckTables(objective, layers, option_table));
   BITPLAN_ASSIGN_OR_RETURN(const MethodEntry method, FindMethod(options.method));
   SensitivityTable table{.method = options.method, .loss = objective.loss_name()};
@@ -296,10 +309,12 @@ absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const 
                                                               .perturbations = perturbations.deltas,
                                                               .settings = options,
                                                               .checkpoint_prefix = prefix,
-                                                              .activations = activations},
+                                                              .activations = activations,
+                                                              .data = data},
                                                              context));
   for (size_t l = 0; l < scores.traces.size(); ++l) table.curvature[l].trace = scores.traces[l];
   table.notes.insert(table.notes.end(), scores.notes.begin(), scores.notes.end());
+  table.responses = std::move(scores.responses);
   table.score = std::move(scores.score);
   table.standard_error = std::move(scores.standard_error);
   return table;

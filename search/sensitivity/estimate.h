@@ -16,11 +16,11 @@
 namespace bitplan {
 
 struct SensitivityOptions {
-  std::string method = "hawq_v2";  // a name of the method table
-  std::string loss = "auto";       // a name of the loss table, or auto
-  double label_smoothing = 0;      // share of each label that is spread over all classes; cross_entropy only, 0..1
-  int64_t max_samples = 0;         // only the first so many calibration samples; 0: all
-  uint64_t seed = 0;               // of probes and start vectors
+  std::string method = "logit_superposition";  // a name of the method table
+  std::string loss = "auto";                   // a name of the loss table, or auto (sensitivity::LossOfMethod)
+  double label_smoothing = 0;  // share of each label that is spread over all classes; cross_entropy only, 0..1
+  int64_t max_samples = 0;     // only the first so many calibration samples; 0: all
+  uint64_t seed = 0;           // of probes and start vectors
   std::string trace_estimator = "gauss_newton";  // a name of TraceEstimators()
   double trace_relative_error = 0.05;            // wanted relative standard error of each layer's trace
   int64_t max_probes = 512;                      // most work for the traces, in passes over all samples
@@ -32,6 +32,7 @@ struct SensitivityOptions {
   // price BOPs and change no score. Only for methods that can (MethodEntry::scores_activations) and with a graph.
   bool quantize_activations = false;
   std::string activation_range = "minmax";  // a name of quantization::RangeRules; with quantize_activations
+  std::string output_changes = "measured";  // a name of sensitivity::kOutputChanges; methods that predict plans only
 };
 absl::Status Validate(const SensitivityOptions& options);
 

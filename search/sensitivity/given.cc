@@ -11,6 +11,7 @@
 #include "search/quantization/quantizer_table.h"
 #include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/method_table.h"
+#include "search/sensitivity/plan_predictor.h"
 #include "search/tensor/tensor.h"
 
 namespace bitplan::sensitivity {
@@ -115,6 +116,11 @@ absl::Status CheckSensitivity(const GivenSensitivities& given) {
   BITPLAN_RETURN_IF_ERROR(CheckNumbers(given, table.standard_error, Sign::kNotNegative, "standard_error"));
   if (!table.perturbation_sq.empty()) {
     BITPLAN_RETURN_IF_ERROR(CheckNumbers(given, table.perturbation_sq, Sign::kNotNegative, "perturbation_sq"));
+  }
+  if (table.responses) {
+    BITPLAN_RETURN_IF_ERROR(CheckPlanResponses(*table.responses, given.options));
+    const absl::Status predicts = PlanPredictor::Create(*table.responses).status();
+    if (!predicts.ok()) return InvalidArgument("responses: {}", MessageOf(predicts));
   }
   if (!table.curvature.empty() && table.curvature.size() != given.layers.layers.size()) {
     return InvalidArgument("curvature: got {} layers, want {}", table.curvature.size(), given.layers.layers.size());

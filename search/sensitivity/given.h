@@ -22,7 +22,7 @@ namespace bitplan {
 //               that is known; macs >= 0
 //   options     at least one a layer, labels unique within it; bits 1..32; scheme of the quantizer table or "given"
 //   sensitivity method of the method table; tables have the shape of `options`; scores finite, errors and squared
-//               perturbations finite and >= 0
+//               perturbations finite and >= 0; responses, if there are any, as CheckPlanResponses wants them
 //   costs       empty, or the shape of `options`; a resource is given for every option of every layer or for none; >= 0
 //   ties        each names at least two known layers, no layer is in two ties
 struct GivenSensitivities {

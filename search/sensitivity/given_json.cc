@@ -1,7 +1,11 @@
 // The document of docs/formats/sensitivities.md: ParseGiven and ToJson of given.h.
 
+#include <absl/strings/escaping.h>
+
 #include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
@@ -110,6 +114,66 @@ void ClearAbsentTables(GivenSensitivities& given) {
   ClearIfAbsent(given.costs, [](const std::vector<Costs>& row) { return std::ranges::all_of(row, &Costs::empty); });
 }
 
+// Base64 of little-endian IEEE 754 single precision numbers.
+FloatVector ReadFloats(const JsonValue& value) {
+  std::string bytes;
+  if (!absl::Base64Unescape(value.String(), &bytes)) value.Fail("is not base64");
+  if (bytes.size() % sizeof(float) != 0) {
+    value.Fail(fmt::format("got {} bytes, want 4 for each number", bytes.size()));
+    return {};
+  }
+  FloatVector floats(bytes.size() / sizeof(float));
+  if (!bytes.empty()) std::memcpy(floats.data(), bytes.data(), bytes.size());
+  return floats;
+}
+
+Shape ReadShape(const JsonValue& value) {
+  Shape shape;
+  for (const JsonValue& size : value.Array()) shape.push_back(size.Integer({.least = 1}));
+  return shape;
+}
+
+// Products of a shape that a file may claim without overflow; the sizes themselves are checked by CheckPlanResponses.
+int64_t ElementsOf(const JsonValue& value, const Shape& shape) {
+  const int64_t count = CheckedNumElements(shape, kMaxGivenBytes);
+  if (count < 0) value.Fail("is too large");
+  return std::max<int64_t>(count, 0);
+}
+
+Targets ReadTargets(JsonObject& object) {
+  if (object.Has("labels")) {
+    ClassLabels labels;
+    for (const JsonValue& label : object.Array("labels")) labels.push_back(label.Integer({.least = kIgnoredLabel}));
+    return labels;
+  }
+  if (!object.Has("targets")) return {};
+  JsonObject targets = object.Object("targets");
+  Tensor tensor{.shape = ReadShape(targets.At("shape")), .data = ReadFloats(targets.At("values"))};
+  targets.RefuseUnknownKeys();
+  return tensor;
+}
+
+PlanResponses ReadResponses(JsonObject object) {
+  PlanResponses plan;
+  const std::optional<PlanForm> form = ParsePlanForm(object.String("predictor"));
+  if (!form) object.At("predictor").Fail("want quadratic or logit_superposition");
+  plan.form = form.value_or(PlanForm::kSuperposition);
+  plan.loss = object.String("loss");
+  if (object.Has("label_smoothing")) plan.label_smoothing = object.Number("label_smoothing");
+  plan.output_shape = ReadShape(object.At("output_shape"));
+  plan.targets = ReadTargets(object);
+  plan.outputs = ReadFloats(object.At("outputs"));
+  OutputResponses& responses = plan.responses;
+  responses.num_samples = plan.output_shape.empty() ? 0 : plan.output_shape[0];
+  const int64_t elements = ElementsOf(object.At("output_shape"), plan.output_shape);
+  responses.num_outputs = responses.num_samples == 0 ? 0 : elements / responses.num_samples;
+  for (const JsonValue& first : object.Array("first")) responses.first.push_back(first.Integer({.least = 0}));
+  responses.values = ReadFloats(object.At("changes"));
+  responses.num_perturbations = elements == 0 ? 0 : std::ssize(responses.values) / elements;
+  object.RefuseUnknownKeys();
+  return plan;
+}
+
 void ReadMeasurementFacts(JsonObject& root, SensitivityTable& table) {
   table.method = root.String("method");
   if (root.Has("loss")) table.loss = root.String("loss");
@@ -119,6 +183,7 @@ void ReadMeasurementFacts(JsonObject& root, SensitivityTable& table) {
   if (root.Has("network_top_eigenvalue")) {
     table.network_top_eigenvalue = ReadEigenvalue(root.Object("network_top_eigenvalue"));
   }
+  if (root.Has("responses")) table.responses = ReadResponses(root.Object("responses"));
   if (root.Has("notes")) {
     for (const JsonValue& note : root.Array("notes")) table.notes.push_back(note.String());
   }
@@ -202,6 +267,25 @@ Json LayerToJson(const GivenSensitivities& given, size_t l) {
   return object;
 }
 
+std::string FloatsToText(const FloatVector& floats) {
+  static_assert(std::endian::native == std::endian::little, "the document holds little-endian numbers");
+  return absl::Base64Escape({reinterpret_cast<const char*>(floats.data()), floats.size() * sizeof(float)});
+}
+
+Json ToJson(const PlanResponses& plan) {
+  Json json = {{"predictor", ToString(plan.form)}, {"loss", plan.loss}};
+  if (plan.label_smoothing != 0) json["label_smoothing"] = plan.label_smoothing;
+  json["output_shape"] = plan.output_shape;
+  if (const auto* labels = std::get_if<ClassLabels>(&plan.targets)) json["labels"] = *labels;
+  if (const auto* targets = std::get_if<Tensor>(&plan.targets)) {
+    json["targets"] = {{"shape", targets->shape}, {"values", FloatsToText(targets->data)}};
+  }
+  json["outputs"] = FloatsToText(plan.outputs);
+  json["first"] = plan.responses.first;
+  json["changes"] = FloatsToText(plan.responses.values);
+  return json;
+}
+
 Json DocumentToJson(const GivenSensitivities& given) {
   const SensitivityTable& table = given.sensitivity;
   Json root = {{"format", kGivenFormat}, {"method", table.method}};
@@ -210,6 +294,7 @@ Json DocumentToJson(const GivenSensitivities& given) {
   if (table.num_samples > 0) root["num_samples"] = table.num_samples;
   root["seed"] = table.seed;
   if (table.network_top_eigenvalue) root["network_top_eigenvalue"] = ToJson(*table.network_top_eigenvalue);
+  if (table.responses) root["responses"] = ToJson(*table.responses);
   if (!table.notes.empty()) root["notes"] = table.notes;
   if (!given.provenance.empty()) root["provenance"] = given.provenance;
   Json layers = Json::array();

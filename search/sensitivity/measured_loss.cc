@@ -38,7 +38,8 @@ class Measurer {
 
   absl::StatusOr<MethodScores> Run(const RunContext& context) {
     BITPLAN_RETURN_IF_ERROR(CheckOptions());
-    const std::string key = responses_ == nullptr ? MethodCheckpointKey(input_, "measured") : "";
+    const std::string key = MethodCheckpointKey(
+        input_, responses_ == nullptr ? "measured" : fmt::format("changes/{}", responses_->num_samples));
     const auto num_layers = static_cast<int>(input_.layers.layers.size());
     for (Batch batch = NextBatch(0); batch.begin < num_layers; batch = NextBatch(batch.end)) {
       RunContext of_batch = context;
@@ -94,9 +95,12 @@ class Measurer {
     return batch;
   }
 
+  // Entries of a column of the responses.
+  int64_t NumResponses() const { return responses_ == nullptr ? 0 : responses_->num_samples * responses_->num_outputs; }
+
   bool Load(const Batch& batch, const std::string& key, const RunContext& context) {
     int64_t count = 0;
-    for (int l = batch.begin; l < batch.end; ++l) count += 2 * NumOptions(l);
+    for (int l = batch.begin; l < batch.end; ++l) count += (2 + NumResponses()) * NumOptions(l);
     const auto numbers = curvature::LoadNumbers(context, key, count);
     if (!numbers) return false;
     auto next = numbers->begin();
@@ -105,8 +109,19 @@ class Measurer {
       next += NumOptions(l);
       scores_.standard_error[l].assign(next, next + NumOptions(l));
       next += NumOptions(l);
+      ForEachResponse(l, [&](float& response) { response = static_cast<float>(*next++); });
     }
     return true;
+  }
+
+  // All changes of outputs by the options of a layer.
+  template <typename Fn>
+  void ForEachResponse(int layer, Fn fn) const {
+    for (int64_t i = 0; i < NumResponses(); ++i) {
+      for (int64_t o = 0; o < NumOptions(layer); ++o) {
+        fn(responses_->values[i * responses_->num_perturbations + responses_->first[layer] + o]);
+      }
+    }
   }
 
   void Save(const Batch& batch, const std::string& key, const RunContext& context) const {
@@ -114,6 +129,7 @@ class Measurer {
     for (int l = batch.begin; l < batch.end; ++l) {
       numbers.insert(numbers.end(), scores_.score[l].begin(), scores_.score[l].end());
       numbers.insert(numbers.end(), scores_.standard_error[l].begin(), scores_.standard_error[l].end());
+      ForEachResponse(l, [&](float response) { numbers.push_back(response); });
     }
     curvature::SaveNumbers(context, key, numbers);
   }
@@ -171,10 +187,9 @@ class Measurer {
 
   void KeepResponse(int64_t column, int64_t first, std::span<const float> outputs, std::span<const float> own) {
     const int64_t width = responses_->num_perturbations;
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      const int64_t row = first * responses_->num_outputs + static_cast<int64_t>(i);
-      responses_->values[row * width + column] = outputs[i] - own[i];
-    }
+    const int64_t begin = first * responses_->num_outputs;
+    const int64_t count = std::min(std::ssize(outputs), NumResponses() - begin);
+    for (int64_t i = 0; i < count; ++i) responses_->values[(begin + i) * width + column] = outputs[i] - own[i];
   }
 
   void Score(int layer, const std::vector<double>& own, const std::vector<double>& changed) {
@@ -196,8 +211,9 @@ absl::StatusOr<MethodScores> MeasuredLoss(const MethodInput& input, const RunCon
 
 absl::StatusOr<MeasuredChanges> MeasureChanges(const MethodInput& input, int64_t max_bytes, const RunContext& context) {
   MeasuredChanges changes;
+  const int64_t num_samples = curvature::SamplesWithin(input.objective, input.perturbations, max_bytes);
   BITPLAN_ASSIGN_OR_RETURN(changes.responses,
-                           curvature::MakeResponses(input.objective, input.perturbations, max_bytes));
+                           curvature::MakeResponses(input.objective, input.perturbations, num_samples, max_bytes));
   BITPLAN_ASSIGN_OR_RETURN(changes.scores, Measurer(input, &changes.responses).Run(context));
   return changes;
 }

@@ -31,8 +31,9 @@ struct MeasuredChanges {
   OutputResponses responses;  // [n, c, j] = f(x_n; W with option j) - f(x_n; W), j = first[l] + o
 };
 
-// The same with the changes of all outputs, from the same runs: not to first order as curvature::MeasureResponses has
-// them, but as they are. Errors: kResourceExhausted if they take more than max_bytes.
+// The same with the changes of all outputs of the first samples, as many as fit into max_bytes, from the same runs: not
+// to first order as curvature::MeasureResponses has them, but as they are. Errors: kResourceExhausted if those of a
+// single sample take more. Checkpoints hold the changes, too.
 absl::StatusOr<MeasuredChanges> MeasureChanges(const MethodInput& input, int64_t max_bytes, const RunContext& context);
 
 }  // namespace bitplan::sensitivity

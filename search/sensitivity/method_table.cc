@@ -8,6 +8,7 @@
 #include "search/sensitivity/hawq_v1.h"
 #include "search/sensitivity/hawq_v2.h"
 #include "search/sensitivity/measured_loss.h"
+#include "search/sensitivity/whole_plan.h"
 
 namespace bitplan::sensitivity {
 namespace {
@@ -47,6 +48,24 @@ constexpr auto kMethods = std::to_array<MethodEntry>({
      .scores_activations = true,
      .runs_options = true,
      .score = &MeasuredLoss},
+    {.name = "quadratic",
+     .summary = "of the whole plan: first order and d'Gd over all layers together, from the outputs' changes",
+     .source = "CLADO (Deng et al., 2023) for cross-layer terms; docs/math.md",
+     .error_meaning = "standard error over samples",
+     .needs_perturbations = true,
+     .scores_activations = true,
+     .runs_options = true,
+     .predicts_plans = true,
+     .score = &Quadratic},
+    {.name = "logit_superposition",
+     .summary = "of the whole plan: loss of the outputs plus all layers' changes of them",
+     .source = "docs/math.md",
+     .error_meaning = "standard error over samples",
+     .needs_perturbations = true,
+     .scores_activations = true,
+     .runs_options = true,
+     .predicts_plans = true,
+     .score = &LogitSuperposition},
     {.name = "given",
      .summary = "scores that came with the request",
      .source = "the document's provenance",

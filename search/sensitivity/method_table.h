@@ -2,6 +2,7 @@
 #define BITPLAN_SEARCH_SENSITIVITY_METHOD_TABLE_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,10 +11,12 @@
 #include "absl/status/statusor.h"
 #include "search/base/run_context.h"
 #include "search/curvature/gauss_newton.h"
+#include "search/data/dataset.h"
 #include "search/layer/layer.h"
 #include "search/ops/objective.h"
 #include "search/sensitivity/activation_ranges.h"
 #include "search/sensitivity/estimate.h"
+#include "search/sensitivity/plan_responses.h"
 #include "search/sensitivity/sensitivity_table.h"
 
 namespace bitplan {
@@ -29,6 +32,7 @@ struct MethodInput {
   const SensitivityOptions& settings;
   const std::string& checkpoint_prefix;                // names the objective
   const ActivationCalibration* activations = nullptr;  // null: activations stay float
+  const Dataset* data = nullptr;                       // the objective's; null where it is not at hand
 };
 
 struct MethodScores {
@@ -36,6 +40,7 @@ struct MethodScores {
   std::vector<std::vector<double>> standard_error;  // [layer][option]
   std::vector<TraceEstimate> traces;                // of the layers' blocks where they came along; else empty
   std::vector<std::string> notes;                   // as SensitivityTable::notes
+  std::optional<PlanResponses> responses;           // of a method that predicts whole plans
 };
 
 // One row of the table of sensitivity methods.
@@ -49,6 +54,7 @@ struct MethodEntry {
   bool needs_perturbations = false;  // 4 bytes for each weight and option
   bool scores_activations = false;   // reads MethodInput::activations
   bool runs_options = false;         // a forward pass for each option, instead of draws
+  bool predicts_plans = false;       // gives MethodScores::responses
   // Null: the scores come from outside, nothing to estimate.
   absl::StatusOr<MethodScores> (*score)(const MethodInput& input, const RunContext& context) = nullptr;
 };

@@ -8,6 +8,7 @@
 
 #include "search/curvature/hutchinson.h"
 #include "search/curvature/power_iteration.h"
+#include "search/sensitivity/plan_responses.h"
 
 namespace bitplan {
 
@@ -35,6 +36,9 @@ struct SensitivityTable {
   std::optional<double> base_loss;                           // of the float network on the calibration data
   int64_t num_samples = 0;                                   // calibration samples used; 0: not known
   uint64_t seed = 0;
+  // Absent: a plan's prediction is the sum of its scores. Present: PlanPredictor's, and the scores are what it predicts
+  // for each option alone.
+  std::optional<PlanResponses> responses;
   std::vector<std::string> notes;  // one sentence each on what users should know of the scores; empty: nothing
 
   bool operator==(const SensitivityTable&) const = default;

@@ -38,16 +38,26 @@ void JobCheckpoints::Save(std::string_view key, std::string value) {
   if (!status.ok()) state_->Complain(status);
 }
 
-absl::StatusOr<JobResult> RunGuarded(const Runner& runner, const store::JobRecord& job, const RunContext& context) {
+absl::Status Guarded(std::string_view what, const std::function<absl::Status()>& work) {
   try {
-    return runner(job, context);
+    return work();
   } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError("the job ran out of memory");
+    return ResourceExhausted("{} ran out of memory", what);
   } catch (const std::exception& error) {
-    return Internal("the job ended by an exception: {}", error.what());
+    return Internal("{} ended by an exception: {}", what, error.what());
   } catch (...) {
-    return absl::InternalError("the job ended by an exception of unknown type");
+    return Internal("{} ended by an exception of unknown type", what);
   }
+}
+
+absl::StatusOr<JobResult> RunGuarded(const Runner& runner, const store::JobRecord& job, const RunContext& context) {
+  absl::StatusOr<JobResult> result = absl::InternalError("the job did not run");
+  const absl::Status status = Guarded("the job", [&] {
+    result = runner(job, context);
+    return result.status();
+  });
+  if (!status.ok()) return status;
+  return result;
 }
 
 Verdict Judge(absl::StatusOr<JobResult> result, const StopReasons& reasons) {

@@ -25,7 +25,11 @@ class JobCheckpoints final : public CheckpointStore {
   std::unique_ptr<State> state_;
 };
 
-// Calls the runner; an exception becomes a status: bad_alloc kResourceExhausted, others kInternal.
+// Calls `work`; an exception becomes a status that names `what` ("the job"): bad_alloc kResourceExhausted, others
+// kInternal.
+absl::Status Guarded(std::string_view what, const std::function<absl::Status()>& work);
+
+// The runner, guarded.
 absl::StatusOr<JobResult> RunGuarded(const Runner& runner, const store::JobRecord& job, const RunContext& context);
 
 // Why a runner was asked to stop.

@@ -28,6 +28,8 @@ absl::Status SetOutcome(const store::JobRecord& record, v1::Job& message) {
     }
     message.set_measurement(result.measurement());
     message.set_plan(result.plan());
+    if (result.has_evaluation()) message.mutable_evaluation()->Swap(result.mutable_evaluation());
+    if (result.has_evaluation_error()) message.mutable_evaluation_error()->Swap(result.mutable_evaluation_error());
   } else if (store::IsTerminal(record.state)) {
     *message.mutable_error() = ErrorOf(record);
   }

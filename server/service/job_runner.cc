@@ -1,33 +1,39 @@
 #include "server/service/job_runner.h"
 
+#include "proto/convert/evaluation.h"
 #include "proto/convert/field_path.h"
 #include "proto/convert/measurement.h"
 #include "search/base/status.h"
 #include "search/pipeline/run_search.h"
+#include "server/jobs/run_job.h"
+#include "server/service/evaluations.h"
 #include "server/service/measurements.h"
 #include "server/service/names.h"
 #include "server/service/plans.h"
 #include "server/service/resources.h"
+#include "server/service/status_map.h"
 
 namespace bitplan::service {
 namespace {
 
+// Where the finished plan's name is kept, so that a run that follows a stopped one evaluates the plan that it found.
+constexpr std::string_view kPlanCheckpoint = "job/plan";
+
 absl::StatusOr<store::Resource> FindMeasurement(Backend& backend, std::string_view project, std::string_view name) {
-  BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key, ParseName("measurement", name, "measurements"));
-  if (key.project != project) {
-    return InvalidArgument("measurement: got one of projects/{}, want one of projects/{}", key.project, project);
-  }
-  auto resource = GetResource(backend, key);
-  if (!resource.ok()) return WithContext(resource.status(), "measurement");
-  return resource;
+  return FindInProject(backend, project, "measurement", name, "measurements");
 }
 
-absl::Status CheckSource(Backend& backend, std::string_view project, const v1::SearchSpec& spec) {
+// How the measurement of a search is or will be made; empty for an imported one.
+absl::StatusOr<v1::MeasureSpec> CheckSource(Backend& backend, std::string_view project, const v1::SearchSpec& spec) {
   switch (spec.source_case()) {
-    case v1::SearchSpec::kMeasurement:
-      return FindMeasurement(backend, project, spec.measurement()).status();
+    case v1::SearchSpec::kMeasurement: {
+      BITPLAN_ASSIGN_OR_RETURN(const store::Resource measurement,
+                               FindMeasurement(backend, project, spec.measurement()));
+      return SpecOf(measurement);
+    }
     case v1::SearchSpec::kMeasure:
-      return convert::AtField("measure", CheckMeasureSpec(backend, project, spec.measure()).status());
+      BITPLAN_RETURN_IF_ERROR(convert::AtField("measure", CheckMeasureSpec(backend, project, spec.measure()).status()));
+      return spec.measure();
     case v1::SearchSpec::SOURCE_NOT_SET:
       break;
   }
@@ -35,7 +41,11 @@ absl::Status CheckSource(Backend& backend, std::string_view project, const v1::S
 }
 
 absl::Status CheckSearchSpec(Backend& backend, std::string_view project, const v1::SearchSpec& spec) {
-  BITPLAN_RETURN_IF_ERROR(CheckSource(backend, project, spec));
+  BITPLAN_ASSIGN_OR_RETURN(const v1::MeasureSpec measured, CheckSource(backend, project, spec));
+  if (spec.has_evaluation()) {
+    BITPLAN_RETURN_IF_ERROR(
+        convert::AtField("evaluation", PrepareEvaluation(backend, project, spec.evaluation(), measured).status()));
+  }
   const auto search = PrepareSearch(backend, project, spec.config(), kJobTimeLimitSeconds);
   if (!search.ok()) return convert::AtField("config", search.status());
   if (!spec.has_measure()) return absl::OkStatus();
@@ -43,22 +53,90 @@ absl::Status CheckSearchSpec(Backend& backend, std::string_view project, const v
   return convert::AtField("config", pipeline::ValidateProfileFor(quantization, search->request));
 }
 
-absl::StatusOr<store::Resource> MeasurementOf(Backend& backend, std::string_view project, const v1::Job& job,
-                                              const RunContext& context) {
-  if (job.has_measure()) return MeasureOnce(backend, project, job.measure(), context);
-  if (job.search().has_measure()) return MeasureOnce(backend, project, job.search().measure(), context);
-  return FindMeasurement(backend, project, job.search().measurement());
+// A job at work. What it points to must outlive it.
+struct Work {
+  Backend& backend;
+  const store::JobRecord& record;
+  const v1::Job& job;  // with display_name and spec
+  const RunContext& context;
+
+  const std::string& project() const { return record.key.project; }
+};
+
+absl::StatusOr<store::Resource> MeasurementOf(const Work& work) {
+  const v1::Job& job = work.job;
+  if (job.has_measure()) return MeasureOnce(work.backend, work.project(), job.measure(), work.context);
+  if (job.search().has_measure()) {
+    return MeasureOnce(work.backend, work.project(), job.search().measure(), work.context);
+  }
+  return FindMeasurement(work.backend, work.project(), job.search().measurement());
 }
 
-absl::StatusOr<store::Resource> Solve(Backend& backend, std::string_view project, const v1::Job& job,
-                                      const store::Resource& measurement, const RunContext& context) {
-  BITPLAN_ASSIGN_OR_RETURN(const PreparedSearch search,
-                           PrepareSearch(backend, project, job.search().config(), kJobTimeLimitSeconds));
-  BITPLAN_ASSIGN_OR_RETURN(SolvedPlan solved, SolveOn(backend, measurement, search, context));
+absl::StatusOr<store::Resource> Solve(const Work& work, const store::Resource& measurement) {
+  BITPLAN_ASSIGN_OR_RETURN(
+      const PreparedSearch search,
+      PrepareSearch(work.backend, work.project(), work.job.search().config(), kJobTimeLimitSeconds));
+  BITPLAN_ASSIGN_OR_RETURN(SolvedPlan solved, SolveOn(work.backend, measurement, search, work.context));
   // A solver that was stopped has an answer all the same; the job must not keep it.
-  if (context.stop.stop_requested()) return absl::CancelledError("stopped while solving");
-  solved.message.set_display_name(job.display_name());
-  return StorePlan(backend, project, solved);
+  if (work.context.stop.stop_requested()) return absl::CancelledError("stopped while solving");
+  solved.message.set_display_name(work.job.display_name());
+  return StorePlan(work.backend, work.project(), solved);
+}
+
+// The plan that an earlier attempt of this job found. kNotFound.
+absl::StatusOr<store::Resource> FindSolved(const Work& work) {
+  CheckpointStore* const checkpoints = work.context.checkpoints;
+  const std::optional<std::string> name = checkpoints == nullptr ? std::nullopt : checkpoints->Load(kPlanCheckpoint);
+  if (!name) return NotFound("no earlier attempt of {} has found a plan", store::JobName(work.record.key));
+  BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key, ParseName("plan", *name, "plans"));
+  return GetResource(work.backend, key);
+}
+
+absl::StatusOr<Evaluation> Evaluate(const Work& work, const store::Resource& measurement, const Plan& plan) {
+  BITPLAN_ASSIGN_OR_RETURN(const v1::MeasureSpec measured, SpecOf(measurement));
+  BITPLAN_ASSIGN_OR_RETURN(const PreparedEvaluation prepared,
+                           PrepareEvaluation(work.backend, work.project(), work.job.search().evaluation(), measured));
+  return EvaluateNow(work.backend, prepared, plan, work.context);
+}
+
+// Runs the plan on held-out data and puts what comes of it into `result`. The plan is worth keeping whatever happens
+// here, so only a request to stop is an error.
+absl::Status AddEvaluation(const Work& work, const store::Resource& measurement, const store::Resource& stored_plan,
+                           v1::Job& result) {
+  BITPLAN_ASSIGN_OR_RETURN(const Plan plan, LoadPlan(work.backend, stored_plan));
+  if (!plan.has_choice()) return absl::OkStatus();
+  const absl::Status status = jobs::Guarded("the evaluation", [&]() -> absl::Status {
+    BITPLAN_ASSIGN_OR_RETURN(const Evaluation evaluation, Evaluate(work, measurement, plan));
+    *result.mutable_evaluation() = convert::FromEvaluation(evaluation);
+    return absl::OkStatus();
+  });
+  if (status.ok()) return absl::OkStatus();
+  if (work.context.stop.stop_requested()) return absl::CancelledError("stopped while evaluating");
+  *result.mutable_evaluation_error() = ToRpcStatus(status);
+  return absl::OkStatus();
+}
+
+// A process that ended in the evaluation (out of memory, as a rule) is likely to end in the next one too, until the job
+// is given up together with its plan: so the last attempt leaves the evaluation out.
+absl::Status EvaluationGivenUp(const store::JobRecord& record) {
+  if (record.crashes + 1 < jobs::JobManagerOptions().max_crashes) return absl::OkStatus();
+  return absl::AbortedError(fmt::format(
+      "the server process ended during {} attempts of this job; the plan is kept, but not evaluated", record.crashes));
+}
+
+absl::Status RunSearch(const Work& work, const store::Resource& measurement, v1::Job& result) {
+  absl::StatusOr<store::Resource> plan = FindSolved(work);
+  const bool was_evaluating = plan.ok();
+  if (absl::IsNotFound(plan.status())) plan = Solve(work, measurement);
+  BITPLAN_RETURN_IF_ERROR(plan.status());
+  result.set_plan(store::ResourceName(plan->key));
+  if (!work.job.search().has_evaluation()) return absl::OkStatus();
+  if (work.context.checkpoints != nullptr) work.context.checkpoints->Save(kPlanCheckpoint, result.plan());
+  if (const absl::Status given_up = EvaluationGivenUp(work.record); was_evaluating && !given_up.ok()) {
+    *result.mutable_evaluation_error() = ToRpcStatus(given_up);
+    return absl::OkStatus();
+  }
+  return AddEvaluation(work, measurement, *plan, result);
 }
 
 }  // namespace
@@ -76,16 +154,13 @@ absl::Status CheckJobSpec(Backend& backend, std::string_view project, const v1::
 }
 
 absl::StatusOr<jobs::JobResult> RunJob(Backend& backend, const store::JobRecord& record, const RunContext& context) {
-  const std::string& project = record.key.project;
   v1::Job job;
   if (!job.ParseFromString(record.spec)) return DataLoss("spec of {} is unreadable", store::JobName(record.key));
-  BITPLAN_ASSIGN_OR_RETURN(const store::Resource measurement, MeasurementOf(backend, project, job, context));
+  const Work work{.backend = backend, .record = record, .job = job, .context = context};
+  BITPLAN_ASSIGN_OR_RETURN(const store::Resource measurement, MeasurementOf(work));
   v1::Job result;
   result.set_measurement(store::ResourceName(measurement.key));
-  if (job.has_search()) {
-    BITPLAN_ASSIGN_OR_RETURN(const store::Resource plan, Solve(backend, project, job, measurement, context));
-    result.set_plan(store::ResourceName(plan.key));
-  }
+  if (job.has_search()) BITPLAN_RETURN_IF_ERROR(RunSearch(work, measurement, result));
   return jobs::JobResult{.result = SerializeDeterministically(result)};
 }
 

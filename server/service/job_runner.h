@@ -8,8 +8,8 @@
 #include "bitplan/v1/job.pb.h"
 #include "server/service/backend.h"
 
-// What a job does. JobRecord::spec is a v1::Job with display_name and spec, JobRecord::result one with measurement and
-// plan.
+// What a job does. JobRecord::spec is a v1::Job with display_name and spec, JobRecord::result one with measurement,
+// plan and what came of the evaluation.
 
 namespace bitplan::service {
 
@@ -17,8 +17,9 @@ namespace bitplan::service {
 // to the Job. kInvalidArgument, kNotFound.
 absl::Status CheckJobSpec(Backend& backend, std::string_view project, const v1::Job& job);
 
-// Measures unless the measurement exists, then solves. Ids are made of content, so a run that follows a killed one
-// finds what that one stored and gives the same names.
+// Measures unless the measurement exists, then solves, then runs the plan on held-out data if the job has any. Ids are
+// made of content, so a run that follows a killed one finds what that one stored and gives the same names. An
+// evaluation that fails is part of the result: the job has its plan. A plan without a choice is not evaluated.
 absl::StatusOr<jobs::JobResult> RunJob(Backend& backend, const store::JobRecord& record, const RunContext& context);
 
 }  // namespace bitplan::service

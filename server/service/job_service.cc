@@ -83,7 +83,9 @@ absl::StatusOr<v1::ListJobsResponse> List(Backend& backend, const v1::ListJobsRe
   BITPLAN_ASSIGN_OR_RETURN(const auto page, backend.jobs->List(project, states, options));
   v1::ListJobsResponse response;
   for (const jobs::JobView& view : page.items) {
-    BITPLAN_ASSIGN_OR_RETURN(*response.add_jobs(), ToMessage(view));
+    BITPLAN_ASSIGN_OR_RETURN(v1::Job job, ToMessage(view));
+    if (job.has_evaluation()) job.mutable_evaluation()->clear_layers();
+    *response.add_jobs() = std::move(job);
   }
   response.set_next_page_token(page.next_page_token);
   return response;

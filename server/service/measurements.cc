@@ -9,18 +9,6 @@
 namespace bitplan::service {
 namespace {
 
-// The resource that a field names, which must be of the job's own project.
-absl::StatusOr<store::Resource> FindInProject(Backend& backend, std::string_view project, std::string_view field,
-                                              std::string_view name, std::string_view collection) {
-  BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key, ParseName(field, name, collection));
-  if (key.project != project) {
-    return InvalidArgument("{}: got one of projects/{}, want one of projects/{}", field, key.project, project);
-  }
-  auto resource = GetResource(backend, key);
-  if (!resource.ok()) return WithContext(resource.status(), field);
-  return resource;
-}
-
 v1::Measurement AboutSpec(const v1::MeasureSpec& spec, const MeasurePlan& plan) {
   v1::Measurement about;
   about.set_model(spec.model());

@@ -26,6 +26,17 @@ absl::StatusOr<store::Resource> GetResource(Backend& backend, const store::Resou
   return resource;
 }
 
+absl::StatusOr<store::Resource> FindInProject(Backend& backend, std::string_view project, std::string_view field,
+                                              std::string_view name, std::string_view collection) {
+  BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key, ParseName(field, name, collection));
+  if (key.project != project) {
+    return InvalidArgument("{}: got one of projects/{}, want one of projects/{}", field, key.project, project);
+  }
+  auto resource = GetResource(backend, key);
+  if (!resource.ok()) return WithContext(resource.status(), field);
+  return resource;
+}
+
 absl::StatusOr<store::Resource> FindEarlier(Backend& backend, std::string_view project,
                                             const store::RequestKey& request) {
   if (request.request_id.empty()) return NotFound("no request id");

@@ -24,6 +24,10 @@ std::string SerializeDeterministically(const google::protobuf::Message& message)
 // kNotFound names the resource.
 absl::StatusOr<store::Resource> GetResource(Backend& backend, const store::ResourceKey& key);
 
+// The resource that a request's field names, which must be of the request's own project. kInvalidArgument, kNotFound.
+absl::StatusOr<store::Resource> FindInProject(Backend& backend, std::string_view project, std::string_view field,
+                                              std::string_view name, std::string_view collection);
+
 // The resource that an earlier request with this id made. kNotFound: none, or no request id; kAlreadyExists: other
 // content.
 absl::StatusOr<store::Resource> FindEarlier(Backend& backend, std::string_view project,

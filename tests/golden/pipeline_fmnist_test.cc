@@ -11,6 +11,7 @@
 #include "search/pipeline/run_search.h"
 #include "search/plan/plan_json.h"
 #include "search/plan/verifier.h"
+#include "search/sensitivity/plan_predictor.h"
 #include "tests/testing/golden_file.h"
 
 namespace bitplan {
@@ -36,7 +37,9 @@ class PipelineFmnist : public ::testing::Test {
     const std::string onnx = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx");
     const std::string data = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_calibration_128.npz");
     const MeasureRequest request{
-        .onnx = onnx, .dataset = data, .sensitivity = {.max_samples = 32, .seed = 7, .max_probes = 16}};
+        .onnx = onnx,
+        .dataset = data,
+        .sensitivity = {.method = "hawq_v2", .max_samples = 32, .seed = 7, .max_probes = 16}};
     RunContext context{.num_threads = num_threads};
     context.progress = [&](const Progress& progress) {
       if (stages != nullptr && (stages->empty() || stages->back() != progress.stage)) stages->push_back(progress.stage);
@@ -60,6 +63,37 @@ class PipelineFmnist : public ::testing::Test {
 
 absl::StatusOr<Measurement>* PipelineFmnist::measured_ = nullptr;
 std::vector<std::string>* PipelineFmnist::stages_ = nullptr;
+
+// The default method: plans by what the network's outputs do, for the whole plan.
+TEST(PipelineFmnistWholePlan, IsPredictedNoWorseThanTheUniformPlanOfItsSizeAndReadBackBitForBit) {
+  const std::string onnx = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx");
+  const std::string data = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_calibration_128.npz");
+  const absl::StatusOr<Measurement> measured =
+      pipeline::Measure({.onnx = onnx,
+                         .dataset = data,
+                         .quantization = {.weight_bits = {3, 4, 8},
+                                          .schemes = {"symmetric"},
+                                          .granularities = {Granularity::kPerChannel}},
+                         .sensitivity = {.max_samples = 32}},
+                        {.num_threads = 2});
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  ASSERT_TRUE(measured->sensitivity.responses);
+  SearchRequest request{.profile = hardware::FindShippedProfile("generic").value(),
+                        .budgets = {pipeline::ParseBudget("size=39920B").value()}};  // uniform 4 bit
+  const absl::StatusOr<Plan> plan = pipeline::Search(*measured, request, {});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->predictor, "logit_superposition");
+  EXPECT_GT(plan->objective_standard_error, 0);
+  EXPECT_LE(plan->bound, plan->objective);
+  const PlanPredictor predictor = *PlanPredictor::Create(*measured->sensitivity.responses);
+  EXPECT_LT(plan->objective, predictor.Predict(std::vector<int>(10, 1)).mean);
+  EXPECT_EQ(plan::ParsePlan(plan::ToJson(*plan)).value(), *plan);
+  const std::string json = pipeline::MeasurementToJson(*measured);
+  const absl::StatusOr<Measurement> read = pipeline::ParseMeasurement(json);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->sensitivity, measured->sensitivity);
+  EXPECT_EQ(pipeline::MeasurementToJson(*read), json);
+}
 
 // A transformer through the same path: convolution, products with weights stored [in, out], shapes in pieces.
 TEST(PipelineFmnistVit, MeasuresAndSearches) {

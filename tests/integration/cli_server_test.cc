@@ -16,6 +16,7 @@
 #include "search/plan/plan_json.h"
 #include "server/server.h"
 #include "tests/testing/golden_file.h"
+#include "tests/testing/npz_builder.h"
 #include "tests/testing/onnx_writer.h"
 #include "tests/testing/subprocess.h"
 
@@ -40,8 +41,8 @@ const std::vector<std::string> kQuickSearch = {
     "--trace-error", "0.9",  "--budget",      "size=0.5x",  "--max-probes", "4"};
 // And one that takes until it is stopped.
 const std::vector<std::string> kEndlessSearch = {
-    "search", kModel,          "--calibration", kCalibration,   "--budget",  "size=0.5x",         "--seed",
-    "7",      "--trace-error", "1e-9",          "--max-probes", "100000000", "--trace-estimator", "hutchinson"};
+    "search",        kModel, "--calibration", kCalibration, "--budget",          "size=0.5x",  "--seed",   "7",
+    "--trace-error", "1e-9", "--max-probes",  "100000000",  "--trace-estimator", "hutchinson", "--method", "hawq_v2"};
 
 std::vector<std::string> operator+(std::vector<std::string> line, const std::vector<std::string>& more) {
   line.insert(line.end(), more.begin(), more.end());
@@ -146,6 +147,64 @@ TEST_F(Cli, SearchesAndEveryOtherCommandFindsWhatItMade) {
   const ProcessResult tighter = Run({"search", "--measurement", measurement, "--budget", "size=0.4x"});
   EXPECT_EQ(tighter.exit_code, 0) << tighter.err;
   EXPECT_THAT(tighter.out, HasSubstr("size=0.4x"));
+}
+
+TEST_F(Cli, SearchesAndEvaluatesOnHeldOutData) {
+  const std::vector<std::string> line =
+      kQuickSearch + std::vector<std::string>{"--evaluation", kCalibration, "--bits", "2,3,4,8"};
+  const ProcessResult search = Run(line);
+  ASSERT_EQ(search.exit_code, 0) << search.err;
+  EXPECT_THAT(search.out, AllOf(HasSubstr("optimal: objective"), HasSubstr("weight signal to noise"),
+                                HasSubstr("uniform 3 bit *"), HasSubstr("beats uniform 3 bit: its loss is lower by"),
+                                HasSubstr("predicted increase"), HasSubstr("not held-out data")));
+  EXPECT_THAT(search.err, AllOf(HasSubstr("evaluation"), HasSubstr("Next, without measuring again")));
+
+  // The same as one document; the plan in it, run by hand in this process by its name on the server, gives the same.
+  const Json document = RunJson(line);
+  const Json job = RunJson({"job", "list"})["jobs"][0];
+  EXPECT_EQ(job["evaluation"]["verdict"], document["evaluation"]["verdict"]);
+  EXPECT_FALSE(job["evaluation"].contains("layers"));
+  EXPECT_THAT(Run({"job", "show", job["name"]}).out,
+              AllOf(HasSubstr("measure, search, evaluate"), HasSubstr("beats uniform 3 bit")));
+  const std::string plan = job["plan"];
+  EXPECT_EQ(document["plan"]["fingerprint"], RunJson({"plan", "show", plan})["fingerprint"]);
+  EXPECT_EQ(RunJson({"plan", "evaluate", plan, "--model", kModel, "--data", kCalibration}), document["evaluation"]);
+  const ProcessResult local =
+      Run(std::vector<std::string>{"local"} + line + std::vector<std::string>{"--output", "json"});
+  ASSERT_EQ(local.exit_code, 0) << local.err;
+  EXPECT_EQ(Json::parse(local.out)["evaluation"], document["evaluation"]);
+
+  // Solving again on the measurement, with an evaluation, is a job; activations are quantized if asked for.
+  const Json again = RunJson({"search", "--measurement", job["measurement"], "--budget", "size=0.5x", "--evaluation",
+                              kCalibration, "--evaluation-activations", "quantized", "--evaluation-samples", "16"});
+  EXPECT_EQ(again["plan"]["fingerprint"], document["plan"]["fingerprint"]);
+  EXPECT_EQ(again["evaluation"]["num_samples"], 16);
+  EXPECT_EQ(again["evaluation"]["quantized_activations"], true);
+  EXPECT_THAT(again["evaluation"]["notes"].dump(), HasSubstr("the predicted increase does not count that"));
+}
+
+TEST_F(Cli, AnEvaluationThatFailsLeavesThePlan) {
+  const std::string other = folder_ + "/other.npz";  // images of another size
+  std::ofstream(other, std::ios::binary) << testing::MakeNpzOf(
+      {{"images", testing::FilledArray({4, 1, 5, 5}, 0)}, {"labels", testing::CountingLabels(4, 3)}});
+  for (const auto& where : {std::vector<std::string>{}, std::vector<std::string>{"local"}}) {
+    const std::string saved = folder_ + "/plan.json";
+    const ProcessResult search =
+        Run(where + kQuickSearch + std::vector<std::string>{"--evaluation", other, "--save", saved});
+    EXPECT_EQ(search.exit_code, 1);
+    EXPECT_THAT(search.out, HasSubstr("optimal: objective"));
+    EXPECT_THAT(search.err, HasSubstr("bitplan: the plan is found, but not evaluated: "));
+    EXPECT_EQ(Run({"plan", "show", saved}).exit_code, 0);
+    std::filesystem::remove(saved);
+  }
+  std::ofstream(other) << "no archive";
+  const ProcessResult unreadable =
+      Run(std::vector<std::string>{"local"} + kQuickSearch + std::vector<std::string>{"--evaluation", other});
+  EXPECT_EQ(unreadable.exit_code, 1);
+  EXPECT_THAT(unreadable.err, AllOf(HasSubstr("other.npz"), Not(HasSubstr("traces"))));
+  const ProcessResult usage = Run({"search", "--sensitivities", kHawq, "--budget", "size=1x", "--evaluation", other});
+  EXPECT_EQ(usage.exit_code, 2);
+  EXPECT_THAT(usage.err, HasSubstr("--evaluation: given sensitivities come without a network"));
 }
 
 TEST_F(Cli, ServerAndLocalSearchChooseTheSame) {
@@ -340,6 +399,20 @@ TEST_F(Cli, CtrlCStopsALocalSearch) {
   const ProcessResult ended = search->Wait();
   EXPECT_EQ(ended.exit_code, 5) << ended.err;
   EXPECT_EQ(ended.out, "");
+}
+
+TEST_F(Cli, CtrlCInALocalEvaluationLeavesThePlan) {
+  const std::string many = folder_ + "/many.npz";  // enough to be in the middle of
+  std::ofstream(many, std::ios::binary) << testing::MakeNpzOf(
+      {{"images", testing::FilledArray({6000, 1, 28, 28}, 0.5)}, {"labels", testing::CountingLabels(6000, 10)}});
+  const auto search =
+      Start(std::vector<std::string>{"local"} + kQuickSearch + std::vector<std::string>{"--evaluation", many});
+  ASSERT_TRUE(search->WaitForError("evaluation")) << search->Wait().err;
+  search->Signal(SIGINT);
+  const ProcessResult ended = search->Wait();
+  EXPECT_EQ(ended.exit_code, 5) << ended.err;
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("optimal: objective"), Not(HasSubstr("signal to noise"))));
+  EXPECT_THAT(ended.err, HasSubstr("the plan is found, but not evaluated"));
 }
 
 TEST_F(Cli, WatchSurvivesARestartOfTheServer) {

@@ -139,6 +139,39 @@ TEST(Bitpland, KillInTheMiddleOfAJobLosesNothing) {
   EXPECT_EQ(process.Wait(), 0);
 }
 
+// What ends the process twice in an evaluation would do so again, and take the plan along: the third attempt leaves the
+// evaluation out.
+TEST(Bitpland, KilledTwiceInAnEvaluationKeepsThePlan) {
+  TempFolder folder;
+  v1::Job job;
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    Process process(folder.path(), Arguments(folder));
+    RpcClient client(process.WaitForAddress());
+    if (attempt == 1) {
+      const Uploaded uploaded = UploadTiny(client);
+      v1::Dataset held_out;
+      ASSERT_TRUE(client.UploadDataset(TinyDatasetBytes(400'000), {}, &held_out).ok());
+      v1::CreateJobRequest request = TinySearch(uploaded);
+      request.mutable_job()->mutable_search()->mutable_evaluation()->set_dataset(held_out.name());
+      job = CreateJob(client, request);
+    }
+    v1::WatchJobRequest watch;
+    watch.set_name(job.name());
+    client.Watch(watch, [](const v1::JobEvent& event) { return event.progress().stage() != "evaluation"; });
+    ASSERT_EQ(GetJob(client, job.name()).state(), v1::JOB_STATE_RUNNING) << "ended before it could be killed";
+    process.Signal(SIGKILL);
+    EXPECT_EQ(process.Wait(), 128 + SIGKILL);
+  }
+  Process process(folder.path(), Arguments(folder));
+  RpcClient client(process.WaitForAddress());
+  job = WaitForEnd(client, job.name());
+  ASSERT_EQ(job.state(), v1::JOB_STATE_SUCCEEDED) << job.error().message();
+  EXPECT_EQ(job.attempt(), 3);
+  EXPECT_NE(job.plan(), "");
+  EXPECT_FALSE(job.has_evaluation());
+  EXPECT_THAT(job.evaluation_error().message(), HasSubstr("ended during 2 attempts"));
+}
+
 TEST(Bitpland, SaysWhereItListensAndStopsOnSigterm) {
   TempFolder folder;
   Process process(folder.path(), Arguments(folder));

@@ -92,8 +92,8 @@ TEST(Jobs, ASearchMeasuresSolvesAndStores) {
   v1::GetMeasurementRequest get_measurement;
   get_measurement.set_name(job.measurement());
   const auto measurement = MustCall<v1::Measurement>(client, "MeasurementService/GetMeasurement", get_measurement);
-  EXPECT_EQ(measurement.method(), "hawq_v2");
-  EXPECT_EQ(measurement.loss(), "cross_entropy");
+  EXPECT_EQ(measurement.method(), "logit_superposition");
+  EXPECT_EQ(measurement.loss(), "label_free_cross_entropy");
   EXPECT_EQ(measurement.model(), uploaded.model.name());
   EXPECT_EQ(measurement.dataset(), uploaded.dataset.name());
   EXPECT_EQ(measurement.provenance().model_digest(), uploaded.model.digest());

@@ -98,7 +98,9 @@ v1::CreateJobRequest TinySearch(const Uploaded& uploaded) {
 
 v1::CreateJobRequest EndlessSearch(const Uploaded& uploaded) {
   v1::CreateJobRequest request = TinySearch(uploaded);
-  auto* estimator = request.mutable_job()->mutable_search()->mutable_measure()->mutable_config()->mutable_estimator();
+  auto* config = request.mutable_job()->mutable_search()->mutable_measure()->mutable_config();
+  config->set_method("hawq_v2");
+  auto* estimator = config->mutable_estimator();
   estimator->set_trace_estimator("hutchinson");
   estimator->set_trace_relative_error(1e-12);
   estimator->set_max_probes(int64_t{1} << 40);

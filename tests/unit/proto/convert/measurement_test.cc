@@ -99,7 +99,7 @@ TEST(ConvertMeasureConfig, EmptyMeansTheDefaultsOfTheCore) {
 
 TEST(ConvertMeasureConfig, RoundTrip) {
   const QuantizationOptions quantization{
-      .weight_bits = {8, 3}, .activation_bits = 4, .schemes = {"affine"}, .granularities = {Granularity::kPerTensor}};
+      .weight_bits = {8, 3}, .activation_bits = {4}, .schemes = {"affine"}, .granularities = {Granularity::kPerTensor}};
   const SensitivityOptions sensitivity{.method = "hawq_v1",
                                        .loss = "mean_squared_error",
                                        .label_smoothing = 0.125,
@@ -159,6 +159,15 @@ TEST(ConvertMeasureConfig, RoundTripOfGroupsRangesAndRoundings) {
   wrong.mutable_options()->clear_range_rules();
   wrong.mutable_options()->add_roundings("up");
   EXPECT_TRUE(MessageOf(ToQuantizationOptions(wrong).status()).starts_with("options.roundings[0]: got 'up'"));
+}
+
+TEST(ConvertMeasureConfig, RoundTripOfActivationWidths) {
+  for (const std::vector<int>& bits : {std::vector<int>{8}, {4}, {4, 8}, {kSameAsWeights}}) {
+    const auto back = ToQuantizationOptions(FromOptions({.activation_bits = bits}, {}));
+    ASSERT_TRUE(back.ok()) << back.status();
+    EXPECT_EQ(back->activation_bits, bits);
+  }
+  EXPECT_EQ(FromOptions({}, {}).options().activation_widths_size(), 0);
 }
 
 // Whatever bytes arrive, the answer is a value or an error with a message.

@@ -30,5 +30,16 @@ TEST(CheapestOfWidth, AnUnpricedOptionIsNoOption) {
       std::nullopt);
 }
 
+TEST(UniformOption, PrefersEqualWidthsThenSymmetricThenPerChannel) {
+  const Option affine{4, 4, "affine", Granularity::kPerChannel};
+  const Option tensor{4, 4, "symmetric", Granularity::kPerTensor};
+  const Option channel{4, 4, "symmetric", Granularity::kPerChannel};
+  const Option other_activations{4, 8, "symmetric", Granularity::kPerChannel};
+  EXPECT_EQ(UniformOption(std::vector{affine, other_activations, tensor, channel}, 4), 3);
+  EXPECT_EQ(UniformOption(std::vector{affine, other_activations, tensor}, 4), 2);
+  EXPECT_EQ(UniformOption(std::vector{other_activations, affine}, 4), 1);
+  EXPECT_EQ(UniformOption(std::vector{affine}, 8), -1);
+}
+
 }  // namespace
 }  // namespace bitplan

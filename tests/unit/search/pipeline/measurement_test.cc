@@ -120,7 +120,7 @@ TEST(MeasurementDigest, DependsOnEveryIngredient) {
   std::set<std::string> digests = {MeasurementDigest(a, a, {}, {}), MeasurementDigest(a, b, {}, {}),
                                    MeasurementDigest(b, a, {}, {})};
   const std::vector<QuantizationOptions> quantizations = {
-      {.weight_bits = {4}},     {.activation_bits = 4},
+      {.weight_bits = {4}},     {.activation_bits = {4}}, {.activation_bits = {4, 8}},
       {.schemes = {"affine"}},  {.granularities = {Granularity::kPerTensor}},
       {.group_sizes = {32}},    {.channel_group_sizes = {8}},
       {.range_rules = {"mse"}}, {.roundings = {Rounding::kStochastic}}};
@@ -135,7 +135,10 @@ TEST(MeasurementDigest, DependsOnEveryIngredient) {
                                                          {.max_probes = 3},
                                                          {.eigenvalue_tolerance = 0.02},
                                                          {.max_iterations = 7},
-                                                         {.all_curvature = true}};
+                                                         {.all_curvature = true},
+                                                         {.quantize_activations = true},
+                                                         {.activation_range = "mse"},
+                                                         {.output_changes = "first_order"}};
   for (const auto& options : sensitivities) digests.insert(MeasurementDigest(a, a, {}, options));
   EXPECT_EQ(digests.size(), 3 + quantizations.size() + sensitivities.size());
 }

@@ -194,7 +194,7 @@ TEST(ValidateProfileFor, KnowsBeforeMeasuringWhatTheProfileLacks) {
   EXPECT_EQ(MessageOf(ValidateProfileFor({}, Request({"size=1x", "latency=1ms"}, "generic"))),
             "budget 'latency=1000000ns': profile 'generic' does not price latency, only size, bops");
   SearchRequest request = Request({"latency=1ms"}, "nvidia-t4");
-  EXPECT_THAT(MessageOf(ValidateProfileFor({.weight_bits = {2, 4, 8}, .activation_bits = 4}, request)),
+  EXPECT_THAT(MessageOf(ValidateProfileFor({.weight_bits = {2, 4, 8}, .activation_bits = {4}}, request)),
               HasSubstr("profile 'nvidia-t4' does not price the widths w2a4, w8a4, only w4a4, w8a8. Leave unpriced"));
   EXPECT_EQ(ValidateProfileFor({.weight_bits = {8}}, request), absl::OkStatus());
   request.leave_out_unpriced = true;
@@ -290,6 +290,53 @@ TEST(Search, SameSearchSameFingerprint) {
   EXPECT_EQ(two.created, request.created);
   EXPECT_EQ(one.provenance.profile_digest, request.profile.digest);
   EXPECT_EQ(one.provenance.measurement_digest, FromGiven(SmallTable())->digest);
+}
+
+// The small table with outputs: one sample, one output z = 0, squared error against 0. Quantized to 4 bits, layers a
+// and b change it by 2 and -2, c by 3; to 8 bits by nothing.
+GivenSensitivities TableWithResponses() {
+  GivenSensitivities given = SmallTable();
+  PlanResponses plan{.loss = "mean_squared_error", .output_shape = {1, 1}, .outputs = {0}};
+  plan.targets = Tensor{.shape = {1, 1}, .data = {0}};
+  plan.responses = {.num_samples = 1, .num_outputs = 1, .num_perturbations = 6, .first = {0, 2, 4}};
+  plan.responses.values = {2, 0, -2, 0, 3, 0};
+  given.sensitivity.responses = plan;
+  given.sensitivity.method = "logit_superposition";
+  given.sensitivity.score = {{4, 0}, {4, 0}, {9, 0}};
+  return given;
+}
+
+// Budget 3600: alone a and b cost 4 each at 4 bits and c 9; together a and b cancel.
+TEST(Search, KnowsWhatLayersDoTogether) {
+  const Plan plan = Solve(TableWithResponses(), Request({"size=3600bit"}));
+  EXPECT_THAT(Bits(plan), ElementsAre(4, 4, 8));
+  EXPECT_NEAR(plan.objective, 0, 1e-6);
+  EXPECT_EQ(plan.termination, Termination::kOptimal);
+  EXPECT_EQ(plan.predictor, "logit_superposition");
+  EXPECT_TRUE(plan::Verify(plan).ok());
+  GivenSensitivities alone = TableWithResponses();
+  alone.sensitivity.responses.reset();
+  const Plan of_sum = Solve(alone, Request({"size=3600bit"}));
+  EXPECT_EQ(of_sum.predictor, "");
+  EXPECT_EQ(of_sum.objective, 8);
+}
+
+TEST(Search, MapsOptionsThatWereLeftOut) {
+  GivenSensitivities given = TableWithResponses();
+  given.costs.assign(3, {Costs{{Resource::kLatency, 1}}, Costs{{Resource::kLatency, 2}}});
+  const Plan whole = Solve(given, Request({"latency=4ns"}));
+  EXPECT_THAT(Bits(whole), ElementsAre(4, 4, 8));
+}
+
+TEST(Search, SaysThatAGapIsOfMixtures) {
+  GivenSensitivities given = TableWithResponses();
+  given.sensitivity.responses->responses.values = {2, 0, 2, 0, -3, 0};  // -1 or 1 in a plan, 0 between
+  const Plan plan = Solve(given, Request({"size=3600bit"}));
+  EXPECT_EQ(plan.termination, Termination::kFeasible);
+  EXPECT_LE(plan.bound, plan.objective);
+  EXPECT_GT(plan.gap, 0);
+  EXPECT_THAT(plan.diagnosis, HasSubstr("The bound is of mixtures of plans"));
+  EXPECT_TRUE(plan::Verify(plan).ok());
 }
 
 }  // namespace

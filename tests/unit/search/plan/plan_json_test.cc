@@ -66,6 +66,19 @@ TEST(PlanJson, SaysWhichLossIfItIsKnown) {
   EXPECT_EQ(read->provenance, plan.provenance);
 }
 
+TEST(PlanJson, SaysWhetherActivationsWereScoredIfItIsKnown) {
+  EXPECT_THAT(ToJson(SmallPlan()), ::testing::Not(HasSubstr("activations_scored")));
+  for (const bool scored : {false, true}) {
+    Plan plan = SmallPlan();
+    plan.provenance.activations_scored = scored;
+    plan.fingerprint = plan::Fingerprint(plan);
+    EXPECT_EQ(testing::SchemaViolation(ToJson(plan), Schema()), "");
+    const auto read = ParsePlan(ToJson(plan));
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->provenance, plan.provenance);
+  }
+}
+
 TEST(PlanJson, UnknownGapAndBoundAreLeftOut) {
   Plan plan = InfeasiblePlan();
   plan.termination = Termination::kTimeLimit;

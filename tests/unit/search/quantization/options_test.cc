@@ -51,11 +51,21 @@ TEST(ListOptions, LeavesOutPerChannelWhereItIsPerTensor) {
 
 TEST(ListOptions, KeepsPerChannelWhereItIsAllThatWasAskedFor) {
   const auto table = ListOptions(ThreeLayers(), {.weight_bits = {8, 4},
-                                                 .activation_bits = 4,
+                                                 .activation_bits = {4},
                                                  .schemes = {"symmetric"},
                                                  .granularities = {Granularity::kPerChannel}});
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_THAT(Labels(table->options[1]), ElementsAre("w8a4/symmetric/per_channel", "w4a4/symmetric/per_channel"));
+}
+
+TEST(ListOptions, TakesSeveralActivationWidthsEachOnce) {
+  const auto table = ListOptions(ThreeLayers(), {.weight_bits = {4, 8},
+                                                 .activation_bits = {8, kSameAsWeights},
+                                                 .schemes = {"symmetric"},
+                                                 .granularities = {Granularity::kPerTensor}});
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(Labels(table->options[0]), ElementsAre("w4a8/symmetric/per_tensor", "w4a4/symmetric/per_tensor",
+                                                     "w8a8/symmetric/per_tensor"));
 }
 
 TEST(ListOptions, SchemesTakeWhatTheyKnowOfTheLists) {
@@ -118,8 +128,11 @@ TEST(ListOptions, SaysWhatIsWrong) {
             "quantization.weight_bits[1]: got 9, want 2..8 for symmetric, 2..8 for affine");
   EXPECT_EQ(message({.weight_bits = {}}), "quantization.weight_bits: is empty, want at least one entry");
   EXPECT_EQ(message({.weight_bits = {4, 8, 4}}), "quantization.weight_bits[2]: repeats an earlier entry");
-  EXPECT_EQ(message({.activation_bits = 0}), "quantization.activation_bits: got 0, want 1..32");
-  EXPECT_EQ(message({.activation_bits = 33}), "quantization.activation_bits: got 33, want 1..32");
+  EXPECT_EQ(message({.activation_bits = {}}), "quantization.activation_bits: is empty, want at least one entry");
+  EXPECT_EQ(message({.activation_bits = {-1}}),
+            "quantization.activation_bits: got -1, want 1..32, or 0 for as many as the weights have");
+  EXPECT_EQ(message({.activation_bits = {8, 33}}),
+            "quantization.activation_bits: got 33, want 1..32, or 0 for as many as the weights have");
   EXPECT_THAT(message({.schemes = {"affine", "log"}}),
               HasSubstr("quantization.schemes[1]: scheme: got 'log', want one of symmetric, "));
   EXPECT_EQ(message({.weight_bits = {1}, .schemes = {"binary", "symmetric"}}),

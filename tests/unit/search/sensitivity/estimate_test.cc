@@ -46,10 +46,11 @@ struct Example {
 };
 
 // A quadratic form has no outputs to pull factors back from.
-const SensitivityOptions kHutchinson{.trace_estimator = "hutchinson", .trace_relative_error = 0.1};
+const SensitivityOptions kHutchinson{.method = "hawq_v2", .trace_estimator = "hutchinson", .trace_relative_error = 0.1};
 
 // All of it, tightly: a few thousand products of a 38 x 38 matrix.
-const SensitivityOptions kTight{.trace_estimator = "hutchinson",
+const SensitivityOptions kTight{.method = "hawq_v2",
+                                .trace_estimator = "hutchinson",
                                 .trace_relative_error = 0.02,
                                 .max_probes = 20'000,
                                 .eigenvalue_tolerance = 1e-3,
@@ -139,7 +140,8 @@ TEST(Estimate, LayersHaveStartVectorsOfTheirOwnAndAllDependOnTheSeed) {
 
 TEST(Estimate, SameSeedSameBitsOnAnyNumberOfThreads) {
   const Example example;
-  const SensitivityOptions options{.seed = 3, .trace_estimator = "hutchinson", .all_curvature = true};
+  const SensitivityOptions options{
+      .method = "hawq_v2", .seed = 3, .trace_estimator = "hutchinson", .all_curvature = true};
   const auto one = Estimate(example.objective, example.layers, example.options, options, {.num_threads = 1});
   for (const int threads : {2, 4}) {
     EXPECT_EQ(*one, *Estimate(example.objective, example.layers, example.options, options, {.num_threads = threads}));
@@ -148,7 +150,8 @@ TEST(Estimate, SameSeedSameBitsOnAnyNumberOfThreads) {
 
 TEST(Estimate, ResumesWithTheSameBitsAndWithoutRepeatingWork) {
   const Example example;
-  const SensitivityOptions options{.seed = 3, .trace_estimator = "hutchinson", .all_curvature = true};
+  const SensitivityOptions options{
+      .method = "hawq_v2", .seed = 3, .trace_estimator = "hutchinson", .all_curvature = true};
   const auto whole = Estimate(example.objective, example.layers, example.options, options, {});
   ASSERT_TRUE(whole.ok()) << whole.status();
   const int64_t products = example.objective.num_products;
@@ -199,7 +202,7 @@ TEST(Estimate, ReportsStagesLayersAndErrors) {
   RunContext context;
   context.progress = [&](const Progress& report) { reports.push_back(report); };
   ASSERT_TRUE(Estimate(example.objective, example.layers, example.options,
-                       {.trace_estimator = "hutchinson", .all_curvature = true}, context)
+                       {.method = "hawq_v2", .trace_estimator = "hutchinson", .all_curvature = true}, context)
                   .ok());
   std::vector<std::string> stages;
   double fraction = 0;
@@ -226,9 +229,10 @@ TEST(Estimate, SaysWhatIsWrong) {
   const auto message = [&](const SensitivityOptions& options) {
     return MessageOf(Estimate(example.objective, example.layers, example.options, options, {}).status());
   };
-  EXPECT_EQ(
-      message({.method = "magic"}),
-      "method: got 'magic', want one of hawq_v1, hawq_v2, fisher_diagonal, gauss_newton_direct, measured_loss, given");
+  EXPECT_EQ(message({.method = "magic"}),
+            "method: got 'magic', want one of hawq_v1, hawq_v2, fisher_diagonal, gauss_newton_direct, measured_loss, "
+            "quadratic, "
+            "logit_superposition, given");
   EXPECT_THAT(message({.method = "given"}), HasSubstr("takes its scores from a document"));
   EXPECT_THAT(message({.max_samples = -1}), HasSubstr("sensitivity.max_samples: got -1"));
   EXPECT_THAT(message({.max_memory_bytes = -1}), HasSubstr("sensitivity.max_memory_bytes: got -1"));
@@ -270,8 +274,9 @@ TEST(Estimate, RefusesTablesThatDisagreeAndBadWeights) {
 
 TEST(Estimate, FewProbesAreLegalAndSayThatTheyDidNotConverge) {
   const Example example;
-  const auto table = Estimate(example.objective, example.layers, example.options,
-                              {.trace_estimator = "hutchinson", .trace_relative_error = 1e-6, .max_probes = 3}, {});
+  const auto table = Estimate(
+      example.objective, example.layers, example.options,
+      {.method = "hawq_v2", .trace_estimator = "hutchinson", .trace_relative_error = 1e-6, .max_probes = 3}, {});
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_EQ(table->curvature[0].trace->num_probes, 3);
   EXPECT_FALSE(table->curvature[0].trace->converged);

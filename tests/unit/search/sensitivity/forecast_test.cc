@@ -34,7 +34,8 @@ absl::StatusOr<CostForecast> ForecastOf(const SensitivityOptions& options) {
 
 // Seconds depend on the machine; their order and what they consist of does not.
 TEST(Forecast, CountsTheWorkAndOrdersItsBounds) {
-  for (const std::string method : {"hawq_v1", "hawq_v2", "fisher_diagonal", "gauss_newton_direct", "measured_loss"}) {
+  for (const std::string method : {"hawq_v1", "hawq_v2", "fisher_diagonal", "gauss_newton_direct", "measured_loss",
+                                   "quadratic", "logit_superposition"}) {
     const auto forecast = ForecastOf({.method = method});
     ASSERT_TRUE(forecast.ok()) << method << forecast.status();
     EXPECT_EQ(forecast->num_samples, 40) << method;
@@ -74,8 +75,8 @@ TEST(Estimate, AMemoryLimitCountsThePerturbations) {
 
 TEST(Forecast, FollowsTheSettings) {
   EXPECT_EQ(ForecastOf({.max_samples = 7})->num_samples, 7);
-  EXPECT_FALSE(ForecastOf({.trace_estimator = "hutchinson"})->expected_seconds.has_value());
-  const auto exact = ForecastOf({.trace_estimator = "gauss_newton_exact"});
+  EXPECT_FALSE(ForecastOf({.method = "hawq_v2", .trace_estimator = "hutchinson"})->expected_seconds.has_value());
+  const auto exact = ForecastOf({.method = "hawq_v2", .trace_estimator = "gauss_newton_exact"});
   EXPECT_EQ(exact->least_seconds, exact->most_seconds);
   EXPECT_EQ(ForecastOf({.method = "magic"}).status().code(), absl::StatusCode::kNotFound);
 }

@@ -72,6 +72,51 @@ std::string ParseError(std::string_view json) {
   return MessageOf(given.status());
 }
 
+// Two samples of two outputs, three options in all.
+PlanResponses SomeResponses() {
+  PlanResponses plan{.form = PlanForm::kQuadratic, .loss = "cross_entropy", .label_smoothing = 0.1};
+  plan.output_shape = {2, 2};
+  plan.outputs = {1.5F, -2.25F, 1e-30F, 3.3F};
+  plan.targets = ClassLabels{1, 0};
+  plan.responses = {.num_samples = 2, .num_outputs = 2, .num_perturbations = 3, .first = {0, 2}};
+  for (int i = 0; i < 12; ++i) plan.responses.values.push_back(0.1F * static_cast<float>(i) - 0.5F);
+  return plan;
+}
+
+TEST(ParseGiven, ReadsBackResponses) {
+  GivenSensitivities given = Full();
+  given.sensitivity.responses = SomeResponses();
+  auto back = ParseGiven(ToJson(given));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->sensitivity, given.sensitivity);
+  given.sensitivity.responses->loss = "mean_squared_error";
+  given.sensitivity.responses->label_smoothing = 0;
+  given.sensitivity.responses->targets = Tensor{.shape = {2, 2}, .data = {1, 2, 3, 4}};
+  back = ParseGiven(ToJson(given));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->sensitivity, given.sensitivity);
+}
+
+TEST(ParseGiven, RefusesResponsesThatDoNotFit) {
+  const auto error = [](auto change) {
+    GivenSensitivities given = Full();
+    given.sensitivity.responses = SomeResponses();
+    change(*given.sensitivity.responses);
+    return ParseError(ToJson(given));
+  };
+  EXPECT_THAT(error([](PlanResponses& plan) { plan.responses.first = {0, 1}; }), HasSubstr("the options are 3 in 2"));
+  EXPECT_THAT(error([](PlanResponses& plan) { plan.responses.values.pop_back(); }), HasSubstr("responses.changes"));
+  EXPECT_THAT(error([](PlanResponses& plan) { plan.outputs.pop_back(); }), HasSubstr("responses.outputs"));
+  EXPECT_THAT(error([](PlanResponses& plan) { plan.targets = ClassLabels{2, 0}; }), HasSubstr("labels[0]: got 2"));
+  EXPECT_THAT(error([](PlanResponses& plan) { plan.loss = "nll"; }), HasSubstr("nll"));
+  GivenSensitivities given = Full();
+  given.sensitivity.responses = SomeResponses();
+  const std::string json = ToJson(given);
+  EXPECT_THAT(ParseError(Replaced(json, "\"predictor\": \"quadratic\"", "\"predictor\": \"cubic\"")),
+              HasSubstr("want quadratic or logit_superposition"));
+  EXPECT_THAT(ParseError(Replaced(json, "\"outputs\": \"", "\"outputs\": \"!")), HasSubstr("is not base64"));
+}
+
 TEST(ParseGiven, ReadsBackGroupsRangesAndRoundings) {
   GivenSensitivities given = *ParseGiven(kSmallest);
   EXPECT_EQ(ToJson(given).find("group_size"), std::string::npos);
@@ -140,7 +185,7 @@ TEST(ParseGiven, NamesTheFieldThatIsWrong) {
               HasSubstr("sensitivities.format: got 'bitplan.sensitivities/2', want 'bitplan.sensitivities/1'"));
   EXPECT_THAT(error("\"method\": \"given\"", "\"method\": \"magic\""),
               HasSubstr("got 'magic', want one of hawq_v1, hawq_v2, "
-                        "fisher_diagonal, gauss_newton_direct, measured_loss, given"));
+                        "fisher_diagonal, gauss_newton_direct, measured_loss, quadratic, logit_superposition, given"));
   EXPECT_THAT(error("\"method\"", "\"methods\""), HasSubstr("method"));
   EXPECT_THAT(error("\"weight_bits\": 4", "\"weight_bits\": 33"), HasSubstr("layers[0].options[0].weight_bits"));
   EXPECT_THAT(error("\"weight_bits\": 4", "\"weight_bits\": 4.5"), HasSubstr("weight_bits"));

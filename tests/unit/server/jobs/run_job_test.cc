@@ -31,6 +31,15 @@ TEST(RunGuarded, ExceptionsBecomeStatuses) {
   EXPECT_TRUE(absl::IsInternal(StatusOfThrowing([] { throw 7; })));
 }
 
+TEST(Guarded, NamesWhatWasAtWork) {
+  EXPECT_TRUE(Guarded("the evaluation", [] { return absl::OkStatus(); }).ok());
+  EXPECT_EQ(Guarded("the evaluation", [] { return InvalidArgument("bad"); }), InvalidArgument("bad"));
+  EXPECT_EQ(Guarded("the evaluation", []() -> absl::Status { throw std::bad_alloc(); }),
+            ResourceExhausted("the evaluation ran out of memory"));
+  EXPECT_EQ(Guarded("the evaluation", []() -> absl::Status { throw std::runtime_error("singular"); }),
+            Internal("the evaluation ended by an exception: singular"));
+}
+
 TEST(Judge, ResultCountsEvenAfterAStopRequest) {
   const Verdict verdict = Judge(JobResult{.result = "r"}, {.cancel = true, .shutdown = true});
   EXPECT_FALSE(verdict.requeue);

@@ -1,0 +1,31 @@
+#ifndef BITPLAN_SEARCH_PIPELINE_PREDICTED_LOSS_H_
+#define BITPLAN_SEARCH_PIPELINE_PREDICTED_LOSS_H_
+
+#include <span>
+#include <vector>
+
+#include "search/allocation/convex_objective.h"
+#include "search/pipeline/run_search.h"
+#include "search/sensitivity/plan_predictor.h"
+
+namespace bitplan::pipeline {
+
+// What a PlanPredictor says of mixtures of a problem's options. All arguments must outlive it.
+class PredictedLoss final : public ConvexObjective {
+ public:
+  PredictedLoss(const PlanPredictor& predictor, const BuiltProblem& built);
+
+  double Value(std::span<const double> x) const override;
+  double ValueAndGradient(std::span<const double> x, std::span<double> gradient) const override;
+  double tolerance() const override { return predictor_.tolerance(); }
+
+ private:
+  std::vector<double> OfAllOptions(std::span<const double> x) const;
+
+  const PlanPredictor& predictor_;
+  std::vector<int64_t> change_of_;  // of each entry of x
+};
+
+}  // namespace bitplan::pipeline
+
+#endif  // BITPLAN_SEARCH_PIPELINE_PREDICTED_LOSS_H_
