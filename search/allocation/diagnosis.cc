@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "search/allocation/cbc_solver.h"
 #include "search/allocation/instance.h"
 #include "search/allocation/one_budget.h"
+#include "search/allocation/several_budgets.h"
 #include "search/base/status.h"
 
 namespace bitplan::allocation {
@@ -32,7 +32,7 @@ absl::StatusOr<LeastSum> Minimise(const Problem& problem, std::span<const std::v
   SolverOptions to_the_end = options;
   to_the_end.relative_gap = 0;
   const Instance instance = BuildInstance(problem, groups, std::move(rows), resource);
-  const auto solver = instance.num_rows() <= 1 ? &SolveOneBudget : &SolveWithCbc;
+  const auto solver = instance.num_rows() <= 1 ? &SolveOneBudget : &SolveSeveralBudgets;
   BITPLAN_ASSIGN_OR_RETURN(InstanceSolution found, solver(instance, to_the_end, context));
   LeastSum least{.termination = found.termination};
   if (found.termination != Termination::kOptimal) return least;

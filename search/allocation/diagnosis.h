@@ -27,8 +27,8 @@ struct JointDiagnosis {
 
 // For a problem whose budgets a solver found to conflict although each can be kept alone: for each budget of `binding`
 // the least sum of its resource while the others are kept, found by the solvers of this folder with that resource as
-// the objective. With two budgets that is a proof in integers; with more it is CBC's word (the sums are exact, that
-// they are least is up to CBC's tolerances). Either way a counterexample shows that the solver was wrong.
+// the objective. With two budgets that is a proof in integers; with more the sums are exact and least up to the
+// tolerance of several_budgets.h. Either way a counterexample shows that the solver was wrong.
 absl::StatusOr<JointDiagnosis> DiagnoseTogether(const Problem& problem, std::span<const std::vector<int>> groups,
                                                 std::span<const int> binding, const SolverOptions& options,
                                                 const RunContext& context);

@@ -88,18 +88,24 @@ std::vector<std::vector<int>> TieGroups(const Problem& problem) {
   return groups;
 }
 
-CostRange RangeOfResource(const Problem& problem, std::span<const std::vector<int>> groups, int resource) {
-  CostRange range;
+std::vector<CostRange> RangesOfResources(const Problem& problem, std::span<const std::vector<int>> groups) {
+  const size_t num_resources = problem.resources.size();
+  std::vector<CostRange> ranges(num_resources);
+  std::vector<CostRange> of_group(num_resources);
   for (const std::vector<int>& layers : groups) {
-    CostRange of_group{INT64_MAX, 0};
+    std::fill(of_group.begin(), of_group.end(), CostRange{INT64_MAX, 0});
     for (size_t k = 0; k < problem.layers[layers[0]].options.size(); ++k) {
-      int64_t cost = 0;
-      for (const int layer : layers) cost += problem.layers[layer].options[k].cost[resource];
-      of_group = {std::min(of_group.least, cost), std::max(of_group.most, cost)};
+      for (size_t r = 0; r < num_resources; ++r) {
+        int64_t cost = 0;
+        for (const int layer : layers) cost += problem.layers[layer].options[k].cost[r];
+        of_group[r] = {std::min(of_group[r].least, cost), std::max(of_group[r].most, cost)};
+      }
     }
-    range = {range.least + of_group.least, range.most + of_group.most};
+    for (size_t r = 0; r < num_resources; ++r) {
+      ranges[r] = {ranges[r].least + of_group[r].least, ranges[r].most + of_group[r].most};
+    }
   }
-  return range;
+  return ranges;
 }
 
 std::vector<int> BindingBudgets(const Problem& problem, std::span<const std::vector<int>> groups) {
@@ -108,11 +114,12 @@ std::vector<int> BindingBudgets(const Problem& problem, std::span<const std::vec
     int& best = tightest[problem.budgets[b].resource];
     if (best < 0 || problem.budgets[b].limit < problem.budgets[best].limit) best = b;
   }
+  const std::vector<CostRange> ranges = RangesOfResources(problem, groups);
   std::vector<int> binding;
   for (int b = 0; b < std::ssize(problem.budgets); ++b) {
     const ProblemBudget& budget = problem.budgets[b];
     if (tightest[budget.resource] != b) continue;
-    if (RangeOfResource(problem, groups, budget.resource).most > budget.limit) binding.push_back(b);
+    if (ranges[budget.resource].most > budget.limit) binding.push_back(b);
   }
   return binding;
 }

@@ -44,12 +44,13 @@ struct InstanceSolution {
 // problem.ties that share a layer become one.
 std::vector<std::vector<int>> TieGroups(const Problem& problem);
 
-// Smallest and largest sum of one resource over all choices that respect the ties.
+// Smallest and largest sum of a resource over all choices that respect the ties.
 struct CostRange {
   int64_t least = 0;
   int64_t most = 0;
 };
-CostRange RangeOfResource(const Problem& problem, std::span<const std::vector<int>> groups, int resource);
+// Of each resource, in one pass.
+std::vector<CostRange> RangesOfResources(const Problem& problem, std::span<const std::vector<int>> groups);
 
 // Indices of the budgets that some choice breaks; of several budgets on one resource only the first of the tightest.
 std::vector<int> BindingBudgets(const Problem& problem, std::span<const std::vector<int>> groups);

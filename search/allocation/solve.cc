@@ -21,23 +21,25 @@ namespace bitplan::allocation {
 namespace {
 
 absl::StatusOr<SolverEntry> PickSolver(const SolverOptions& options, int num_binding) {
-  const std::string_view automatic = num_binding <= 1 ? "one_budget" : "cbc";
+  const std::string_view automatic = num_binding <= 1 ? "one_budget" : "several_budgets";
   BITPLAN_ASSIGN_OR_RETURN(const SolverEntry entry, FindSolver(options.solver == "auto" ? automatic : options.solver));
   if (num_binding > entry.max_budgets) {
     return Unimplemented(
-        "solver: '{}' takes at most {} budgets, the problem has {} that can bind; 'cbc' takes any number", entry.name,
-        entry.max_budgets, num_binding);
+        "solver: '{}' takes at most {} budgets, the problem has {} that can bind; 'several_budgets' and 'cbc' take any "
+        "number",
+        entry.name, entry.max_budgets, num_binding);
   }
   return entry;
 }
 
 std::vector<BudgetUsage> DescribeBudgets(const Problem& problem, std::span<const std::vector<int>> groups) {
+  const std::vector<CostRange> ranges = RangesOfResources(problem, groups);
   std::vector<BudgetUsage> budgets;
   budgets.reserve(problem.budgets.size());
   for (const ProblemBudget& budget : problem.budgets) {
     budgets.push_back({.resource = problem.resources[budget.resource],
                        .limit = budget.limit,
-                       .least_achievable = RangeOfResource(problem, groups, budget.resource).least});
+                       .least_achievable = ranges[budget.resource].least});
   }
   return budgets;
 }

@@ -11,7 +11,8 @@
 namespace bitplan {
 
 struct SolverOptions {
-  // A name from solver_table.h, or "auto": the exact one-budget solver where at most one budget can bind, else CBC.
+  // A name from solver_table.h, or "auto": the exact one-budget solver where at most one budget can bind, else the one
+  // for several.
   std::string solver = "auto";
   // The search may stop once Solution::gap is at most this; it then ends as kFeasible unless the gap is closed. In
   // [0, 1). 0: go on to the proof.

@@ -6,6 +6,7 @@
 
 #include "search/allocation/cbc_solver.h"
 #include "search/allocation/one_budget.h"
+#include "search/allocation/several_budgets.h"
 #include "search/base/status.h"
 
 namespace bitplan::allocation {
@@ -17,6 +18,11 @@ constexpr auto kSolvers = std::to_array<SolverEntry>({
      .max_budgets = 1,
      .promise = "proof in integers",
      .solve = &SolveOneBudget},
+    {.name = "several_budgets",
+     .source = "Dantzig and Van Slyke (1967), Fourer (1994), Nemhauser and Ullmann (1969)",
+     .max_budgets = std::numeric_limits<int>::max(),
+     .promise = "proof with directed rounding, up to the tolerance stated; budgets in integers",
+     .solve = &SolveSeveralBudgets},
     {.name = "cbc",
      .source = "COIN-OR CBC 2.10",
      .max_budgets = std::numeric_limits<int>::max(),

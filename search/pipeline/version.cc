@@ -6,7 +6,7 @@ namespace {
 // Goes up whenever the same request would give other numbers: estimators, methods, quantizers, operators.
 constexpr std::string_view kEstimators = "2";
 // Goes up whenever the same problem could give another choice.
-constexpr std::string_view kSolvers = "1";
+constexpr std::string_view kSolvers = "2";
 
 }  // namespace
 

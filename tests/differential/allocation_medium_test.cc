@@ -15,6 +15,7 @@ namespace {
 using ::bitplan::testing::CorrelatedProblem;
 using ::bitplan::testing::KeepsEverything;
 using ::bitplan::testing::NetworkLikeProblem;
+using ::bitplan::testing::RandomProblem;
 using ::bitplan::testing::SolveByBellman;
 
 Solution SolveWith(const Problem& problem, const std::string& solver) {
@@ -101,9 +102,8 @@ TEST(MediumAllocation, CbcRespectsTheRelaxationsOfSeveralBudgets) {
   for (uint64_t seed = 1; seed <= 25; ++seed) {
     SCOPED_TRACE(seed);
     const Problem problem = NetworkLikeProblem(seed, 30, 5, 3, 0.1 + 0.02 * seed);
-    const Solution all = SolveWith(problem, "auto");
+    const Solution all = SolveWith(problem, "cbc");
     ASSERT_EQ(all.termination, Termination::kOptimal);
-    EXPECT_EQ(all.solver, "cbc");
     EXPECT_GE(all.optimality_tolerance, 0);
     for (const ProblemBudget& budget : problem.budgets) {
       Problem relaxed = problem;
@@ -124,10 +124,64 @@ TEST(MediumAllocation, CbcOnProportionalBudgetsEqualsTheExactSolverOnOne) {
       for (ProblemOption& option : layer.options) option.cost[1] = 3 * option.cost[0];
     }
     problem.budgets.push_back({1, 3 * problem.budgets[0].limit});
-    const Solution both = SolveWith(problem, "auto");
-    EXPECT_EQ(both.solver, "cbc");
+    const Solution both = SolveWith(problem, "cbc");
     ASSERT_EQ(both.termination, Termination::kOptimal);
     EXPECT_NEAR(both.objective, exact.objective, both.optimality_tolerance);
+  }
+}
+
+void ExpectSeveralBudgetsAgreeWithCbc(const Problem& problem) {
+  const Solution ours = SolveWith(problem, "several_budgets");
+  const Solution cbc = SolveWith(problem, "cbc");
+  ASSERT_EQ(ours.termination, cbc.termination);
+  if (ours.termination != Termination::kOptimal) return;
+  EXPECT_LE(ours.objective, cbc.objective + ours.optimality_tolerance);
+  EXPECT_LE(cbc.objective, ours.objective + cbc.optimality_tolerance);
+}
+
+TEST(MediumAllocation, SeveralBudgetsSolverAgreesWithCbcOnNetworks) {
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE(seed);
+    const int num_options = std::array{2, 3, 5, 8}[seed % 4];
+    const int num_budgets = 2 + static_cast<int>(seed % 2);
+    ExpectSeveralBudgetsAgreeWithCbc(
+        NetworkLikeProblem(seed, 12 + static_cast<int>(seed % 20), num_options, num_budgets, 0.05 + 0.006 * seed));
+  }
+}
+
+// Costs and values in no order at all, and limits near what can be had: many of these are infeasible.
+TEST(MediumAllocation, SeveralBudgetsSolverAgreesWithCbcOnRandomProblems) {
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    ExpectSeveralBudgetsAgreeWithCbc(RandomProblem(
+        {.seed = seed, .min_layers = 10, .max_layers = 25, .max_options = 6, .min_budgets = 2, .max_budgets = 5}));
+  }
+}
+
+// Two budgets that are one row twice over, on problems that CBC does not finish.
+TEST(MediumAllocation, SeveralBudgetsSolverEqualsTheExactSolverOnProportionalBudgets) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    Problem problem = NetworkLikeProblem(seed, 40 + 10 * static_cast<int>(seed), 2 + seed % 7, 1, 0.1 + 0.01 * seed);
+    const Solution exact = SolveWith(problem, "one_budget");
+    for (ProblemLayer& layer : problem.layers) {
+      for (ProblemOption& option : layer.options) option.cost[1] = 3 * option.cost[0];
+    }
+    problem.budgets.push_back({1, 3 * problem.budgets[0].limit});
+    const Solution both = SolveWith(problem, "several_budgets");
+    ASSERT_EQ(both.termination, Termination::kOptimal);
+    EXPECT_NEAR(both.objective, exact.objective, both.optimality_tolerance);
+  }
+}
+
+TEST(MediumAllocation, SeveralBudgetsSolverEqualsTheExactSolverOnOneBudget) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    const Problem problem = NetworkLikeProblem(seed, 30 * static_cast<int>(seed), 2 + seed % 9, 1, 0.02 * seed + 0.05);
+    const Solution exact = SolveWith(problem, "one_budget");
+    const Solution ours = SolveWith(problem, "several_budgets");
+    ASSERT_EQ(ours.termination, Termination::kOptimal);
+    EXPECT_NEAR(ours.objective, exact.objective, ours.optimality_tolerance);
   }
 }
 

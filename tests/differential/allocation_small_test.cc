@@ -112,7 +112,40 @@ TEST(SmallAllocation, CbcEqualsBruteForceOnOneBudget) {
 }
 
 TEST(SmallAllocation, CbcEqualsBruteForceOnSeveralBudgets) {
-  ExpectTruthForSeeds({.max_layers = 6, .max_options = 4, .min_budgets = 2, .max_budgets = 3}, 400'000, 800, "auto");
+  ExpectTruthForSeeds({.max_layers = 6, .max_options = 4, .min_budgets = 2, .max_budgets = 3}, 400'000, 800, "cbc");
+}
+
+TEST(SmallAllocation, SeveralBudgetsSolverEqualsBruteForceOnAtMostOneBudget) {
+  ExpectTruthForSeeds({.max_layers = 6, .max_options = 4}, 500'000, 10'000, "several_budgets");
+}
+
+TEST(SmallAllocation, SeveralBudgetsSolverEqualsBruteForceOnTwoAndThreeBudgets) {
+  ExpectTruthForSeeds({.max_layers = 5, .max_options = 4, .min_budgets = 2, .max_budgets = 3}, 600'000, 60'000, "auto");
+}
+
+TEST(SmallAllocation, SeveralBudgetsSolverEqualsBruteForceOnManyBudgets) {
+  ExpectTruthForSeeds({.max_layers = 5, .max_options = 4, .min_budgets = 4, .max_budgets = 8}, 700'000, 20'000, "auto");
+}
+
+TEST(SmallAllocation, SeveralBudgetsSolverEqualsBruteForceOnLongerProblems) {
+  ExpectTruthForSeeds({.min_layers = 8, .max_layers = 10, .max_options = 3, .min_budgets = 2, .max_budgets = 4},
+                      800'000, 300, "auto");
+}
+
+// Whole objectives make many choices equal; sums are exact in double, so the optimum must be met to the last bit.
+TEST(SmallAllocation, SeveralBudgetsSolverEqualsBruteForceWithManyEqualObjectives) {
+  for (uint64_t seed = 900'000; seed < 920'000 && !HasFailure(); ++seed) {
+    const Problem problem = RandomProblem(
+        {.seed = seed, .min_layers = 3, .max_layers = 5, .min_budgets = 2, .max_budgets = 4, .whole_objectives = true});
+    SCOPED_TRACE("seed " + std::to_string(seed) + "\n" + Describe(problem));
+    const BruteForceAnswer truth = SolveByBruteForce(problem);
+    const auto solution = allocation::Solve(problem, {.solver = "several_budgets"}, {});
+    ASSERT_TRUE(solution.ok()) << solution.status();
+    ASSERT_EQ(solution->termination == Termination::kOptimal, truth.feasible);
+    if (truth.feasible) {
+      EXPECT_EQ(solution->objective, truth.objective);
+    }
+  }
 }
 
 }  // namespace

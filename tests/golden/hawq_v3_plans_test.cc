@@ -1,5 +1,5 @@
 // HAWQ-v3 (Yao et al., ICML 2021) published nine bit configurations for ResNet18 on an NVIDIA T4. With the authors'
-// figures as the problem, each must come out option for option, proven optimal, from both solvers.
+// figures as the problem, each must come out option for option, proven optimal, from every solver.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -86,6 +86,10 @@ void ExpectPublishedPlans(const std::string& solver, LatencyUnit unit) {
 TEST(HawqV3Plans, AllNineAreReproducedAndProvenOptimal) { ExpectPublishedPlans("one_budget", LatencyUnit::kExact); }
 
 TEST(HawqV3Plans, AllNineSurviveLatencyInNanoseconds) { ExpectPublishedPlans("one_budget", LatencyUnit::kNanoseconds); }
+
+TEST(HawqV3Plans, TheSolverForSeveralBudgetsReproducesAllNine) {
+  ExpectPublishedPlans("several_budgets", LatencyUnit::kExact);
+}
 
 TEST(HawqV3Plans, CbcReproducesAllNine) { ExpectPublishedPlans("cbc", LatencyUnit::kExact); }
 

@@ -195,6 +195,89 @@ TEST(AllocationLaws, SolvingTwiceGivesTheSameSolution) {
   }
 }
 
+// The laws again where several budgets bind.
+Problem SeveralBudgets(uint64_t seed) {
+  return RandomProblem(
+      {.seed = seed, .min_layers = 2, .max_layers = 10, .min_budgets = 2, .max_budgets = 5, .whole_objectives = true});
+}
+
+TEST(AllocationLaws, PermutingLayersLeavesTheOptimumOfSeveralBudgets) {
+  for (uint64_t seed = 1; seed <= 3 * kSeeds; ++seed) {
+    const Problem problem = SeveralBudgets(seed);
+    const Solution before = SolveOrFail(problem);
+    const Solution after = SolveOrFail(Permuted(problem, RandomOrder(problem.layers.size(), seed)));
+    EXPECT_EQ(before.termination, after.termination) << Describe(problem);
+    EXPECT_EQ(before.objective, after.objective) << Describe(problem);
+  }
+}
+
+TEST(AllocationLaws, PermutingBudgetsLeavesTheOptimum) {
+  for (uint64_t seed = 1; seed <= 3 * kSeeds; ++seed) {
+    Problem problem = SeveralBudgets(seed);
+    const Solution before = SolveOrFail(problem);
+    std::reverse(problem.budgets.begin(), problem.budgets.end());
+    const Solution after = SolveOrFail(problem);
+    EXPECT_EQ(before.termination, after.termination) << Describe(problem);
+    EXPECT_EQ(before.objective, after.objective) << Describe(problem);
+  }
+}
+
+TEST(AllocationLaws, ScalingOneRowOfSeveralChangesNothing) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    Problem problem = NetworkLikeProblem(seed, 50, 5, 3, 0.1 + 0.01 * static_cast<double>(seed));
+    const Solution before = SolveOrFail(problem);
+    for (ProblemLayer& layer : problem.layers) {
+      for (ProblemOption& option : layer.options) option.cost[0] *= 1009;
+    }
+    problem.budgets[0].limit = problem.budgets[0].limit * 1009 + 1008;  // what is left over is of no use
+    const Solution after = SolveOrFail(problem);
+    EXPECT_EQ(before.choice, after.choice);
+    EXPECT_EQ(before.bound, after.bound);
+    EXPECT_EQ(before.nodes, after.nodes);
+  }
+}
+
+TEST(AllocationLaws, ScalingObjectivesByAPowerOfTwoScalesEverythingWithSeveralBudgets) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    Problem problem = NetworkLikeProblem(seed, 60, 6, 3, 0.1 + 0.01 * static_cast<double>(seed));
+    const Solution before = SolveOrFail(problem);
+    for (ProblemLayer& layer : problem.layers) {
+      for (ProblemOption& option : layer.options) option.objective *= 0x1p-40;
+    }
+    const Solution after = SolveOrFail(problem);
+    EXPECT_EQ(before.choice, after.choice);
+    EXPECT_EQ(before.objective * 0x1p-40, after.objective);
+    EXPECT_EQ(before.nodes, after.nodes);
+  }
+}
+
+// Each budget is loosened in turn.
+TEST(AllocationLaws, LooserBudgetsAreNeverWorse) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Problem problem = NetworkLikeProblem(seed, 60, 6, 3, 0.2);
+    double last = std::numeric_limits<double>::infinity();
+    for (int step = 0; step < 18; ++step) {
+      const Solution solution = SolveOrFail(problem);
+      ASSERT_EQ(solution.termination, Termination::kOptimal);
+      EXPECT_LE(solution.objective, last + solution.optimality_tolerance);
+      last = solution.objective;
+      problem.budgets[step % 3].limit += problem.budgets[step % 3].limit / 20;
+    }
+  }
+}
+
+TEST(AllocationLaws, DroppingABudgetIsNeverWorse) {
+  for (uint64_t seed = 1; seed <= 3 * kSeeds; ++seed) {
+    Problem problem = SeveralBudgets(seed);
+    const Solution all = SolveOrFail(problem);
+    problem.budgets.pop_back();
+    const Solution fewer = SolveOrFail(problem);
+    if (all.termination != Termination::kOptimal) continue;
+    ASSERT_EQ(fewer.termination, Termination::kOptimal) << Describe(problem);
+    EXPECT_LE(fewer.objective, all.objective) << Describe(problem);
+  }
+}
+
 bool IsNowhereWorse(const Problem& problem, const ProblemOption& a, const ProblemOption& b) {
   if (a.objective > b.objective) return false;
   return std::all_of(problem.budgets.begin(), problem.budgets.end(),

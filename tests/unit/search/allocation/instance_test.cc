@@ -27,9 +27,9 @@ TEST(TieGroups, MergesOverlappingGroupsAndOrdersByFirstLayer) {
 }
 
 // Tied, layers 0 and 2 cost 30 either way; the others 10 to 20 each.
-TEST(RangeOfResource, RespectsTies) {
+TEST(RangesOfResources, RespectTies) {
   const Problem problem = FourLayers();
-  const CostRange range = RangeOfResource(problem, TieGroups(problem), 0);
+  const CostRange range = RangesOfResources(problem, TieGroups(problem))[0];
   EXPECT_EQ(range.least, 50);
   EXPECT_EQ(range.most, 70);
 }

@@ -214,7 +214,7 @@ TEST(Solve, PicksTheSolverByTheBudgetsThatCanBind) {
   EXPECT_EQ(solution.budgets[2].slack, 1);
   problem.layers[0].options[0].cost[1] = 2;  // now a choice can take 4
   solution = SolveOrFail(problem);
-  EXPECT_EQ(solution.solver, "cbc");
+  EXPECT_EQ(solution.solver, "several_budgets");
   EXPECT_THAT(solution.choice, ElementsAre(1, 1, 0));
 }
 
@@ -264,8 +264,10 @@ TEST(Solve, RefusesMoreBudgetsThanTheNamedSolverTakes) {
   const Problem problem = ::bitplan::testing::NetworkLikeProblem(1, 5, 3, 2, 0.5);
   const absl::Status status = Solve(problem, {.solver = "one_budget"}, {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(MessageOf(status),
-            "solver: 'one_budget' takes at most 1 budgets, the problem has 2 that can bind; 'cbc' takes any number");
+  EXPECT_EQ(
+      MessageOf(status),
+      "solver: 'one_budget' takes at most 1 budgets, the problem has 2 that can bind; 'several_budgets' and 'cbc' "
+      "take any number");
 }
 
 }  // namespace
