@@ -317,6 +317,7 @@ absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const 
   table.responses = std::move(scores.responses);
   table.score = std::move(scores.score);
   table.standard_error = std::move(scores.standard_error);
+  if (std::ranges::count(table.curvature, LayerCurvature{}) == std::ssize(table.curvature)) table.curvature.clear();
   return table;
 }
 

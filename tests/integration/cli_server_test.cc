@@ -155,7 +155,7 @@ TEST_F(Cli, SearchesAndEvaluatesOnHeldOutData) {
       kQuickSearch + std::vector<std::string>{"--evaluation", kCalibration, "--bits", "2,3,4,8"};
   const ProcessResult search = Run(line);
   ASSERT_EQ(search.exit_code, 0) << search.err;
-  EXPECT_THAT(search.out, AllOf(HasSubstr("optimal: objective"), HasSubstr("weight signal to noise"),
+  EXPECT_THAT(search.out, AllOf(HasSubstr("feasible: objective"), HasSubstr("weight signal to noise"),
                                 HasSubstr("uniform 3 bit *"), HasSubstr("beats uniform 3 bit: its loss is lower by"),
                                 HasSubstr("predicted increase"), HasSubstr("not held-out data")));
   EXPECT_THAT(search.err, AllOf(HasSubstr("evaluation"), HasSubstr("Next, without measuring again")));
@@ -193,7 +193,7 @@ TEST_F(Cli, AnEvaluationThatFailsLeavesThePlan) {
     const ProcessResult search =
         Run(where + kQuickSearch + std::vector<std::string>{"--evaluation", other, "--save", saved});
     EXPECT_EQ(search.exit_code, 1);
-    EXPECT_THAT(search.out, HasSubstr("optimal: objective"));
+    EXPECT_THAT(search.out, HasSubstr("feasible: objective"));
     EXPECT_THAT(search.err, HasSubstr("bitplan: the plan is found, but not evaluated: "));
     EXPECT_EQ(Run({"plan", "show", saved}).exit_code, 0);
     std::filesystem::remove(saved);
@@ -412,7 +412,7 @@ TEST_F(Cli, CtrlCInALocalEvaluationLeavesThePlan) {
   search->Signal(SIGINT);
   const ProcessResult ended = search->Wait();
   EXPECT_EQ(ended.exit_code, 5) << ended.err;
-  EXPECT_THAT(ended.out, AllOf(HasSubstr("optimal: objective"), Not(HasSubstr("signal to noise"))));
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("feasible: objective"), Not(HasSubstr("signal to noise"))));
   EXPECT_THAT(ended.err, HasSubstr("the plan is found, but not evaluated"));
 }
 

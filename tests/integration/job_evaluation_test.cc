@@ -165,7 +165,7 @@ TEST(JobEvaluation, ThatFailsLeavesThePlanAndSaysWhy) {
   const v1::Job job =
       WaitForEnd(client, CreateJob(client, EvaluatedSearch(uploaded, Upload(client, HeldOut(4, 5)))).name());
   ASSERT_EQ(job.state(), v1::JOB_STATE_SUCCEEDED) << job.error().message();
-  EXPECT_EQ(GetPlan(client, job.plan()).termination(), v1::TERMINATION_OPTIMAL);
+  EXPECT_TRUE(GetPlan(client, job.plan()).choices(0).has_option());
   EXPECT_FALSE(job.has_evaluation());
   EXPECT_EQ(job.evaluation_error().code(), static_cast<int>(StatusCode::kInvalidArgument));
   EXPECT_NE(job.evaluation_error().message(), "");
