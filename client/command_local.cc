@@ -125,6 +125,7 @@ EvaluatedPlan Evaluate(Plan plan, const SearchArguments& arguments, const RunCon
 absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments) {
   SearchRequest request{.ties = TiesOf(arguments),
                         .leave_out_unpriced = arguments.leave_out_unpriced,
+                        .repair_monotonicity = arguments.repair_monotonicity,
                         .solver = arguments.solver,
                         .created = Now()};
   BITPLAN_ASSIGN_OR_RETURN(request.profile, ReadProfile(arguments.hardware));
@@ -134,6 +135,7 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
   if (!arguments.model.empty()) {
     BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
     BITPLAN_RETURN_IF_ERROR(pipeline::ValidateProfileFor(quantization, request));
+    BITPLAN_RETURN_IF_ERROR(pipeline::ValidateMethodFor(arguments.sensitivity, request));
   }
   BITPLAN_RETURN_IF_ERROR(CheckHeldOut(arguments));
 

@@ -107,6 +107,9 @@ void AddProblem(CLI::App& app, SearchArguments& to) {
       ->allow_extra_args(false);
   app.add_flag("--leave-out-unpriced", to.leave_out_unpriced,
                "Leave options out that the profile has no cost for, instead of refusing");
+  app.add_flag("--repair-monotonicity", to.repair_monotonicity,
+               "Change scores so that more weight bits are never predicted to be worse; the plan's warnings say what "
+               "changed. Not for methods that predict whole plans");
 }
 
 void AddMeasuring(CLI::App& app, SearchArguments& to) {
