@@ -83,7 +83,8 @@ EvaluationOptions EvaluationOf(const SearchArguments& arguments) {
           .label_smoothing = scored.label_smoothing,
           .max_samples = arguments.evaluation_samples,
           .max_memory_bytes = scored.max_memory_bytes,
-          .activation_range = scored.activation_range};
+          .activation_range = scored.activation_range,
+          .quantize_activations = QuantizesActivations(arguments).value_or(scored.quantize_activations)};
 }
 
 // Whether the held-out data can be read at all: better known before a long measurement than after it.
@@ -98,15 +99,12 @@ absl::StatusOr<Evaluation> EvaluatePlan(const Plan& plan, const SearchArguments&
   BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadModel(arguments.model));
   BITPLAN_ASSIGN_OR_RETURN(const std::string held_out, ReadCalibration(arguments.evaluation));
   std::string calibration;
-  if (QuantizesActivations(arguments).value_or(arguments.sensitivity.quantize_activations)) {
+  const EvaluationOptions options = EvaluationOf(arguments);
+  if (options.quantize_activations) {
     BITPLAN_ASSIGN_OR_RETURN(calibration, ReadCalibration(arguments.calibration));
   }
-  return pipeline::Evaluate({.onnx = onnx,
-                             .held_out = held_out,
-                             .calibration = calibration,
-                             .plan = plan,
-                             .options = EvaluationOf(arguments)},
-                            context);
+  return pipeline::Evaluate(
+      {.onnx = onnx, .held_out = held_out, .calibration = calibration, .plan = plan, .options = options}, context);
 }
 
 // The plan is worth printing whatever comes of its evaluation, Ctrl-C included.

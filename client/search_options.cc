@@ -12,6 +12,7 @@
 #include "search/ops/losses.h"
 #include "search/pipeline/run_search.h"
 #include "search/plan/exporter_table.h"
+#include "search/quantization/dynamic_range.h"
 #include "search/quantization/quantizer_table.h"
 #include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/method_table.h"
@@ -148,8 +149,9 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
   app.add_flag("--quantize-activations", to.sensitivity.quantize_activations,
                "Sensitivities count quantized activations too (measured_loss)")
       ->group(kMeasuringGroup);
-  add("--activation-range", to.sensitivity.activation_range, "Rule of their ranges on the calibration data")
-      ->check(CLI::IsMember(NamesOf(quantization::RangeRules())));
+  add("--activation-range", to.sensitivity.activation_range,
+      "Rule of their ranges on the calibration data, or at run time: dynamic_sample, dynamic_token")
+      ->check(CLI::IsMember(quantization::ActivationRangeNames()));
   add("--output-changes", to.sensitivity.output_changes,
       "For whole-plan methods: outputs' changes measured, or to first_order")
       ->check(CLI::IsMember(

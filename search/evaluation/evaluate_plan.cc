@@ -13,9 +13,9 @@
 #include "search/base/status.h"
 #include "search/layer/uniform.h"
 #include "search/ops/objective.h"
+#include "search/quantization/dynamic_range.h"
 #include "search/quantization/fake_quantize.h"
 #include "search/quantization/quantizer.h"
-#include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/activation_ranges.h"
 
 namespace bitplan {
@@ -30,7 +30,7 @@ absl::Status Validate(const EvaluationOptions& options) {
   if (options.max_memory_bytes < 0) {
     return InvalidArgument("evaluation.max_memory_bytes: got {}, want 0 (no limit) or more", options.max_memory_bytes);
   }
-  const absl::Status range = quantization::FindRangeRule(options.activation_range).status();
+  const absl::Status range = quantization::CheckActivationRange(options.activation_range);
   return range.ok() ? range : WithContext(range, "evaluation.activation_range");
 }
 
@@ -74,6 +74,7 @@ std::optional<Choice> UniformOf(const Plan& plan, int bits) {
   for (const PlanLayer& layer : plan.layers) {
     const std::vector<const PlanOption*> of_layer = OptionsOf(layer);
     std::vector<Option> options;
+    options.reserve(of_layer.size());
     for (const PlanOption* option : of_layer) options.push_back(option->option);
     const int best = UniformOption(options, bits);
     if (best < 0) return std::nullopt;
@@ -403,16 +404,25 @@ absl::StatusOr<Evaluation> EvaluatePlan(const Graph& graph, const Dataset& held_
                         .predicted_increase = plan.objective};
   if (!objective->loss_note().empty()) evaluation.notes.push_back(objective->loss_note());
   std::optional<ActivationCalibration> activations;
-  if (calibration != nullptr) {
-    of_objective.max_samples = 0;
-    absl::StatusOr<std::unique_ptr<Objective>> of_calibration = Objective::Create(graph, *calibration, of_objective);
-    if (!of_calibration.ok()) return WithContext(of_calibration.status(), "calibration");
-    BITPLAN_ASSIGN_OR_RETURN(
-        activations, sensitivity::CalibrateActivations(graph, **of_calibration, options.activation_range, context));
+  const bool is_dynamic = quantization::FindDynamicRange(options.activation_range) != nullptr;
+  if (!is_dynamic && calibration == nullptr) {
+    evaluation.notes.emplace_back("activations stay float: no calibration data were given for their ranges");
+  } else if (!options.quantize_activations) {
+    evaluation.notes.emplace_back("activations stay float, as asked for");
+  } else {
+    std::unique_ptr<Objective> of_calibration;
+    if (!is_dynamic) {
+      of_objective.max_samples = 0;
+      absl::StatusOr<std::unique_ptr<Objective>> created = Objective::Create(graph, *calibration, of_objective);
+      if (!created.ok()) return WithContext(created.status(), "calibration");
+      of_calibration = *std::move(created);
+    }
+    BITPLAN_ASSIGN_OR_RETURN(activations,
+                             sensitivity::CalibrateActivations(graph, is_dynamic ? *objective : *of_calibration,
+                                                               options.activation_range, context));
     evaluation.quantized_activations = true;
     evaluation.activation_range = options.activation_range;
-  } else {
-    evaluation.notes.emplace_back("activations stay float: no calibration data were given for their ranges");
+    evaluation.notes.insert(evaluation.notes.end(), activations->notes.begin(), activations->notes.end());
   }
   const Evaluator evaluator(graph, *objective, held_out, activations ? &*activations : nullptr, plan.provenance.seed);
   return EvaluateWith(evaluator, plan, std::move(evaluation), context);

@@ -19,11 +19,13 @@
 namespace bitplan {
 
 struct EvaluationOptions {
-  std::string loss = "auto";                // a name of the loss table, or auto
-  double label_smoothing = 0;               // as for the sensitivities
-  int64_t max_samples = 0;                  // only the first so many held-out samples; 0: all
-  int64_t max_memory_bytes = 0;             // ObjectiveOptions::max_memory_bytes
-  std::string activation_range = "minmax";  // a name of quantization::RangeRules; with calibration data
+  std::string loss = "auto";     // a name of the loss table, or auto
+  double label_smoothing = 0;    // as for the sensitivities
+  int64_t max_samples = 0;       // only the first so many held-out samples; 0: all
+  int64_t max_memory_bytes = 0;  // ObjectiveOptions::max_memory_bytes
+  // quantization::ActivationRangeNames. Static ranges (range rules) want calibration data, dynamic ones need none.
+  std::string activation_range = "minmax";
+  bool quantize_activations = true;  // false: activations stay float even where their ranges are to be had
 };
 absl::Status Validate(const EvaluationOptions& options);
 
@@ -80,8 +82,9 @@ struct Evaluation {
 namespace evaluation {
 
 // Runs `plan` on held-out data by simulated quantization: weights are quantized and dequantized as the plan's options
-// say; with `calibration` (not null) activations too, each tensor to the activation bits of the layer that owns it,
-// over ranges of the calibration data (sensitivity::CalibrateActivations). Everything between is float.
+// say; activations too where there are ranges for them, each tensor to the activation bits of the layer that owns it:
+// static ranges of `calibration` (null: none), or dynamic ones (sensitivity::CalibrateActivations). Everything between
+// is float.
 //
 // Uniform plans: for each width b that every layer has options of, the options of b weight bits; where a layer has
 //                several, those with b activation bits before others, then symmetric before other schemes, per_channel

@@ -16,8 +16,8 @@
 #include "search/base/parallel.h"
 #include "search/base/status.h"
 #include "search/curvature/hessian.h"
+#include "search/quantization/dynamic_range.h"
 #include "search/quantization/quantizer.h"
-#include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/activation_ranges.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/trace_estimators.h"
@@ -56,7 +56,7 @@ absl::Status Validate(const SensitivityOptions& options) {
   if (options.max_memory_bytes < 0) {
     return InvalidArgument("sensitivity.max_memory_bytes: got {}, want 0 (no limit) or more", options.max_memory_bytes);
   }
-  const absl::Status range = quantization::FindRangeRule(options.activation_range).status();
+  const absl::Status range = quantization::CheckActivationRange(options.activation_range);
   if (!range.ok()) return WithContext(range, "sensitivity.activation_range");
   if (std::ranges::find(kOutputChanges, options.output_changes) == kOutputChanges.end()) {
     return InvalidArgument("sensitivity.output_changes: got '{}', want {}", options.output_changes,
@@ -281,6 +281,9 @@ absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const 
   table.num_samples = objective.num_samples();
   table.seed = options.seed;
   if (!objective.loss_note().empty()) table.notes.push_back(objective.loss_note());
+  if (activations != nullptr) {
+    table.notes.insert(table.notes.end(), activations->notes.begin(), activations->notes.end());
+  }
   table.curvature.resize(layers.layers.size());
 
   BITPLAN_ASSIGN_OR_RETURN(

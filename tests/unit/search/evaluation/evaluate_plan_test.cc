@@ -104,6 +104,34 @@ TEST(EvaluatePlan, MatchesTheHandComputedExample) {
   EXPECT_THAT(evaluation->notes, ElementsAre(HasSubstr("activations stay float")));
 }
 
+// Of one sample, which is what static ranges of that sample are, without calibration data.
+TEST(EvaluatePlan, DynamicRangesNeedNoCalibrationData) {
+  TwoClasses example;
+  example.data.num_samples = 1;
+  example.data.inputs[0].values = {.shape = {1, 2}, .data = {2, 1.1F}};
+  example.data.targets = ClassLabels{1};
+  const Plan plan = MakePlan(example.graph.layers, {{PerTensor(8, 2)}}, {0});
+  const auto evaluate = [&](const Dataset* calibration, const EvaluationOptions& options) {
+    return *EvaluatePlan(example.graph, example.data, plan, calibration, options, {});
+  };
+  const Evaluation fixed = evaluate(&example.data, {});
+  EXPECT_NE(fixed.plan.loss_increase.mean, 0);
+  for (const char* range : {"dynamic_sample", "dynamic_token"}) {
+    const Evaluation dynamic = evaluate(nullptr, {.activation_range = range});
+    EXPECT_TRUE(dynamic.quantized_activations);
+    EXPECT_EQ(dynamic.activation_range, range);
+    EXPECT_EQ(dynamic.plan, fixed.plan);
+    EXPECT_EQ(dynamic.layers, fixed.layers);
+    EXPECT_THAT(dynamic.notes, ElementsAre());
+  }
+  for (const char* range : {"minmax", "dynamic_sample"}) {
+    const Evaluation left = evaluate(&example.data, {.activation_range = range, .quantize_activations = false});
+    EXPECT_FALSE(left.quantized_activations);
+    EXPECT_EQ(left.activation_range, "");
+    EXPECT_THAT(left.notes, ElementsAre("activations stay float, as asked for"));
+  }
+}
+
 TEST(EvaluatePlan, ComparesWithTheLargestUniformPlanWithinCost) {
   const TwoClasses example;
   const auto at = [&](size_t chosen) {
