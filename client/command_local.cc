@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "search/pipeline/run_evaluation.h"
 #include "search/pipeline/run_search.h"
 #include "search/sensitivity/given.h"
+#include "search/sensitivity/importance.h"
 
 namespace bitplan::client {
 namespace {
@@ -100,7 +102,9 @@ absl::StatusOr<Evaluation> EvaluatePlan(const Plan& plan, const SearchArguments&
   BITPLAN_ASSIGN_OR_RETURN(const std::string held_out, ReadCalibration(arguments.evaluation));
   std::string calibration;
   const EvaluationOptions options = EvaluationOf(arguments);
-  if (options.quantize_activations) {
+  const bool weighs = std::ranges::any_of(
+      arguments.quantization.schemes, [](const std::string& scheme) { return sensitivity::WantsImportance(scheme); });
+  if (options.quantize_activations || weighs) {
     BITPLAN_ASSIGN_OR_RETURN(calibration, ReadCalibration(arguments.calibration));
   }
   return pipeline::Evaluate(

@@ -17,6 +17,7 @@
 #include "search/quantization/fake_quantize.h"
 #include "search/quantization/quantizer.h"
 #include "search/sensitivity/activation_ranges.h"
+#include "search/sensitivity/importance.h"
 
 namespace bitplan {
 
@@ -172,8 +173,8 @@ struct Results {
 class Evaluator {
  public:
   Evaluator(const Graph& graph, const Objective& objective, const Dataset& data,
-            const ActivationCalibration* activations, uint64_t seed)
-      : graph_(graph), objective_(objective), activations_(activations), seed_(seed) {
+            const ActivationCalibration* activations, std::span<const float> importance, uint64_t seed)
+      : graph_(graph), objective_(objective), activations_(activations), importance_(importance), seed_(seed) {
     const std::string& loss = objective.loss_name();
     has_classes_ = loss.ends_with("cross_entropy") && !loss.ends_with("binary_cross_entropy");
     if (has_classes_) labels_ = std::get_if<ClassLabels>(&data.targets);
@@ -227,10 +228,11 @@ class Evaluator {
     const Layer& described = graph_.layers.layers[layer];
     noise.layer = described.name;
     noise.option = option;
+    PerturbInputs inputs{.seed = seed_, .stream = static_cast<uint64_t>(layer)};
+    if (!importance_.empty()) inputs.importance = importance_.subspan(offset, size);
     BITPLAN_ASSIGN_OR_RETURN(
         const Perturbation perturbation,
-        quantization::Perturb(TensorView(own, described.weight_shape), described.output_channel_axis, option,
-                              {.seed = seed_, .stream = static_cast<uint64_t>(layer)}));
+        quantization::Perturb(TensorView(own, described.weight_shape), described.output_channel_axis, option, inputs));
     noise.weight_sqnr_db = Decibels(SquaredNorm(own), perturbation.squared_norm);
     std::vector<float> weight(own.begin(), own.end());
     for (int64_t i = 0; i < size; ++i) weight[i] += perturbation.delta[i];
@@ -308,6 +310,7 @@ class Evaluator {
   const Graph& graph_;
   const Objective& objective_;
   const ActivationCalibration* activations_;  // null: activations stay float
+  std::span<const float> importance_;         // of all weights; empty: no option wants it
   uint64_t seed_;  // of the measurement: random roundings and codebooks are the ones it scored
   bool has_classes_ = false;
   const ClassLabels* labels_ = nullptr;  // null: none, or not classes
@@ -384,6 +387,31 @@ absl::StatusOr<Evaluation> EvaluateWith(const Evaluator& evaluator, const Plan& 
   return evaluation;
 }
 
+// Whether an option that is run, in the plan or in a uniform one, takes the importance of each weight.
+bool WantsImportance(const Plan& plan) {
+  const auto wants = [](const PlanOption* option) { return sensitivity::WantsImportance(option->option.scheme); };
+  if (std::ranges::any_of(ChosenOf(plan), wants)) return true;
+  return std::ranges::any_of(WidthsOf(plan), [&](int bits) {
+    const std::optional<Choice> uniform = UniformOf(plan, bits);
+    return uniform && std::ranges::any_of(*uniform, wants);
+  });
+}
+
+// What the measurement did, as far as the plan tells.
+absl::StatusOr<std::vector<float>> ImportanceFor(const Graph& graph, const Plan& plan, const Dataset* calibration,
+                                                 const EvaluationOptions& options, const RunContext& context) {
+  if (calibration == nullptr) {
+    return InvalidArgument(
+        "calibration: got none, but a scheme of the plan (hessian_kmeans) takes the importance of each weight, which "
+        "is estimated from the data that the plan was made from");
+  }
+  ObjectiveOptions of_objective{.max_cache_bytes = 0, .max_memory_bytes = options.max_memory_bytes};
+  if (!plan.provenance.loss.empty()) of_objective.loss = plan.provenance.loss;
+  const auto objective = Objective::Create(graph, *calibration, of_objective);
+  if (!objective.ok()) return WithContext(objective.status(), "calibration");
+  return sensitivity::WeightImportance(**objective, plan.provenance.seed, context);
+}
+
 }  // namespace
 
 absl::StatusOr<Evaluation> EvaluatePlan(const Graph& graph, const Dataset& held_out, const Plan& plan,
@@ -424,7 +452,16 @@ absl::StatusOr<Evaluation> EvaluatePlan(const Graph& graph, const Dataset& held_
     evaluation.activation_range = options.activation_range;
     evaluation.notes.insert(evaluation.notes.end(), activations->notes.begin(), activations->notes.end());
   }
-  const Evaluator evaluator(graph, *objective, held_out, activations ? &*activations : nullptr, plan.provenance.seed);
+  std::vector<float> importance;
+  if (WantsImportance(plan)) {
+    BITPLAN_ASSIGN_OR_RETURN(importance, ImportanceFor(graph, plan, calibration, options, context));
+    evaluation.notes.push_back(fmt::format(
+        "the importance of weights is estimated from all calibration data by {}: codebooks are those that were scored "
+        "only if that was done in the same way",
+        plan.provenance.loss.empty() ? "the default loss" : plan.provenance.loss));
+  }
+  const Evaluator evaluator(graph, *objective, held_out, activations ? &*activations : nullptr, importance,
+                            plan.provenance.seed);
   return EvaluateWith(evaluator, plan, std::move(evaluation), context);
 }
 

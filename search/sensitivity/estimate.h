@@ -45,8 +45,9 @@ namespace sensitivity {
 // disagree),
 //              kNotFound (method, scheme), kUnimplemented (ops, losses), kResourceExhausted
 //              (max_memory_bytes), kCancelled, kDeadlineExceeded.
-// Progress:    stages "activation ranges", "perturbations", "gradient", "traces", "eigenvalues", "network eigenvalue".
-// Checkpoints: probe sums every few probes, each finished eigenvalue. Keys hold a digest of weights, loss, gradient and
+// Progress:    stages "activation ranges", "importance", "perturbations", "gradient", "traces", "eigenvalues", "network
+// eigenvalue". Checkpoints: probe sums every few probes, each finished eigenvalue. Keys hold a digest of weights, loss,
+// gradient and
 //              options, so that a changed model or dataset finds nothing. A resumed run gives the bits of an
 //              uninterrupted one.
 // Same seed, same bits, for any number of threads.

@@ -13,6 +13,7 @@
 #include "search/evaluation/evaluation_json.h"
 #include "search/ops/objective.h"
 #include "search/quantization/quantizer.h"
+#include "search/sensitivity/estimate.h"
 #include "tests/testing/graph_fixtures.h"
 
 namespace bitplan::evaluation {
@@ -130,6 +131,30 @@ TEST(EvaluatePlan, DynamicRangesNeedNoCalibrationData) {
     EXPECT_EQ(left.activation_range, "");
     EXPECT_THAT(left.notes, ElementsAre("activations stay float, as asked for"));
   }
+}
+
+// Codebooks that were weighted by curvature are made again, the same ones: held-out data that are the measurement's
+// lose what it measured.
+TEST(EvaluatePlan, EstimatesImportanceFromTheCalibrationData) {
+  GraphBuilder b;
+  const ValueId x = b.Input("images", {kDynamic, 6});
+  const Graph graph = b.Build(b.Node("MatMul", {x, b.RandomWeight("w", {6, 3})}));
+  const Dataset data = bitplan::testing::RandomClassification(8, {6}, 3, 1);
+  Option option = PerTensor(2);
+  option.scheme = "hessian_kmeans";
+  const SensitivityTable measured =
+      *sensitivity::Estimate(graph, data, {{{option}}}, {.method = "measured_loss", .seed = 5}, {});
+  Plan plan = MakePlan(graph.layers, {{option}}, {0});
+  plan.provenance.loss = measured.loss;
+  plan.provenance.seed = 5;
+  const EvaluationOptions left_float{.quantize_activations = false};
+  const auto evaluation = EvaluatePlan(graph, data, plan, &data, left_float, {});
+  ASSERT_TRUE(evaluation.ok()) << evaluation.status();
+  EXPECT_DOUBLE_EQ(evaluation->plan.loss_increase.mean, measured.score[0][0]);
+  EXPECT_THAT(evaluation->notes,
+              ::testing::Contains(HasSubstr("estimated from all calibration data by cross_entropy")));
+  EXPECT_THAT(MessageOf(EvaluatePlan(graph, data, plan, nullptr, left_float, {}).status()),
+              HasSubstr("calibration: got none, but a scheme of the plan (hessian_kmeans)"));
 }
 
 TEST(EvaluatePlan, ComparesWithTheLargestUniformPlanWithinCost) {
