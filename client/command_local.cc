@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "search/pipeline/run_evaluation.h"
 #include "search/pipeline/run_search.h"
 #include "search/sensitivity/given.h"
+#include "search/sensitivity/importance.h"
 
 namespace bitplan::client {
 namespace {
@@ -83,7 +85,8 @@ EvaluationOptions EvaluationOf(const SearchArguments& arguments) {
           .label_smoothing = scored.label_smoothing,
           .max_samples = arguments.evaluation_samples,
           .max_memory_bytes = scored.max_memory_bytes,
-          .activation_range = scored.activation_range};
+          .activation_range = scored.activation_range,
+          .quantize_activations = QuantizesActivations(arguments).value_or(scored.quantize_activations)};
 }
 
 // Whether the held-out data can be read at all: better known before a long measurement than after it.
@@ -98,15 +101,14 @@ absl::StatusOr<Evaluation> EvaluatePlan(const Plan& plan, const SearchArguments&
   BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadModel(arguments.model));
   BITPLAN_ASSIGN_OR_RETURN(const std::string held_out, ReadCalibration(arguments.evaluation));
   std::string calibration;
-  if (QuantizesActivations(arguments).value_or(arguments.sensitivity.quantize_activations)) {
+  const EvaluationOptions options = EvaluationOf(arguments);
+  const bool weighs = std::ranges::any_of(
+      arguments.quantization.schemes, [](const std::string& scheme) { return sensitivity::WantsImportance(scheme); });
+  if (options.quantize_activations || weighs) {
     BITPLAN_ASSIGN_OR_RETURN(calibration, ReadCalibration(arguments.calibration));
   }
-  return pipeline::Evaluate({.onnx = onnx,
-                             .held_out = held_out,
-                             .calibration = calibration,
-                             .plan = plan,
-                             .options = EvaluationOf(arguments)},
-                            context);
+  return pipeline::Evaluate(
+      {.onnx = onnx, .held_out = held_out, .calibration = calibration, .plan = plan, .options = options}, context);
 }
 
 // The plan is worth printing whatever comes of its evaluation, Ctrl-C included.
@@ -125,6 +127,7 @@ EvaluatedPlan Evaluate(Plan plan, const SearchArguments& arguments, const RunCon
 absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments) {
   SearchRequest request{.ties = TiesOf(arguments),
                         .leave_out_unpriced = arguments.leave_out_unpriced,
+                        .repair_monotonicity = arguments.repair_monotonicity,
                         .solver = arguments.solver,
                         .created = Now()};
   BITPLAN_ASSIGN_OR_RETURN(request.profile, ReadProfile(arguments.hardware));
@@ -134,6 +137,7 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
   if (!arguments.model.empty()) {
     BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
     BITPLAN_RETURN_IF_ERROR(pipeline::ValidateProfileFor(quantization, request));
+    BITPLAN_RETURN_IF_ERROR(pipeline::ValidateMethodFor(arguments.sensitivity, request));
   }
   BITPLAN_RETURN_IF_ERROR(CheckHeldOut(arguments));
 

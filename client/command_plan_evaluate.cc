@@ -12,7 +12,7 @@
 #include "search/base/status.h"
 #include "search/ops/losses.h"
 #include "search/pipeline/run_evaluation.h"
-#include "search/quantization/range_rule_table.h"
+#include "search/quantization/dynamic_range.h"
 
 namespace bitplan::client {
 namespace {
@@ -21,7 +21,7 @@ struct EvaluateArguments {
   std::string plan;
   std::string model;
   std::string held_out;
-  std::string calibration;  // empty: activations stay float
+  std::string calibration;  // empty: activations stay float, unless their ranges are dynamic
   EvaluationOptions options;
   std::string save;
   int threads = 0;
@@ -67,8 +67,10 @@ Action DeclarePlanEvaluate(CLI::App& app) {
   app.add_option("--calibration", arguments->calibration,
                  "Calibration data: quantize activations too, over their ranges on these data; else they stay float")
       ->type_name("FILES");
-  app.add_option("--activation-range", arguments->options.activation_range, "Rule of the activations' ranges")
-      ->check(CLI::IsMember(NamesOf(quantization::RangeRules())))
+  app.add_option("--activation-range", arguments->options.activation_range,
+                 "Rule of the activations' ranges on the calibration data, or at run time, without such data: "
+                 "dynamic_sample, dynamic_token")
+      ->check(CLI::IsMember(quantization::ActivationRangeNames()))
       ->capture_default_str();
   app.add_option("--loss", arguments->options.loss, "Loss, or auto: by the targets")
       ->check(CLI::IsMember(NamesOf(ops::LossTable(), {"auto"})))

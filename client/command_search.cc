@@ -49,6 +49,7 @@ absl::StatusOr<v1::SearchConfig> MakeConfig(const SearchArguments& arguments) {
   convert::FromTies(TiesOf(arguments), config.mutable_ties());
   SetSolver(arguments.solver, *config.mutable_solver());
   config.set_leave_out_unpriced(arguments.leave_out_unpriced);
+  config.set_repair_monotonicity(arguments.repair_monotonicity);
   return config;
 }
 

@@ -12,6 +12,7 @@
 #include "search/ops/losses.h"
 #include "search/pipeline/run_search.h"
 #include "search/plan/exporter_table.h"
+#include "search/quantization/dynamic_range.h"
 #include "search/quantization/quantizer_table.h"
 #include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/method_table.h"
@@ -107,6 +108,9 @@ void AddProblem(CLI::App& app, SearchArguments& to) {
       ->allow_extra_args(false);
   app.add_flag("--leave-out-unpriced", to.leave_out_unpriced,
                "Leave options out that the profile has no cost for, instead of refusing");
+  app.add_flag("--repair-monotonicity", to.repair_monotonicity,
+               "Change scores so that more weight bits are never predicted to be worse; the plan's warnings say what "
+               "changed. Not for methods that predict whole plans");
 }
 
 void AddMeasuring(CLI::App& app, SearchArguments& to) {
@@ -149,8 +153,9 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
   app.add_flag("--quantize-activations", to.sensitivity.quantize_activations,
                "Sensitivities count quantized activations too (measured_loss)")
       ->group(kMeasuringGroup);
-  add("--activation-range", to.sensitivity.activation_range, "Rule of their ranges on the calibration data")
-      ->check(CLI::IsMember(NamesOf(quantization::RangeRules())));
+  add("--activation-range", to.sensitivity.activation_range,
+      "Rule of their ranges on the calibration data, or at run time: dynamic_sample, dynamic_token")
+      ->check(CLI::IsMember(quantization::ActivationRangeNames()));
   add("--output-changes", to.sensitivity.output_changes,
       "For whole-plan methods: outputs' changes measured, or to first_order")
       ->check(CLI::IsMember(

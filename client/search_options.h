@@ -39,6 +39,7 @@ struct SearchArguments {
   SensitivityOptions sensitivity;
   SolverOptions solver;
   bool leave_out_unpriced = false;
+  bool repair_monotonicity = false;
 
   std::string save;       // path; empty: not asked for
   int threads = 0;        // local only; 0: all processors

@@ -99,6 +99,8 @@ absl::StatusOr<EvaluationOptions> ToEvaluationOptions(const v1::EvaluationSpec& 
   options.loss = FirstOf(message.loss(), measured.loss(), options.loss);
   options.label_smoothing = message.has_label_smoothing() ? message.label_smoothing() : measured.label_smoothing();
   options.activation_range = FirstOf(message.activation_range(), measured.activation_range(), options.activation_range);
+  options.quantize_activations =
+      message.has_quantize_activations() ? message.quantize_activations() : measured.quantize_activations();
   options.max_samples = message.max_samples();
   options.max_memory_bytes = message.max_memory_bytes();
   BITPLAN_RETURN_IF_ERROR(WithoutCorePrefix(Validate(options)));

@@ -170,6 +170,7 @@ absl::StatusOr<SearchRequest> ToSearchRequest(const v1::SearchConfig& message, d
   }
   request.ties = ToTies(message.ties());
   request.leave_out_unpriced = message.leave_out_unpriced();
+  request.repair_monotonicity = message.repair_monotonicity();
   auto solver = ToSolverOptions(message.solver(), default_time_limit_s);
   if (!solver.ok()) return AtField("solver", solver.status());
   request.solver = *std::move(solver);

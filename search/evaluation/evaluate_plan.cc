@@ -13,10 +13,11 @@
 #include "search/base/status.h"
 #include "search/layer/uniform.h"
 #include "search/ops/objective.h"
+#include "search/quantization/dynamic_range.h"
 #include "search/quantization/fake_quantize.h"
 #include "search/quantization/quantizer.h"
-#include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/activation_ranges.h"
+#include "search/sensitivity/importance.h"
 
 namespace bitplan {
 
@@ -30,7 +31,7 @@ absl::Status Validate(const EvaluationOptions& options) {
   if (options.max_memory_bytes < 0) {
     return InvalidArgument("evaluation.max_memory_bytes: got {}, want 0 (no limit) or more", options.max_memory_bytes);
   }
-  const absl::Status range = quantization::FindRangeRule(options.activation_range).status();
+  const absl::Status range = quantization::CheckActivationRange(options.activation_range);
   return range.ok() ? range : WithContext(range, "evaluation.activation_range");
 }
 
@@ -74,6 +75,7 @@ std::optional<Choice> UniformOf(const Plan& plan, int bits) {
   for (const PlanLayer& layer : plan.layers) {
     const std::vector<const PlanOption*> of_layer = OptionsOf(layer);
     std::vector<Option> options;
+    options.reserve(of_layer.size());
     for (const PlanOption* option : of_layer) options.push_back(option->option);
     const int best = UniformOption(options, bits);
     if (best < 0) return std::nullopt;
@@ -171,8 +173,8 @@ struct Results {
 class Evaluator {
  public:
   Evaluator(const Graph& graph, const Objective& objective, const Dataset& data,
-            const ActivationCalibration* activations, uint64_t seed)
-      : graph_(graph), objective_(objective), activations_(activations), seed_(seed) {
+            const ActivationCalibration* activations, std::span<const float> importance, uint64_t seed)
+      : graph_(graph), objective_(objective), activations_(activations), importance_(importance), seed_(seed) {
     const std::string& loss = objective.loss_name();
     has_classes_ = loss.ends_with("cross_entropy") && !loss.ends_with("binary_cross_entropy");
     if (has_classes_) labels_ = std::get_if<ClassLabels>(&data.targets);
@@ -226,10 +228,11 @@ class Evaluator {
     const Layer& described = graph_.layers.layers[layer];
     noise.layer = described.name;
     noise.option = option;
+    PerturbInputs inputs{.seed = seed_, .stream = static_cast<uint64_t>(layer)};
+    if (!importance_.empty()) inputs.importance = importance_.subspan(offset, size);
     BITPLAN_ASSIGN_OR_RETURN(
         const Perturbation perturbation,
-        quantization::Perturb(TensorView(own, described.weight_shape), described.output_channel_axis, option,
-                              {.seed = seed_, .stream = static_cast<uint64_t>(layer)}));
+        quantization::Perturb(TensorView(own, described.weight_shape), described.output_channel_axis, option, inputs));
     noise.weight_sqnr_db = Decibels(SquaredNorm(own), perturbation.squared_norm);
     std::vector<float> weight(own.begin(), own.end());
     for (int64_t i = 0; i < size; ++i) weight[i] += perturbation.delta[i];
@@ -307,6 +310,7 @@ class Evaluator {
   const Graph& graph_;
   const Objective& objective_;
   const ActivationCalibration* activations_;  // null: activations stay float
+  std::span<const float> importance_;         // of all weights; empty: no option wants it
   uint64_t seed_;  // of the measurement: random roundings and codebooks are the ones it scored
   bool has_classes_ = false;
   const ClassLabels* labels_ = nullptr;  // null: none, or not classes
@@ -383,6 +387,31 @@ absl::StatusOr<Evaluation> EvaluateWith(const Evaluator& evaluator, const Plan& 
   return evaluation;
 }
 
+// Whether an option that is run, in the plan or in a uniform one, takes the importance of each weight.
+bool WantsImportance(const Plan& plan) {
+  const auto wants = [](const PlanOption* option) { return sensitivity::WantsImportance(option->option.scheme); };
+  if (std::ranges::any_of(ChosenOf(plan), wants)) return true;
+  return std::ranges::any_of(WidthsOf(plan), [&](int bits) {
+    const std::optional<Choice> uniform = UniformOf(plan, bits);
+    return uniform && std::ranges::any_of(*uniform, wants);
+  });
+}
+
+// What the measurement did, as far as the plan tells.
+absl::StatusOr<std::vector<float>> ImportanceFor(const Graph& graph, const Plan& plan, const Dataset* calibration,
+                                                 const EvaluationOptions& options, const RunContext& context) {
+  if (calibration == nullptr) {
+    return InvalidArgument(
+        "calibration: got none, but a scheme of the plan (hessian_kmeans) takes the importance of each weight, which "
+        "is estimated from the data that the plan was made from");
+  }
+  ObjectiveOptions of_objective{.max_cache_bytes = 0, .max_memory_bytes = options.max_memory_bytes};
+  if (!plan.provenance.loss.empty()) of_objective.loss = plan.provenance.loss;
+  const auto objective = Objective::Create(graph, *calibration, of_objective);
+  if (!objective.ok()) return WithContext(objective.status(), "calibration");
+  return sensitivity::WeightImportance(**objective, plan.provenance.seed, context);
+}
+
 }  // namespace
 
 absl::StatusOr<Evaluation> EvaluatePlan(const Graph& graph, const Dataset& held_out, const Plan& plan,
@@ -403,18 +432,36 @@ absl::StatusOr<Evaluation> EvaluatePlan(const Graph& graph, const Dataset& held_
                         .predicted_increase = plan.objective};
   if (!objective->loss_note().empty()) evaluation.notes.push_back(objective->loss_note());
   std::optional<ActivationCalibration> activations;
-  if (calibration != nullptr) {
-    of_objective.max_samples = 0;
-    absl::StatusOr<std::unique_ptr<Objective>> of_calibration = Objective::Create(graph, *calibration, of_objective);
-    if (!of_calibration.ok()) return WithContext(of_calibration.status(), "calibration");
-    BITPLAN_ASSIGN_OR_RETURN(
-        activations, sensitivity::CalibrateActivations(graph, **of_calibration, options.activation_range, context));
+  const bool is_dynamic = quantization::FindDynamicRange(options.activation_range) != nullptr;
+  if (!is_dynamic && calibration == nullptr) {
+    evaluation.notes.emplace_back("activations stay float: no calibration data were given for their ranges");
+  } else if (!options.quantize_activations) {
+    evaluation.notes.emplace_back("activations stay float, as asked for");
+  } else {
+    std::unique_ptr<Objective> of_calibration;
+    if (!is_dynamic) {
+      of_objective.max_samples = 0;
+      absl::StatusOr<std::unique_ptr<Objective>> created = Objective::Create(graph, *calibration, of_objective);
+      if (!created.ok()) return WithContext(created.status(), "calibration");
+      of_calibration = *std::move(created);
+    }
+    BITPLAN_ASSIGN_OR_RETURN(activations,
+                             sensitivity::CalibrateActivations(graph, is_dynamic ? *objective : *of_calibration,
+                                                               options.activation_range, context));
     evaluation.quantized_activations = true;
     evaluation.activation_range = options.activation_range;
-  } else {
-    evaluation.notes.emplace_back("activations stay float: no calibration data were given for their ranges");
+    evaluation.notes.insert(evaluation.notes.end(), activations->notes.begin(), activations->notes.end());
   }
-  const Evaluator evaluator(graph, *objective, held_out, activations ? &*activations : nullptr, plan.provenance.seed);
+  std::vector<float> importance;
+  if (WantsImportance(plan)) {
+    BITPLAN_ASSIGN_OR_RETURN(importance, ImportanceFor(graph, plan, calibration, options, context));
+    evaluation.notes.push_back(fmt::format(
+        "the importance of weights is estimated from all calibration data by {}: codebooks are those that were scored "
+        "only if that was done in the same way",
+        plan.provenance.loss.empty() ? "the default loss" : plan.provenance.loss));
+  }
+  const Evaluator evaluator(graph, *objective, held_out, activations ? &*activations : nullptr, importance,
+                            plan.provenance.seed);
   return EvaluateWith(evaluator, plan, std::move(evaluation), context);
 }
 

@@ -19,11 +19,13 @@
 namespace bitplan {
 
 struct EvaluationOptions {
-  std::string loss = "auto";                // a name of the loss table, or auto
-  double label_smoothing = 0;               // as for the sensitivities
-  int64_t max_samples = 0;                  // only the first so many held-out samples; 0: all
-  int64_t max_memory_bytes = 0;             // ObjectiveOptions::max_memory_bytes
-  std::string activation_range = "minmax";  // a name of quantization::RangeRules; with calibration data
+  std::string loss = "auto";     // a name of the loss table, or auto
+  double label_smoothing = 0;    // as for the sensitivities
+  int64_t max_samples = 0;       // only the first so many held-out samples; 0: all
+  int64_t max_memory_bytes = 0;  // ObjectiveOptions::max_memory_bytes
+  // quantization::ActivationRangeNames. Static ranges (range rules) want calibration data, dynamic ones need none.
+  std::string activation_range = "minmax";
+  bool quantize_activations = true;  // false: activations stay float even where their ranges are to be had
 };
 absl::Status Validate(const EvaluationOptions& options);
 
@@ -80,9 +82,14 @@ struct Evaluation {
 namespace evaluation {
 
 // Runs `plan` on held-out data by simulated quantization: weights are quantized and dequantized as the plan's options
-// say; with `calibration` (not null) activations too, each tensor to the activation bits of the layer that owns it,
-// over ranges of the calibration data (sensitivity::CalibrateActivations). Everything between is float.
+// say; activations too where there are ranges for them, each tensor to the activation bits of the layer that owns it:
+// static ranges of `calibration` (null: none), or dynamic ones (sensitivity::CalibrateActivations). Everything between
+// is float.
 //
+// Importance:    where an option's scheme takes that of each weight (hessian_kmeans), it is estimated again from all of
+//                `calibration`, by the loss and seed of the plan's provenance (sensitivity::WeightImportance): what the
+//                measurement used, unless that took other data, only some of them, label smoothing or a memory limit. A
+//                note says so.
 // Uniform plans: for each width b that every layer has options of, the options of b weight bits; where a layer has
 //                several, those with b activation bits before others, then symmetric before other schemes, per_channel
 //                before other granularities, then the first. They are evaluated in the same way.
@@ -90,8 +97,8 @@ namespace evaluation {
 //                not count left out; then the mean over samples. The first of equal outputs is taken.
 // Cost:          a forward pass for each network; memory of one copy of the weights and of outputs of one network.
 // Errors:        kInvalidArgument (options, a plan that has no choice or is of other layers, naming the first that
-//                differs; data that do not fit; widths that cannot be simulated), kUnimplemented (ops, losses),
-//                kNotFound (range rule), kCancelled, kDeadlineExceeded.
+//                differs; data that do not fit; widths that cannot be simulated; no calibration data where importance
+//                is wanted), kUnimplemented (ops, losses), kNotFound (range rule), kCancelled, kDeadlineExceeded.
 // Progress:      stages "activation ranges", "evaluation".
 // Same bits for any number of threads.
 absl::StatusOr<Evaluation> EvaluatePlan(const Graph& graph, const Dataset& held_out, const Plan& plan,

@@ -40,7 +40,16 @@ void InsertSorted(std::vector<int>& sorted, int value) {
   if (at == sorted.end() || *at != value) sorted.insert(at, value);
 }
 
-// Calls fn(layer, data operand) for every layer weight that a node multiplies with something else, in node order.
+// A layer's weight times something else.
+struct LayerProduct {
+  int layer = 0;
+  const Node& node;
+  int data_input = 0;  // the something else: which input of the node
+
+  ValueId data() const { return node.inputs[data_input]; }
+};
+
+// Calls fn(product) for every layer weight that a node multiplies with something else, in node order.
 template <typename Fn>
 void ForEachProduct(const Graph& graph, Fn fn) {
   std::map<ValueId, int> layer_of;
@@ -49,7 +58,7 @@ void ForEachProduct(const Graph& graph, Fn fn) {
     if (!IsOneOf(kProducts, node.op_type) || node.inputs.size() < 2) continue;
     for (int i = 0; i < 2; ++i) {
       const auto found = layer_of.find(node.inputs[i]);
-      if (found != layer_of.end()) fn(found->second, node.inputs[1 - i]);
+      if (found != layer_of.end()) fn(LayerProduct{.layer = found->second, .node = node, .data_input = 1 - i});
     }
   }
 }
@@ -77,8 +86,8 @@ class Groups {
 // By value: whether some layer's data depends on it.
 std::vector<bool> FeedsLayer(const Graph& graph) {
   std::vector<bool> feeds(graph.values.size(), false);
-  ForEachProduct(graph, [&](int /*layer*/, ValueId data) {
-    if (data != kNoValue) feeds[data] = true;
+  ForEachProduct(graph, [&](const LayerProduct& product) {
+    if (product.data() != kNoValue) feeds[product.data()] = true;
   });
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
     if (std::ranges::none_of(node->outputs, [&](ValueId id) { return id != kNoValue && feeds[id]; })) continue;
@@ -99,19 +108,56 @@ std::vector<ValueId> JoinedTensors(const Graph& graph, const Node& node, const s
   return joined;
 }
 
+// Whether a view's result has the rows of its operand.
+bool KeepsRows(const Node& view, const Shape& from, const Shape& to) {
+  if (from.empty() || to.empty()) return false;
+  if (view.op_type != "Transpose") return from.back() == to.back();
+  const absl::StatusOr<std::vector<int64_t>> order = IntsAttribute(view, "perm", {});
+  return order.ok() && !order->empty() && order->back() + 1 == std::ssize(from);
+}
+
+// Whether the sums of a product run along rows of its data operand.
+bool AddsUpRows(const LayerProduct& product) {
+  const Node& node = product.node;
+  if (node.op_type == "MatMul") return product.data_input == 0;
+  if (node.op_type != "Gemm" || product.data_input != 0) return false;
+  const absl::StatusOr<int64_t> transposed = IntAttribute(node, "transA", 0);
+  return transposed.ok() && *transposed == 0;
+}
+
 }  // namespace
 
 std::vector<ActivationPoint> FindActivationPoints(const Graph& graph) {
   const std::vector<ValueId> source = FindSources(graph);
   std::vector<ActivationPoint> points;
   std::map<ValueId, size_t> point_of;
-  ForEachProduct(graph, [&](int layer, ValueId data) {
-    if (!IsComputedFloat(graph, data)) return;
-    const auto [found, is_new] = point_of.try_emplace(source[data], points.size());
-    if (is_new) points.push_back({.value = source[data]});
-    InsertSorted(points[found->second].layers, layer);
+  ForEachProduct(graph, [&](const LayerProduct& product) {
+    if (!IsComputedFloat(graph, product.data())) return;
+    const ValueId point = source[product.data()];
+    const auto [found, is_new] = point_of.try_emplace(point, points.size());
+    if (is_new) points.push_back({.value = point});
+    InsertSorted(points[found->second].layers, product.layer);
   });
   return points;
+}
+
+std::vector<bool> ReadByRows(const Graph& graph, std::span<const ActivationPoint> points,
+                             std::span<const Shape> shapes) {
+  const std::vector<ValueId> source = FindSources(graph);
+  std::vector<bool> has_rows(graph.values.size(), true);  // those of its source
+  for (const Node& node : graph.nodes) {
+    if (node.outputs.empty() || node.outputs[0] == kNoValue || source[node.outputs[0]] == node.outputs[0]) continue;
+    const ValueId from = node.inputs[0];
+    has_rows[node.outputs[0]] = has_rows[from] && KeepsRows(node, shapes[from], shapes[node.outputs[0]]);
+  }
+  std::vector<bool> read_by_rows(graph.values.size(), true);
+  ForEachProduct(graph, [&](const LayerProduct& product) {
+    const ValueId data = product.data();
+    if (data != kNoValue && !(has_rows[data] && AddsUpRows(product))) read_by_rows[source[data]] = false;
+  });
+  std::vector<bool> of_points;
+  for (const ActivationPoint& point : points) of_points.push_back(read_by_rows[point.value]);
+  return of_points;
 }
 
 std::vector<std::vector<int>> ActivationTies(const Graph& graph, std::span<const ActivationPoint> points) {

@@ -29,6 +29,13 @@ struct ActivationPoint {
 // nodes may be in several points. Points come in the order of the nodes that read them first.
 std::vector<ActivationPoint> FindActivationPoints(const Graph& graph);
 
+// By point: whether every product that a layer makes of it adds up along rows, the values along the tensor's last axis,
+// so that each row may have a scale of its own. True for what MatMul and Gemm read as it is or through operators that
+// keep rows (a Transpose that leaves the last axis last; Reshape and the like that keep its length); false for a tensor
+// that a convolution reads, that is flattened, or whose columns are added up. `shapes` are those of all values.
+std::vector<bool> ReadByRows(const Graph& graph, std::span<const ActivationPoint> points,
+                             std::span<const Shape> shapes);
+
 // Layers whose activations must have equal widths on integer hardware: groups of two or more, ascending, each layer in
 // one group at most, ordered by their first layers. Layers are in one group if they are joined by a chain of:
 //

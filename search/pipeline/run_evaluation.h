@@ -20,7 +20,7 @@ namespace bitplan {
 struct EvaluateRequest {
   std::string_view onnx;         // the network that the plan is of
   std::string_view held_out;     // an .npz archive: data that were not used to make the plan
-  std::string_view calibration;  // an .npz archive for the ranges of activations; empty: activations stay float
+  std::string_view calibration;  // an .npz archive for static ranges of activations; empty: none
   const Plan& plan;
   EvaluationOptions options;
   onnx::ParseLimits model_limits;

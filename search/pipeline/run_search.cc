@@ -18,6 +18,7 @@
 #include "search/pipeline/predicted_loss.h"
 #include "search/pipeline/settings.h"
 #include "search/pipeline/version.h"
+#include "search/sensitivity/monotone.h"
 #include "search/sensitivity/plan_predictor.h"
 
 namespace bitplan::pipeline {
@@ -160,6 +161,10 @@ absl::Status ValidateProfileFor(const QuantizationOptions& quantization, const S
       request.profile.name, fmt::join(unsupported, ", "), fmt::join(Names(*request.profile.supported), ", "));
 }
 
+absl::Status ValidateMethodFor(const SensitivityOptions& sensitivity, const SearchRequest& request) {
+  return request.repair_monotonicity ? sensitivity::CheckRepairable(sensitivity.method) : absl::OkStatus();
+}
+
 absl::Status ValidateSearchRequest(const SearchRequest& request) {
   BITPLAN_RETURN_IF_ERROR(CheckBudgets(request.budgets));
   if (request.solver.solver != "auto") {
@@ -205,14 +210,30 @@ absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const Ha
   return hardware::WithGivenCosts(std::move(costs), measured.given_costs);
 }
 
-absl::StatusOr<Plan> Search(const Measurement& measured, const SearchRequest& request, const RunContext& context) {
-  BITPLAN_RETURN_IF_ERROR(ValidateSearchRequest(request));
+namespace {
+
+absl::StatusOr<Plan> SearchWith(const Measurement& measured, const SearchRequest& request, const RunContext& context) {
   Stage(context, "price");
   BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, PriceMeasurement(measured, request.profile));
   BITPLAN_ASSIGN_OR_RETURN(const BuiltProblem built, BuildProblem(measured, costs, request));
   Stage(context, "solve");
   BITPLAN_ASSIGN_OR_RETURN(const PredictedSolution found, SolveFor(measured, built, request.solver, context));
   return MakePlan(measured, costs, built, found, request);
+}
+
+}  // namespace
+
+absl::StatusOr<Plan> Search(const Measurement& measured, const SearchRequest& request, const RunContext& context) {
+  BITPLAN_RETURN_IF_ERROR(ValidateSearchRequest(request));
+  if (!request.repair_monotonicity) return SearchWith(measured, request, context);
+  BITPLAN_ASSIGN_OR_RETURN(MonotoneRepair repair,
+                           sensitivity::RepairMonotonicity(measured.options, measured.sensitivity));
+  std::string note = sensitivity::Describe(repair);
+  if (note.empty()) return SearchWith(measured, request, context);
+  Measurement repaired = measured;
+  repaired.sensitivity = std::move(repair.table);
+  repaired.sensitivity.notes.push_back(std::move(note));  // which become the plan's warnings
+  return SearchWith(repaired, request, context);
 }
 
 }  // namespace bitplan::pipeline

@@ -43,6 +43,9 @@ struct SearchRequest {
   // Leave options out of the search that have no known cost of a budgeted resource (not measured, width not supported
   // by the device). False: such options are an error that names them all.
   bool leave_out_unpriced = false;
+  // Scores are made not to grow with weight bits (sensitivity::RepairMonotonicity); the plan's warnings say what that
+  // changed. Not for methods that predict whole plans.
+  bool repair_monotonicity = false;
   SolverOptions solver;
   std::string created;  // RFC 3339 in UTC, goes into the plan as it is; may be empty
 };
@@ -62,6 +65,8 @@ absl::Status ValidateSearchRequest(const SearchRequest& request);
 // and unless unpriced options are left out every pair of widths. Not for given sensitivities: they may bring their own
 // costs.
 absl::Status ValidateProfileFor(const QuantizationOptions& quantization, const SearchRequest& request);
+// The same for the method: whether its scores can be repaired, if the search wants that.
+absl::Status ValidateMethodFor(const SensitivityOptions& sensitivity, const SearchRequest& request);
 
 // SHA-256 of everything a measurement depends on: model and dataset bytes, options, method, settings, seed, versions of
 // the estimators. Thread count and limits are not part of it.
@@ -97,6 +102,7 @@ absl::StatusOr<BuiltProblem> BuildProblem(const Measurement& measured, const Cos
 
 // Solves one allocation problem on a measurement. Infeasible, out of time and stopped are plans without a choice (or
 // with an unproven one), not errors: see Plan::termination and Plan::diagnosis. The plan is verified (plan::Verify).
+// Errors:   those of BuildProblem; kInvalidArgument where repair_monotonicity meets a measurement of whole plans.
 // Progress: "price", "solve".
 absl::StatusOr<Plan> Search(const Measurement& measured, const SearchRequest& request, const RunContext& context);
 

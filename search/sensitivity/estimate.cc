@@ -16,9 +16,10 @@
 #include "search/base/parallel.h"
 #include "search/base/status.h"
 #include "search/curvature/hessian.h"
+#include "search/quantization/dynamic_range.h"
 #include "search/quantization/quantizer.h"
-#include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/activation_ranges.h"
+#include "search/sensitivity/importance.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/trace_estimators.h"
 #include "search/sensitivity/whole_plan.h"
@@ -56,7 +57,7 @@ absl::Status Validate(const SensitivityOptions& options) {
   if (options.max_memory_bytes < 0) {
     return InvalidArgument("sensitivity.max_memory_bytes: got {}, want 0 (no limit) or more", options.max_memory_bytes);
   }
-  const absl::Status range = quantization::FindRangeRule(options.activation_range).status();
+  const absl::Status range = quantization::CheckActivationRange(options.activation_range);
   if (!range.ok()) return WithContext(range, "sensitivity.activation_range");
   if (std::ranges::find(kOutputChanges, options.output_changes) == kOutputChanges.end()) {
     return InvalidArgument("sensitivity.output_changes: got '{}', want {}", options.output_changes,
@@ -139,6 +140,10 @@ absl::Status PerturbLayer(const Layer& layer, std::span<const float> weights, co
 absl::StatusOr<MeasuredPerturbations> MeasurePerturbations(const Objective& objective, const LayerTable& layers,
                                                            const OptionTable& options, uint64_t seed, bool keep,
                                                            const RunContext& context) {
+  std::vector<float> importance;
+  if (WantsImportance(options)) {
+    BITPLAN_ASSIGN_OR_RETURN(importance, WeightImportance(objective, seed, context));
+  }
   const auto num_layers = static_cast<int>(layers.layers.size());
   MeasuredPerturbations measured;
   measured.squared_norms.resize(num_layers);
@@ -146,9 +151,11 @@ absl::StatusOr<MeasuredPerturbations> MeasurePerturbations(const Objective& obje
   context.Report({.stage = "perturbations", .num_layers = num_layers});
   BITPLAN_RETURN_IF_ERROR(ParallelShards(context, num_layers, [&](int l) -> absl::Status {
     const auto [offset, size] = objective.slices()[l];
-    const absl::Status status = PerturbLayer(layers.layers[l], objective.weights().subspan(offset, size),
-                                             options.options[l], {.seed = seed, .stream = static_cast<uint64_t>(l)},
-                                             measured.squared_norms[l], keep ? &measured.deltas[l] : nullptr);
+    PerturbInputs inputs{.seed = seed, .stream = static_cast<uint64_t>(l)};
+    if (!importance.empty()) inputs.importance = std::span<const float>(importance).subspan(offset, size);
+    const absl::Status status =
+        PerturbLayer(layers.layers[l], objective.weights().subspan(offset, size), options.options[l], inputs,
+                     measured.squared_norms[l], keep ? &measured.deltas[l] : nullptr);
     if (!status.ok()) return WithContext(status, fmt::format("layers[{}] '{}'", l, layers.layers[l].name));
     return absl::OkStatus();
   }));
@@ -281,6 +288,9 @@ absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const 
   table.num_samples = objective.num_samples();
   table.seed = options.seed;
   if (!objective.loss_note().empty()) table.notes.push_back(objective.loss_note());
+  if (activations != nullptr) {
+    table.notes.insert(table.notes.end(), activations->notes.begin(), activations->notes.end());
+  }
   table.curvature.resize(layers.layers.size());
 
   BITPLAN_ASSIGN_OR_RETURN(

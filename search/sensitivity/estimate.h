@@ -31,7 +31,7 @@ struct SensitivityOptions {
   // Scores count what quantizing each layer's activations to the option's activation_bits does, too. False: these bits
   // price BOPs and change no score. Only for methods that can (MethodEntry::scores_activations) and with a graph.
   bool quantize_activations = false;
-  std::string activation_range = "minmax";  // a name of quantization::RangeRules; with quantize_activations
+  std::string activation_range = "minmax";  // quantization::ActivationRangeNames; with quantize_activations
   std::string output_changes = "measured";  // a name of sensitivity::kOutputChanges; methods that predict plans only
 };
 absl::Status Validate(const SensitivityOptions& options);
@@ -45,8 +45,9 @@ namespace sensitivity {
 // disagree),
 //              kNotFound (method, scheme), kUnimplemented (ops, losses), kResourceExhausted
 //              (max_memory_bytes), kCancelled, kDeadlineExceeded.
-// Progress:    stages "activation ranges", "perturbations", "gradient", "traces", "eigenvalues", "network eigenvalue".
-// Checkpoints: probe sums every few probes, each finished eigenvalue. Keys hold a digest of weights, loss, gradient and
+// Progress:    stages "activation ranges", "importance", "perturbations", "gradient", "traces", "eigenvalues", "network
+// eigenvalue". Checkpoints: probe sums every few probes, each finished eigenvalue. Keys hold a digest of weights, loss,
+// gradient and
 //              options, so that a changed model or dataset finds nothing. A resumed run gives the bits of an
 //              uninterrupted one.
 // Same seed, same bits, for any number of threads.

@@ -11,6 +11,7 @@
 #include "search/ops/infer_shapes.h"
 #include "search/ops/objective.h"
 #include "search/quantization/quantizer.h"
+#include "search/sensitivity/importance.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/trace_estimators.h"
 
@@ -99,6 +100,22 @@ class Forecaster {
     return absl::OkStatus();
   }
 
+  // The draws of an importance. Their passes are those of other draws.
+  absl::Status AddImportance() {
+    GaussNewtonOptions draws{.seed = options_.seed,
+                             .min_draws = kPilotDraws,
+                             .max_draws = kPilotDraws,
+                             .sampling = GaussNewtonOptions::Sampling::kAlways,
+                             .diagonal = true};
+    BITPLAN_ASSIGN_OR_RETURN(const double seconds, TimeOf([&] {
+                               return curvature::EstimateGaussNewton(pilot_, {}, draws, context_).status();
+                             }));
+    const auto columns = static_cast<double>(forecast_.num_samples * pilot_.num_outputs());
+    const double passes = std::min(columns, static_cast<double>(kImportanceDraws));
+    Add(seconds / kPilotDraws, {.least = passes, .most = passes, .expected = passes});
+    return absl::OkStatus();
+  }
+
   // A forward pass for each option, less what comes before its layer: timed with one option a layer. How much it takes
   // does not depend on what comes out.
   absl::Status AddForwards(const curvature::Perturbations& one_a_layer) {
@@ -143,15 +160,17 @@ class Forecaster {
   double scale_;
 };
 
-// One perturbation a layer: forms spread more than traces do, and about alike for all options.
+// One perturbation a layer: forms spread more than traces do, and about alike for all options. All weights are as
+// important: how long passes take does not depend on it.
 absl::StatusOr<curvature::Perturbations> FirstOptions(const Objective& objective, const LayerTable& layers,
                                                       const OptionTable& options) {
   curvature::Perturbations perturbations;
   for (size_t l = 0; l < layers.layers.size(); ++l) {
     const auto [offset, size] = objective.slices()[l];
     const TensorView weight(objective.weights().subspan(offset, size), layers.layers[l].weight_shape);
-    absl::StatusOr<Perturbation> perturbation =
-        quantization::Perturb(weight, layers.layers[l].output_channel_axis, options.options[l].at(0));
+    const std::vector<float> importance(size, 1.0F);
+    absl::StatusOr<Perturbation> perturbation = quantization::Perturb(
+        weight, layers.layers[l].output_channel_axis, options.options[l].at(0), {.importance = importance});
     if (!perturbation.ok()) return WithContext(perturbation.status(), fmt::format("layers[{}]", l));
     perturbations.push_back({std::move(perturbation->delta)});
   }
@@ -184,6 +203,7 @@ absl::StatusOr<CostForecast> Forecast(const Graph& graph, const Dataset& data, c
                            PilotObjective(graph, data, options, forecast.num_samples));
   Forecaster forecaster(*pilot, options, forecast, context);
   BITPLAN_RETURN_IF_ERROR(forecaster.AddGradient());
+  if (WantsImportance(option_table)) BITPLAN_RETURN_IF_ERROR(forecaster.AddImportance());
   if (method.needs_perturbations) {
     BITPLAN_ASSIGN_OR_RETURN(const curvature::Perturbations first, FirstOptions(*pilot, graph.layers, option_table));
     BITPLAN_RETURN_IF_ERROR(method.runs_options ? forecaster.AddForwards(first)

@@ -85,25 +85,30 @@ TEST(ConvertEvaluationOptions, WhatIsLeftOpenIsAsMeasured) {
   measured.set_loss("label_free_cross_entropy");
   measured.set_label_smoothing(0.1);
   measured.set_activation_range("percentile");
+  EXPECT_FALSE(ToEvaluationOptions({}, measured)->quantize_activations);
+  measured.set_quantize_activations(true);
   measured.set_max_samples(7);  // of the calibration data: not taken over
   auto options = ToEvaluationOptions({}, measured);
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->loss, "label_free_cross_entropy");
   EXPECT_EQ(options->label_smoothing, 0.1);
   EXPECT_EQ(options->activation_range, "percentile");
+  EXPECT_TRUE(options->quantize_activations);
   EXPECT_EQ(options->max_samples, 0);
 
   v1::EvaluationSpec spec;
   spec.set_loss("cross_entropy");
   spec.set_label_smoothing(0);
-  spec.set_activation_range("mse");
+  spec.set_activation_range("dynamic_token");
+  spec.set_quantize_activations(false);
   spec.set_max_samples(3);
   spec.set_max_memory_bytes(1000);
   options = ToEvaluationOptions(spec, measured);
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->loss, "cross_entropy");
   EXPECT_EQ(options->label_smoothing, 0);
-  EXPECT_EQ(options->activation_range, "mse");
+  EXPECT_EQ(options->activation_range, "dynamic_token");
+  EXPECT_FALSE(options->quantize_activations);
   EXPECT_EQ(options->max_samples, 3);
   EXPECT_EQ(options->max_memory_bytes, 1000);
 }

@@ -74,6 +74,16 @@ TEST(ConvertSearch, PathsAreNested) {
   EXPECT_TRUE(MessageOf(ToSearchRequest(message, 1).status()).starts_with("solver.relative_gap: "));
 }
 
+TEST(ConvertSearch, TakesOverWhatIsAskedFor) {
+  v1::SearchConfig message;
+  EXPECT_FALSE(ToSearchRequest(message, 1)->repair_monotonicity);
+  EXPECT_FALSE(ToSearchRequest(message, 1)->leave_out_unpriced);
+  message.set_repair_monotonicity(true);
+  message.set_leave_out_unpriced(true);
+  EXPECT_TRUE(ToSearchRequest(message, 1)->repair_monotonicity);
+  EXPECT_TRUE(ToSearchRequest(message, 1)->leave_out_unpriced);
+}
+
 TEST(ConvertPlan, KeepsChoicesCostsAndProvenance) {
   Plan plan;
   plan.termination = Termination::kFeasible;

@@ -13,6 +13,7 @@
 #include "search/evaluation/evaluation_json.h"
 #include "search/ops/objective.h"
 #include "search/quantization/quantizer.h"
+#include "search/sensitivity/estimate.h"
 #include "tests/testing/graph_fixtures.h"
 
 namespace bitplan::evaluation {
@@ -102,6 +103,58 @@ TEST(EvaluatePlan, MatchesTheHandComputedExample) {
   EXPECT_NEAR(*evaluation->layers[0].weight_sqnr_db, 10, 1e-6);
   EXPECT_FALSE(evaluation->layers[0].activation_sqnr_db.has_value());
   EXPECT_THAT(evaluation->notes, ElementsAre(HasSubstr("activations stay float")));
+}
+
+// Of one sample, which is what static ranges of that sample are, without calibration data.
+TEST(EvaluatePlan, DynamicRangesNeedNoCalibrationData) {
+  TwoClasses example;
+  example.data.num_samples = 1;
+  example.data.inputs[0].values = {.shape = {1, 2}, .data = {2, 1.1F}};
+  example.data.targets = ClassLabels{1};
+  const Plan plan = MakePlan(example.graph.layers, {{PerTensor(8, 2)}}, {0});
+  const auto evaluate = [&](const Dataset* calibration, const EvaluationOptions& options) {
+    return *EvaluatePlan(example.graph, example.data, plan, calibration, options, {});
+  };
+  const Evaluation fixed = evaluate(&example.data, {});
+  EXPECT_NE(fixed.plan.loss_increase.mean, 0);
+  for (const char* range : {"dynamic_sample", "dynamic_token"}) {
+    const Evaluation dynamic = evaluate(nullptr, {.activation_range = range});
+    EXPECT_TRUE(dynamic.quantized_activations);
+    EXPECT_EQ(dynamic.activation_range, range);
+    EXPECT_EQ(dynamic.plan, fixed.plan);
+    EXPECT_EQ(dynamic.layers, fixed.layers);
+    EXPECT_THAT(dynamic.notes, ElementsAre());
+  }
+  for (const char* range : {"minmax", "dynamic_sample"}) {
+    const Evaluation left = evaluate(&example.data, {.activation_range = range, .quantize_activations = false});
+    EXPECT_FALSE(left.quantized_activations);
+    EXPECT_EQ(left.activation_range, "");
+    EXPECT_THAT(left.notes, ElementsAre("activations stay float, as asked for"));
+  }
+}
+
+// Codebooks that were weighted by curvature are made again, the same ones: held-out data that are the measurement's
+// lose what it measured.
+TEST(EvaluatePlan, EstimatesImportanceFromTheCalibrationData) {
+  GraphBuilder b;
+  const ValueId x = b.Input("images", {kDynamic, 6});
+  const Graph graph = b.Build(b.Node("MatMul", {x, b.RandomWeight("w", {6, 3})}));
+  const Dataset data = bitplan::testing::RandomClassification(8, {6}, 3, 1);
+  Option option = PerTensor(2);
+  option.scheme = "hessian_kmeans";
+  const SensitivityTable measured =
+      *sensitivity::Estimate(graph, data, {{{option}}}, {.method = "measured_loss", .seed = 5}, {});
+  Plan plan = MakePlan(graph.layers, {{option}}, {0});
+  plan.provenance.loss = measured.loss;
+  plan.provenance.seed = 5;
+  const EvaluationOptions left_float{.quantize_activations = false};
+  const auto evaluation = EvaluatePlan(graph, data, plan, &data, left_float, {});
+  ASSERT_TRUE(evaluation.ok()) << evaluation.status();
+  EXPECT_DOUBLE_EQ(evaluation->plan.loss_increase.mean, measured.score[0][0]);
+  EXPECT_THAT(evaluation->notes,
+              ::testing::Contains(HasSubstr("estimated from all calibration data by cross_entropy")));
+  EXPECT_THAT(MessageOf(EvaluatePlan(graph, data, plan, nullptr, left_float, {}).status()),
+              HasSubstr("calibration: got none, but a scheme of the plan (hessian_kmeans)"));
 }
 
 TEST(EvaluatePlan, ComparesWithTheLargestUniformPlanWithinCost) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "search/onnx/parse_model.h"
+#include "search/ops/infer_shapes.h"
 #include "tests/testing/graph_fixtures.h"
 
 namespace bitplan {
@@ -49,6 +50,50 @@ TEST(FindActivationPoints, LayersBehindOneTensorShareItThroughViews) {
   const Graph graph = b.Build(b.Node("Add", {q, back}));
   EXPECT_THAT(Described(graph), ElementsAre(graph.values[norm].name + ": wq wk"));
   EXPECT_THAT(Ties(graph), ElementsAre(ElementsAre(0, 1)));
+}
+
+// By point, of 1 sample's shapes.
+std::vector<bool> ByRows(const Graph& graph) {
+  return ReadByRows(graph, FindActivationPoints(graph), *ops::InferShapes(graph, 1));
+}
+
+// MatMul and Gemm add up rows, through views that keep the last axis.
+TEST(ReadByRows, SeesRowsThroughViews) {
+  GraphBuilder b;
+  const ValueId x = b.Input("x", {kDynamic, 4, 6});
+  const ValueId turned = b.Node("Transpose", {x}, {{"perm", std::vector<int64_t>{1, 0, 2}}});
+  const ValueId first = b.Node("MatMul", {turned, b.RandomWeight("w", {6, 5})});
+  const ValueId flat = b.Node("Flatten", {b.Node("Relu", {first})}, {{"axis", int64_t{2}}});
+  const ValueId second = b.Node("Gemm", {b.Node("Identity", {flat}), b.RandomWeight("v", {5, 5})});
+  const Graph graph = b.Build(b.Node("MatMul", {b.Node("Relu", {second}), b.RandomWeight("u", {5, 5})}));
+  EXPECT_THAT(ByRows(graph), ElementsAre(true, true, true));
+}
+
+// Columns are added up (weight on the left, a turned tensor, transA), several positions are (convolution), or several
+// rows in one (flattened); one such layer is enough.
+TEST(ReadByRows, SeesWhatAddsUpMoreThanARow) {
+  GraphBuilder b;
+  const ValueId x = b.Input("x", {kDynamic, 4, 4});
+  const ValueId rows = b.Node("MatMul", {x, b.RandomWeight("rows", {4, 4})});
+  const ValueId columns = b.Node("MatMul", {b.RandomWeight("columns", {4, 4}), x});
+  EXPECT_THAT(ByRows(b.Build(b.Node("Add", {rows, columns}))), ElementsAre(false));
+
+  GraphBuilder turned;
+  const ValueId y =
+      turned.Node("Transpose", {turned.Input("y", {kDynamic, 4, 4})}, {{"perm", std::vector<int64_t>{0, 2, 1}}});
+  const ValueId z = turned.Node("Relu", {turned.Node("MatMul", {y, turned.RandomWeight("w", {4, 1})})});
+  EXPECT_THAT(
+      ByRows(turned.Build(turned.Node("Gemm", {turned.Node("Flatten", {z}), turned.RandomWeight("v", {4, 2})}))),
+      ElementsAre(false, false));
+
+  GraphBuilder conv;
+  const ValueId image = conv.Input("image", {kDynamic, 2, 3, 3});
+  const ValueId pooled =
+      conv.Node("GlobalAveragePool", {conv.Node("Conv", {image, conv.RandomWeight("w", {4, 2, 3, 3})})});
+  const ValueId logits = conv.Node("Gemm", {conv.Node("Flatten", {pooled}), conv.RandomWeight("v", {4, 4})});
+  const ValueId last =
+      conv.Node("Gemm", {conv.Node("Relu", {logits}), conv.RandomWeight("u", {1, 2})}, {{"transA", int64_t{1}}});
+  EXPECT_THAT(ByRows(conv.Build(last)), ElementsAre(false, false, false));
 }
 
 TEST(FindActivationPoints, TakesTheDataSideOfAWeightOnTheLeftAndNoIntegers) {

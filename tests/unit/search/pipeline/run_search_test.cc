@@ -107,6 +107,37 @@ TEST(Search, ObeysTiesOfRequestAndMeasurement) {
   EXPECT_EQ(plan.ties.size(), 2);
 }
 
+// Layer b claims that 8 bits are worse than 4 by 2: repaired, both cost 1 (and the cheaper one is as good).
+TEST(Search, RepairsMonotonicityIfAskedToAndSaysSo) {
+  GivenSensitivities given = SmallTable();
+  for (auto& options : given.options.options) options[0].activation_bits = 8;
+  given.sensitivity.score[1] = {0, 2};
+  SearchRequest request = Request({"size=1x"});
+  const Plan as_given = Solve(given, request);
+  EXPECT_THAT(Bits(as_given), ElementsAre(8, 4, 8));
+  EXPECT_TRUE(as_given.warnings.empty());
+  request.repair_monotonicity = true;
+  const Plan plan = Solve(given, request);
+  EXPECT_EQ(plan.objective, 1);
+  EXPECT_EQ(plan.layers[1].chosen->sensitivity, 1);
+  EXPECT_THAT(plan.warnings, ElementsAre(HasSubstr("2 scores in 1 layer changed, by at most 1")));
+  EXPECT_EQ(plan::Verify(plan), absl::OkStatus());
+  given.sensitivity.score[1] = {2, 0};
+  const Plan in_order = Solve(given, request);
+  EXPECT_TRUE(in_order.warnings.empty());
+  request.repair_monotonicity = false;
+  EXPECT_EQ(in_order, Solve(given, request));
+}
+
+TEST(ValidateMethodFor, RefusesRepairsOfWholePlans) {
+  SearchRequest request = Request({"size=1x"});
+  EXPECT_EQ(pipeline::ValidateMethodFor({.method = "quadratic"}, request), absl::OkStatus());
+  request.repair_monotonicity = true;
+  EXPECT_EQ(pipeline::ValidateMethodFor({.method = "hawq_v2"}, request), absl::OkStatus());
+  EXPECT_THAT(MessageOf(pipeline::ValidateMethodFor({.method = "quadratic"}, request)),
+              HasSubstr("method 'quadratic' predicts whole plans"));
+}
+
 TEST(Search, TiedLayersMayListTheirOptionsInAnyOrder) {
   GivenSensitivities given = SmallTable();
   std::swap(given.options.options[0][0], given.options.options[0][1]);
