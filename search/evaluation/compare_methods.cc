@@ -15,6 +15,7 @@
 #include "search/ops/sample_loss.h"
 #include "search/quantization/quantizer.h"
 #include "search/sensitivity/activation_ranges.h"
+#include "search/sensitivity/importance.h"
 #include "search/sensitivity/method_table.h"
 #include "search/sensitivity/plan_predictor.h"
 
@@ -69,10 +70,11 @@ struct Measured {
 // Runs plans on one dataset.
 class PlanRunner {
  public:
-  // All arguments must outlive it. `activations` null: they stay float.
+  // All arguments but the last three must outlive it. `activations` null: they stay float. `importance`:
+  // PerturbInputs', of all weights; may be empty.
   static absl::StatusOr<PlanRunner> Create(const Graph& graph, const Dataset& data, const OptionTable& options,
-                                           const ActivationCalibration* activations, const SensitivityOptions& settings,
-                                           const RunContext& context) {
+                                           const ActivationCalibration* activations, std::span<const float> importance,
+                                           const SensitivityOptions& settings, const RunContext& context) {
     BITPLAN_ASSIGN_OR_RETURN(std::unique_ptr<Objective> objective,
                              Objective::Create(graph, data,
                                                {.loss = settings.loss,
@@ -88,7 +90,7 @@ class PlanRunner {
     divergence.SetOwnOutputs(outputs.data);
     PlanRunner runner(graph, options, activations, std::move(objective), std::move(divergence));
     BITPLAN_ASSIGN_OR_RETURN(runner.own_loss_, runner.objective_->Loss({}, context));
-    BITPLAN_RETURN_IF_ERROR(runner.Quantize(settings.seed));
+    BITPLAN_RETURN_IF_ERROR(runner.Quantize(importance, settings.seed));
     return runner;
   }
 
@@ -116,16 +118,18 @@ class PlanRunner {
         objective_(std::move(objective)),
         divergence_(std::move(divergence)) {}
 
-  absl::Status Quantize(uint64_t seed) {
+  absl::Status Quantize(std::span<const float> importance, uint64_t seed) {
     for (size_t l = 0; l < options_.options.size(); ++l) {
       const auto [offset, size] = objective_->slices()[l];
       const std::span<const float> own = objective_->weights().subspan(offset, size);
       const Layer& layer = graph_.layers.layers[l];
       auto& of_layer = weights_.emplace_back();
+      PerturbInputs inputs{.seed = seed, .stream = l};
+      if (!importance.empty()) inputs.importance = importance.subspan(offset, size);
       for (const Option& option : options_.options[l]) {
-        BITPLAN_ASSIGN_OR_RETURN(Perturbation perturbation,
-                                 quantization::Perturb(TensorView(own, layer.weight_shape), layer.output_channel_axis,
-                                                       option, {.seed = seed, .stream = l}));
+        BITPLAN_ASSIGN_OR_RETURN(
+            Perturbation perturbation,
+            quantization::Perturb(TensorView(own, layer.weight_shape), layer.output_channel_axis, option, inputs));
         for (int64_t i = 0; i < size; ++i) perturbation.delta[i] += own[i];
         of_layer.push_back(std::move(perturbation.delta));
       }
@@ -269,26 +273,30 @@ absl::StatusOr<MethodComparison> CompareMethods(const Graph& graph, const Datase
   BITPLAN_RETURN_IF_ERROR(Validate(options));
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::string> methods, MethodsFor(options));
   const SensitivityOptions& settings = options.sensitivity;
+  BITPLAN_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Objective> objective,
+      Objective::Create(graph, calibration, {.loss = settings.loss, .max_samples = settings.max_samples}));
+  std::vector<float> importance;
+  if (sensitivity::WantsImportance(option_table)) {
+    BITPLAN_ASSIGN_OR_RETURN(importance, sensitivity::WeightImportance(*objective, settings.seed, context));
+  }
   std::optional<ActivationCalibration> activations;
   if (settings.quantize_activations) {
-    BITPLAN_ASSIGN_OR_RETURN(
-        const std::unique_ptr<Objective> objective,
-        Objective::Create(graph, calibration, {.loss = settings.loss, .max_samples = settings.max_samples}));
     BITPLAN_ASSIGN_OR_RETURN(activations,
                              sensitivity::CalibrateActivations(graph, *objective, settings.activation_range, context));
   }
   const ActivationCalibration* ranges = activations ? &*activations : nullptr;
   Evidence evidence{.plans = RandomPlans(option_table, options.num_plans, settings.seed)};
   BITPLAN_ASSIGN_OR_RETURN(const PlanRunner on_calibration,
-                           PlanRunner::Create(graph, calibration, option_table, ranges, settings, context));
+                           PlanRunner::Create(graph, calibration, option_table, ranges, importance, settings, context));
   BITPLAN_ASSIGN_OR_RETURN(evidence.calibration, on_calibration.Run(evidence.plans, context));
   BITPLAN_ASSIGN_OR_RETURN(evidence.gradient_seconds, GradientSeconds(on_calibration.objective(), context));
   MethodComparison comparison{.num_samples = on_calibration.objective().num_samples(), .num_plans = options.num_plans};
   if (held_out != nullptr) {
     SensitivityOptions of_held_out = settings;
     of_held_out.max_samples = 0;
-    BITPLAN_ASSIGN_OR_RETURN(const PlanRunner runner,
-                             PlanRunner::Create(graph, *held_out, option_table, ranges, of_held_out, context));
+    BITPLAN_ASSIGN_OR_RETURN(const PlanRunner runner, PlanRunner::Create(graph, *held_out, option_table, ranges,
+                                                                         importance, of_held_out, context));
     BITPLAN_ASSIGN_OR_RETURN(evidence.held_out, runner.Run(evidence.plans, context));
     comparison.num_held_out_samples = held_out->num_samples;
     comparison.measured_on_both = RankCorrelation(evidence.calibration.loss, evidence.held_out->loss);

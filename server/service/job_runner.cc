@@ -50,7 +50,9 @@ absl::Status CheckSearchSpec(Backend& backend, std::string_view project, const v
   if (!search.ok()) return convert::AtField("config", search.status());
   if (!spec.has_measure()) return absl::OkStatus();
   BITPLAN_ASSIGN_OR_RETURN(const auto quantization, convert::ToQuantizationOptions(spec.measure().config()));
-  return convert::AtField("config", pipeline::ValidateProfileFor(quantization, search->request));
+  BITPLAN_RETURN_IF_ERROR(convert::AtField("config", pipeline::ValidateProfileFor(quantization, search->request)));
+  BITPLAN_ASSIGN_OR_RETURN(const auto sensitivity, convert::ToSensitivityOptions(spec.measure().config()));
+  return convert::AtField("config", pipeline::ValidateMethodFor(sensitivity, search->request));
 }
 
 // A job at work. What it points to must outlive it.

@@ -203,7 +203,7 @@ TEST(DynamicRanges, OfOneSampleAreMinMax) {
   int compared = 0;
   for (const auto& network : PlainNetworks()) {
     const OptionTable options =
-        *quantization::ListOptions(network.graph.layers, {.weight_bits = {4}, .activation_bits = 3});
+        *quantization::ListOptions(network.graph.layers, {.weight_bits = {4}, .activation_bits = {3}});
     for (const std::string method : {"measured_loss", "gauss_newton_direct"}) {
       SensitivityOptions settings{.method = method, .max_samples = 1, .quantize_activations = true};
       const auto fixed = Estimate(network.graph, network.data, options, settings, {});
@@ -221,7 +221,7 @@ TEST(DynamicRanges, OfOneSampleAreMinMax) {
 TEST(DynamicRanges, SameBitsForAnyNumberOfThreads) {
   for (const auto& network : PlainNetworks()) {
     const OptionTable options =
-        *quantization::ListOptions(network.graph.layers, {.weight_bits = {4}, .activation_bits = 3});
+        *quantization::ListOptions(network.graph.layers, {.weight_bits = {4}, .activation_bits = {3}});
     for (const char* method : {"measured_loss", "gauss_newton_direct"}) {
       const SensitivityOptions settings{
           .method = method, .quantize_activations = true, .activation_range = "dynamic_token"};
