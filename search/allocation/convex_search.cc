@@ -173,7 +173,7 @@ class ConvexSearch {
   ScoredChoice best_;
   std::vector<double> mixture_;
   double best_round_ = -std::numeric_limits<double>::infinity();  // largest bound that a round gave
-  double gap_before_ = std::numeric_limits<double>::infinity();  // kPatience rounds ago
+  double gap_before_ = std::numeric_limits<double>::infinity();   // kPatience rounds ago
 };
 
 }  // namespace

@@ -27,7 +27,8 @@ namespace bitplan::allocation {
 //          only those are tried.
 // Answer:  as of Solve, with f in place of the sum: kOptimal where the gap is closed up to objective.tolerance(), else
 //          kFeasible with bound and gap: mixtures may be better than every choice, so that a gap may remain that only
-//          enumeration would close. Multipliers are those of the round that gave the largest bound. `nodes` adds up the solves.
+//          enumeration would close. Multipliers are those of the round that gave the largest bound. `nodes` adds up the
+//          solves.
 // Errors:  as Solve. A time limit, deadline or stop request ends the search with what it has, not an error.
 // Same bits for any number of threads, unless a limit of time ended the search.
 absl::StatusOr<Solution> SolveConvex(const Problem& problem, const ConvexObjective& objective,

@@ -204,8 +204,8 @@ absl::Status Validate(const QuantizationOptions& options) {
   BITPLAN_RETURN_IF_ERROR(CheckList(options.activation_bits, "activation_bits"));
   for (const int bits : options.activation_bits) {
     if (bits == kSameAsWeights || (bits >= 1 && bits <= kMaxOptionBits)) continue;
-    return InvalidArgument("quantization.activation_bits: got {}, want 1..32, or {} for as many as the weights have", bits,
-                           kSameAsWeights);
+    return InvalidArgument("quantization.activation_bits: got {}, want 1..32, or {} for as many as the weights have",
+                           bits, kSameAsWeights);
   }
   for (size_t i = 0; i < options.range_rules.size(); ++i) {
     const absl::Status known = quantization::FindRangeRule(options.range_rules[i]).status();

@@ -21,7 +21,8 @@ inline constexpr int kSameAsWeights = 0;
 // A scheme without a range (kmeans) stands once beside all range rules, one without choice of rounding likewise.
 struct QuantizationOptions {
   std::vector<int> weight_bits = {2, 3, 4, 5, 6, 8};
-  // 1..32, or kSameAsWeights; they price BOPs and latency, and scores count them where a measurement quantizes activations.
+  // 1..32, or kSameAsWeights; they price BOPs and latency, and scores count them where a measurement quantizes
+  // activations.
   std::vector<int> activation_bits = {8};
   std::vector<std::string> schemes = {"symmetric", "affine"};
   std::vector<Granularity> granularities = {Granularity::kPerTensor, Granularity::kPerChannel};
@@ -41,9 +42,9 @@ std::vector<int> WidthsOf(const QuantizationOptions& options);
 // And the activation widths that options of so many weight bits have: those of the list, each once.
 std::vector<int> ActivationWidthsOf(const QuantizationOptions& options, int weight_bits);
 
-// All combinations for every layer, ordered by weight bits, then activation bits, scheme, granularity (and group size), range rule and
-// rounding as the lists stand; formats of a width that is not listed come last. A layer with one output channel (or of
-// unknown shape) does not get per_channel next to per_tensor: both would be the same.
+// All combinations for every layer, ordered by weight bits, then activation bits, scheme, granularity (and group size),
+// range rule and rounding as the lists stand; formats of a width that is not listed come last. A layer with one output
+// channel (or of unknown shape) does not get per_channel next to per_tensor: both would be the same.
 //
 // per_group falls back to per_channel in layers whose channels have a number of weights that the group size does not
 // divide, and is left out where that option is there already. notes say so, one for each group size.

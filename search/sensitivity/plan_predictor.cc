@@ -129,8 +129,6 @@ double PlanPredictor::ValueAndGradient(std::span<const double> x, std::span<doub
   return MeanOfAll(Increases(v));
 }
 
-double PlanPredictor::least() const {
-  return loss_.label_free() ? 0 : -std::numeric_limits<double>::infinity();
-}
+double PlanPredictor::least() const { return loss_.label_free() ? 0 : -std::numeric_limits<double>::infinity(); }
 
 }  // namespace bitplan

@@ -36,10 +36,9 @@ class PipelineFmnist : public ::testing::Test {
   static absl::StatusOr<Measurement> Run(int num_threads, std::vector<std::string>* stages) {
     const std::string onnx = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx");
     const std::string data = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_calibration_128.npz");
-    const MeasureRequest request{
-        .onnx = onnx,
-        .dataset = data,
-        .sensitivity = {.method = "hawq_v2", .max_samples = 32, .seed = 7, .max_probes = 16}};
+    const MeasureRequest request{.onnx = onnx,
+                                 .dataset = data,
+                                 .sensitivity = {.method = "hawq_v2", .max_samples = 32, .seed = 7, .max_probes = 16}};
     RunContext context{.num_threads = num_threads};
     context.progress = [&](const Progress& progress) {
       if (stages != nullptr && (stages->empty() || stages->back() != progress.stage)) stages->push_back(progress.stage);

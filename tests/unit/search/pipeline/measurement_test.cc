@@ -119,11 +119,15 @@ TEST(MeasurementDigest, DependsOnEveryIngredient) {
   const std::string b(64, 'b');
   std::set<std::string> digests = {MeasurementDigest(a, a, {}, {}), MeasurementDigest(a, b, {}, {}),
                                    MeasurementDigest(b, a, {}, {})};
-  const std::vector<QuantizationOptions> quantizations = {
-      {.weight_bits = {4}},     {.activation_bits = {4}}, {.activation_bits = {4, 8}},
-      {.schemes = {"affine"}},  {.granularities = {Granularity::kPerTensor}},
-      {.group_sizes = {32}},    {.channel_group_sizes = {8}},
-      {.range_rules = {"mse"}}, {.roundings = {Rounding::kStochastic}}};
+  const std::vector<QuantizationOptions> quantizations = {{.weight_bits = {4}},
+                                                          {.activation_bits = {4}},
+                                                          {.activation_bits = {4, 8}},
+                                                          {.schemes = {"affine"}},
+                                                          {.granularities = {Granularity::kPerTensor}},
+                                                          {.group_sizes = {32}},
+                                                          {.channel_group_sizes = {8}},
+                                                          {.range_rules = {"mse"}},
+                                                          {.roundings = {Rounding::kStochastic}}};
   for (const auto& options : quantizations) digests.insert(MeasurementDigest(a, a, options, {}));
   const std::vector<SensitivityOptions> sensitivities = {{.method = "hawq_v1"},
                                                          {.loss = "cross_entropy"},

@@ -64,8 +64,8 @@ TEST(ListOptions, TakesSeveralActivationWidthsEachOnce) {
                                                  .schemes = {"symmetric"},
                                                  .granularities = {Granularity::kPerTensor}});
   ASSERT_TRUE(table.ok()) << table.status();
-  EXPECT_THAT(Labels(table->options[0]), ElementsAre("w4a8/symmetric/per_tensor", "w4a4/symmetric/per_tensor",
-                                                     "w8a8/symmetric/per_tensor"));
+  EXPECT_THAT(Labels(table->options[0]),
+              ElementsAre("w4a8/symmetric/per_tensor", "w4a4/symmetric/per_tensor", "w8a8/symmetric/per_tensor"));
 }
 
 TEST(ListOptions, SchemesTakeWhatTheyKnowOfTheLists) {
