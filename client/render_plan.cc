@@ -210,7 +210,9 @@ std::string RenderOrigin(const Plan& plan) {
   std::string text =
       fmt::format("sensitivities {}{}, hardware {}, solver {}", from.method, loss, from.profile, plan.solver);
   if (!from.model_digest.empty()) text += fmt::format(", seed {}", from.seed);
-  return text + fmt::format(", bitplan {}, plan {}\n", from.bitplan_version, plan.fingerprint.substr(0, kIdDigits));
+  const std::string made =
+      fmt::format("bitplan {}, plan {}\n", from.bitplan_version, plan.fingerprint.substr(0, kIdDigits));
+  return text + (text.size() + made.size() + 1 > kLineWidth ? "\n" : ", ") + made;
 }
 
 }  // namespace

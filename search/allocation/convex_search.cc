@@ -75,7 +75,7 @@ class ConvexSearch {
 
   bool IsStalled(int round) {
     if (round % kPatience != 0) return false;
-    const double gap = best_.value - answer_.bound;
+    const double gap = best_.value - best_round_;
     const bool stalled = gap > (1 - kLeastProgress) * gap_before_;
     gap_before_ = gap;
     return stalled;

@@ -300,7 +300,10 @@ absl::StatusOr<SensitivityTable> EstimateWith(const Objective& objective, const 
   context.Report({.stage = "gradient"});
   BITPLAN_ASSIGN_OR_RETURN(const LossAndGradient at_weights, objective.Gradient({}, context));
   table.base_loss = at_weights.loss;
-  BITPLAN_ASSIGN_OR_RETURN(const std::string prefix, CheckpointPrefix(objective, at_weights, context));
+  std::string prefix;  // costs a forward pass
+  if (context.checkpoints != nullptr) {
+    BITPLAN_ASSIGN_OR_RETURN(prefix, CheckpointPrefix(objective, at_weights, context));
+  }
   if (method.needs_traces || options.all_curvature) {
     BITPLAN_RETURN_IF_ERROR(MeasureTraces(objective, options, prefix, table.curvature, context));
   }
