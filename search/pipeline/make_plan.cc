@@ -106,7 +106,7 @@ std::string DiagnosisOf(const Solution& solution, bool predicted) {
       break;
   }
   if (predicted && solution.termination == Termination::kFeasible) {
-    return "Not proven best: the bound is of mixtures of plans, which predictions of whole plans favour.";
+    return "The bound is of mixtures of plans, which predictions of whole plans favour: it is seldom close.";
   }
   if (solution.choice.empty()) return fmt::format("Stopped ({}) before any plan within the budgets was found.", why);
   return fmt::format(
