@@ -11,7 +11,6 @@
 #include "client/search_options.h"
 #include "search/base/status.h"
 #include "search/pipeline/run_evaluation.h"
-#include "search/sensitivity/method_table.h"
 
 namespace bitplan::client {
 namespace {
@@ -42,14 +41,6 @@ absl::StatusOr<ExitCode> Run(Session& session, const CompareArguments& arguments
   return ExitCode::kOk;
 }
 
-std::vector<std::string> MethodNames() {
-  std::vector<std::string> names;
-  for (const MethodEntry& method : sensitivity::Methods()) {
-    if (method.score != nullptr) names.emplace_back(method.name);
-  }
-  return names;
-}
-
 }  // namespace
 
 Action DeclareLocalCompare(CLI::App& app) {
@@ -60,7 +51,7 @@ Action DeclareLocalCompare(CLI::App& app) {
       ->type_name("FILES");
   app.add_option("--data", arguments->held_out, "Held-out data to run the plans on, too")->type_name("FILES");
   app.add_option("--methods", arguments->methods, "Methods to compare; default: all")
-      ->check(CLI::IsMember(MethodNames()))
+      ->check(CLI::IsMember(EstimatingMethods()))
       ->allow_extra_args(false)
       ->delimiter(',')
       ->type_name("NAME,..");

@@ -113,7 +113,17 @@ void AddProblem(CLI::App& app, SearchArguments& to) {
                "changed. Not for methods that predict whole plans");
 }
 
-void AddMeasuring(CLI::App& app, SearchArguments& to) {
+}  // namespace
+
+std::vector<std::string> EstimatingMethods() {
+  std::vector<std::string> names;
+  for (const auto& method : sensitivity::Methods()) {
+    if (method.score != nullptr) names.emplace_back(method.name);
+  }
+  return names;
+}
+
+void AddMeasuringOptions(CLI::App& app, SearchArguments& to) {
   const auto add = [&](const char* flag, auto& value, const char* help) {
     return app.add_option(flag, value, help)->capture_default_str()->group(kMeasuringGroup);
   };
@@ -121,11 +131,7 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
   const auto list = [](CLI::Option* option, const char* type) {
     option->allow_extra_args(false)->delimiter(',')->type_name(type);
   };
-  std::vector<std::string> methods;
-  for (const auto& method : sensitivity::Methods()) {
-    if (method.score != nullptr) methods.emplace_back(method.name);
-  }
-  add("--method", to.sensitivity.method, "Sensitivity method")->check(CLI::IsMember(methods));
+  add("--method", to.sensitivity.method, "Sensitivity method")->check(CLI::IsMember(EstimatingMethods()));
   list(add("--bits", to.quantization.weight_bits, "Weight bits to choose from"), "N,N,..");
   list(app.add_option("--activation-bits", to.quantization.activation_bits,
                       "Activation bits to choose from; same: as many as weights [8]")
@@ -177,6 +183,8 @@ void AddMeasuring(CLI::App& app, SearchArguments& to) {
       ->transform(CLI::AsSizeValue(true));
   add("--max-probes", to.sensitivity.max_probes, "Most work for the traces, in passes over all samples");
 }
+
+namespace {
 
 void AddSolving(CLI::App& app, SearchArguments& to) {
   const std::string group = "Solving";
@@ -243,8 +251,6 @@ absl::Status ValidateArguments(const CLI::App& app, const SearchArguments& argum
 
 }  // namespace
 
-void AddMeasuringOptions(CLI::App& app, SearchArguments& arguments) { AddMeasuring(app, arguments); }
-
 std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server) {
   auto arguments = std::make_shared<SearchArguments>();
   AddSources(app, *arguments, on_server);
@@ -257,7 +263,7 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
     app.add_flag("--forecast", arguments->forecast, "Only say how long measuring would take, from a short pilot")
         ->needs("model");
   }
-  AddMeasuring(app, *arguments);
+  AddMeasuringOptions(app, *arguments);
   AddSolving(app, *arguments);
   AddEvaluation(app, *arguments);
   app.parse_complete_callback([&app, to = arguments.get()] {

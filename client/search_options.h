@@ -52,7 +52,9 @@ struct SearchArguments {
 std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server);
 
 // What is measured and how: the options' lists, method, estimators. For commands besides the searches.
-void AddMeasuringOptions(CLI::App& app, SearchArguments& arguments);
+void AddMeasuringOptions(CLI::App& app, SearchArguments& to);
+// Names of the methods that `--method` takes: all that estimate.
+std::vector<std::string> EstimatingMethods();
 
 // The budgets, read. They were checked while parsing.
 absl::StatusOr<std::vector<BudgetSpec>> BudgetsOf(const SearchArguments& arguments);

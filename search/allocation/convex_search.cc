@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <utility>
@@ -26,12 +27,6 @@ constexpr int kPatience = 15;
 constexpr double kLeastProgress = 0.02;
 // Rounds whose choice is improved by local search, besides the first and the best.
 constexpr int kRoundsBetweenSearches = 10;
-
-double Dot(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
 
 class ConvexSearch {
  public:
@@ -88,7 +83,8 @@ class ConvexSearch {
     SetObjectives(gradient);
     BITPLAN_ASSIGN_OR_RETURN(const Solution next, Solve(linear_, options_, context_));
     answer_.nodes += next.nodes;
-    const double least = value + next.bound - next.optimality_tolerance - Dot(gradient, mixture_);
+    const double least = value + next.bound - next.optimality_tolerance -
+                         std::inner_product(gradient.begin(), gradient.end(), mixture_.begin(), 0.0);
     if (std::isfinite(least) && least > best_round_) {
       best_round_ = least;
       answer_.bound = std::max(answer_.bound, least);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <tuple>
 
 #include "search/allocation/run_limits.h"
@@ -27,12 +28,6 @@ constexpr int kPivotsPerPoll = 4;
 // Rounding of a sum of `terms` non-negative doubles (each itself a sum over the rows), relative to the sum.
 double RoundingOf(int terms, int num_rows) {
   return static_cast<double>(terms + num_rows + 8) * std::numeric_limits<double>::epsilon();
-}
-
-double Dot(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (size_t r = 0; r < a.size(); ++r) sum += a[r] * b[r];
-  return sum;
 }
 
 double LargestMagnitude(std::span<const double> values) {
@@ -140,7 +135,7 @@ void GubSimplex::PriceItems() {
 double GubSimplex::SafeBound() const {
   double sum = open_->fixed_value;
   for (const double least : least_) sum += least;
-  const double paid = Dot(price_, open_->capacity);
+  const double paid = std::inner_product(price_.begin(), price_.end(), open_->capacity.begin(), 0.0);
   return sum - paid - RoundingOf(knapsack_.num_groups(), num_rows_) * (sum + paid);
 }
 
@@ -332,7 +327,7 @@ bool GubSimplex::IsRay() const {
   for (int g = 0; g < open_->num_groups(); ++g) {
     sum += *std::min_element(rise.begin() + open_->first[g], rise.begin() + open_->first[g + 1]);
   }
-  const double paid = Dot(ray, open_->capacity);
+  const double paid = std::inner_product(ray.begin(), ray.end(), open_->capacity.begin(), 0.0);
   return sum - paid > RoundingOf(knapsack_.num_groups(), num_rows_) * (sum + paid);
 }
 

@@ -11,6 +11,7 @@
 
 #include "search/base/rng.h"
 #include "search/base/status.h"
+#include "search/ops/losses.h"
 #include "search/ops/objective.h"
 #include "search/ops/sample_loss.h"
 #include "search/quantization/quantizer.h"
@@ -83,10 +84,9 @@ class PlanRunner {
                                                 .max_memory_bytes = settings.max_memory_bytes}));
     BITPLAN_ASSIGN_OR_RETURN(const Tensor outputs, objective->Outputs({}, context));
     const std::string& loss = objective->loss_name();
-    BITPLAN_ASSIGN_OR_RETURN(
-        ops::SampleLoss divergence,
-        ops::SampleLoss::Create({.loss = loss.starts_with(kLabelFree) ? loss : std::string(kLabelFree) + loss}, data,
-                                objective->num_samples(), outputs.shape, objective->num_samples()));
+    BITPLAN_ASSIGN_OR_RETURN(ops::SampleLoss divergence,
+                             ops::SampleLoss::Create({.loss = ops::LabelFreeLoss(loss)}, data, objective->num_samples(),
+                                                     outputs.shape, objective->num_samples()));
     divergence.SetOwnOutputs(outputs.data);
     PlanRunner runner(graph, options, activations, std::move(objective), std::move(divergence));
     BITPLAN_ASSIGN_OR_RETURN(runner.own_loss_, runner.objective_->Loss({}, context));
@@ -108,8 +108,6 @@ class PlanRunner {
   const Objective& objective() const { return *objective_; }
 
  private:
-  static constexpr std::string_view kLabelFree = "label_free_";
-
   PlanRunner(const Graph& graph, const OptionTable& options, const ActivationCalibration* activations,
              std::unique_ptr<Objective> objective, ops::SampleLoss divergence)
       : graph_(graph),
@@ -244,7 +242,7 @@ absl::StatusOr<MethodAgreement> Judge(const std::string& name, const Graph& grap
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<double> predictions, PredictionsOf(table, evidence.plans));
   agreement.calibration = AgreementWith(predictions, evidence.calibration);
   if (evidence.held_out) agreement.held_out = AgreementWith(predictions, *evidence.held_out);
-  const bool label_free = table.loss.starts_with("label_free_");
+  const bool label_free = ops::IsLabelFree(table.loss);
   agreement.slope = SlopeOf(predictions, label_free ? evidence.calibration.divergence : evidence.calibration.loss);
   return agreement;
 }

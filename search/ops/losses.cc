@@ -178,6 +178,9 @@ constexpr LossEntry kBinaryCrossEntropy{
     .curvature_trace = &BinaryCrossEntropyCurvatureTrace,
     .predict = &LogisticOf};
 
+// How the names of label-free losses begin, before that of the loss they are made of.
+constexpr std::string_view kLabelFreePrefix = "label_free_";
+
 constexpr LossEntry LabelFree(LossEntry entry, std::string_view name, std::string_view definition) {
   entry.name = name;
   entry.definition = definition;
@@ -202,6 +205,12 @@ constexpr auto kLossTable = std::to_array<LossEntry>({
 }  // namespace
 
 std::span<const LossEntry> LossTable() { return kLossTable; }
+
+bool IsLabelFree(std::string_view loss) { return loss.starts_with(kLabelFreePrefix); }
+
+std::string LabelFreeLoss(std::string_view loss) {
+  return IsLabelFree(loss) ? std::string(loss) : fmt::format("{}{}", kLabelFreePrefix, loss);
+}
 
 absl::StatusOr<const LossEntry*> FindLoss(std::string_view name) {
   std::string known;

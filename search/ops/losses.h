@@ -2,6 +2,7 @@
 #define BITPLAN_SEARCH_OPS_LOSSES_H_
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -52,6 +53,10 @@ struct LossEntry {
 // Sources: Schraudolph (2002) for S and "matching" losses; Martens (2020), New insights and perspectives on the natural
 // gradient method, sections 8 and 9.
 std::span<const LossEntry> LossTable();
+
+// Whether a name is that of a label-free loss, and the label-free loss of a name: itself if it is one.
+bool IsLabelFree(std::string_view loss);
+std::string LabelFreeLoss(std::string_view loss);
 
 // The row with this name; kUnimplemented lists the known ones.
 absl::StatusOr<const LossEntry*> FindLoss(std::string_view name);

@@ -119,8 +119,8 @@ absl::Status CheckSensitivity(const GivenSensitivities& given) {
   }
   if (table.responses) {
     BITPLAN_RETURN_IF_ERROR(CheckPlanResponses(*table.responses, given.options));
-    const absl::Status predicts = PlanPredictor::Create(*table.responses).status();
-    if (!predicts.ok()) return InvalidArgument("responses: {}", MessageOf(predicts));
+    const absl::Status fit = PlanPredictor::CheckTargets(*table.responses);
+    if (!fit.ok()) return InvalidArgument("responses: {}", MessageOf(fit));
   }
   if (!table.curvature.empty() && table.curvature.size() != given.layers.layers.size()) {
     return InvalidArgument("curvature: got {} layers, want {}", table.curvature.size(), given.layers.layers.size());

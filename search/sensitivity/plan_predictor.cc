@@ -41,22 +41,30 @@ double ToleranceFor(std::span<const float> outputs) {
   return 2 * static_cast<double>(largest) * std::numeric_limits<float>::epsilon();
 }
 
-double MeanOfAll(std::span<const double> values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return sum / static_cast<double>(values.size());
+// Nothing but the targets.
+Dataset TargetsOf(const PlanResponses& plan) {
+  Dataset data;
+  data.targets = plan.targets;
+  data.num_samples = plan.responses.num_samples;
+  return data;
+}
+
+// `targets` must outlive the result.
+absl::StatusOr<ops::SampleLoss> LossOf(const PlanResponses& plan, const Dataset& targets) {
+  return ops::SampleLoss::Create({.loss = plan.loss, .label_smoothing = plan.label_smoothing}, targets,
+                                 targets.num_samples, plan.output_shape, targets.num_samples);
 }
 
 }  // namespace
 
+absl::Status PlanPredictor::CheckTargets(const PlanResponses& plan) {
+  const Dataset targets = TargetsOf(plan);
+  return LossOf(plan, targets).status();
+}
+
 absl::StatusOr<PlanPredictor> PlanPredictor::Create(const PlanResponses& plan) {
-  auto targets = std::make_unique<Dataset>();
-  targets->targets = plan.targets;
-  targets->num_samples = plan.responses.num_samples;
-  BITPLAN_ASSIGN_OR_RETURN(
-      ops::SampleLoss loss,
-      ops::SampleLoss::Create({.loss = plan.loss, .label_smoothing = plan.label_smoothing}, *targets,
-                              plan.responses.num_samples, plan.output_shape, plan.responses.num_samples));
+  auto targets = std::make_unique<Dataset>(TargetsOf(plan));
+  BITPLAN_ASSIGN_OR_RETURN(ops::SampleLoss loss, LossOf(plan, *targets));
   PlanPredictor predictor(std::move(targets), std::move(loss));
   predictor.form_ = plan.form;
   predictor.num_samples_ = plan.responses.num_samples;
@@ -109,7 +117,9 @@ SampleMean PlanPredictor::Predict(std::span<const int> choice) const {
   return sensitivity::MeanOf(Increases(ChangeAt(x)));
 }
 
-double PlanPredictor::Value(std::span<const double> x) const { return MeanOfAll(Increases(ChangeAt(x))); }
+double PlanPredictor::Value(std::span<const double> x) const {
+  return sensitivity::MeanOf(Increases(ChangeAt(x))).mean;
+}
 
 double PlanPredictor::ValueAndGradient(std::span<const double> x, std::span<double> gradient) const {
   const std::vector<float> v = ChangeAt(x);
@@ -126,7 +136,7 @@ double PlanPredictor::ValueAndGradient(std::span<const double> x, std::span<doub
     gradient[j] =
         Dot(slope, std::span(changes_).subspan(j * std::ssize(v), v.size())) / static_cast<double>(num_samples_);
   }
-  return MeanOfAll(Increases(v));
+  return sensitivity::MeanOf(Increases(v)).mean;
 }
 
 double PlanPredictor::least() const { return loss_.label_free() ? 0 : -std::numeric_limits<double>::infinity(); }

@@ -35,6 +35,8 @@ class PlanPredictor {
   // `plan` is consistent (CheckPlanResponses). kInvalidArgument: targets that do not fit the outputs. kUnimplemented:
   // no such loss.
   static absl::StatusOr<PlanPredictor> Create(const PlanResponses& plan);
+  // The same errors, without copying the changes.
+  static absl::Status CheckTargets(const PlanResponses& plan);
 
   int64_t num_layers() const { return std::ssize(first_); }
   int64_t num_changes() const { return num_changes_; }

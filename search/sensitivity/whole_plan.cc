@@ -6,15 +6,13 @@
 #include <vector>
 
 #include "search/base/status.h"
+#include "search/ops/losses.h"
 #include "search/sensitivity/activation_ranges.h"
 #include "search/sensitivity/measured_loss.h"
 #include "search/sensitivity/plan_predictor.h"
 
 namespace bitplan::sensitivity {
 namespace {
-
-// How names of losses begin that need no targets.
-constexpr std::string_view kLabelFree = "label_free_";
 
 int64_t BytesFor(const SensitivityOptions& settings) {
   constexpr int64_t kShareOfLimit = 8;
@@ -65,7 +63,7 @@ absl::StatusOr<PlanResponses> MakePlanResponses(const MethodInput& input, PlanFo
   outputs.shape[0] = num_samples;
   plan.outputs = std::move(outputs.data);
   plan.output_shape = std::move(outputs.shape);
-  if (plan.loss.starts_with(kLabelFree)) return plan;
+  if (ops::IsLabelFree(plan.loss)) return plan;
   if (input.data == nullptr) {
     return InvalidArgument("method '{}' wants the data's targets, or a label-free loss; the loss is '{}'",
                            input.settings.method, plan.loss);
@@ -122,8 +120,7 @@ absl::StatusOr<MethodScores> LogitSuperposition(const MethodInput& input, const 
 
 std::string LossOfMethod(const MethodEntry& method, const SensitivityOptions& options, const Targets& targets) {
   if (!method.predicts_plans || options.loss != "auto" || options.label_smoothing != 0) return options.loss;
-  return fmt::format("{}{}", kLabelFree,
-                     std::holds_alternative<Tensor>(targets) ? "mean_squared_error" : "cross_entropy");
+  return ops::LabelFreeLoss(std::holds_alternative<Tensor>(targets) ? "mean_squared_error" : "cross_entropy");
 }
 
 }  // namespace bitplan::sensitivity

@@ -16,6 +16,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
@@ -28,6 +29,7 @@
 #include "search/data/npz.h"
 #include "search/onnx/parse_model.h"
 #include "search/ops/objective.h"
+#include "search/pipeline/predicted_loss.h"
 #include "search/quantization/options.h"
 #include "search/quantization/quantizer.h"
 #include "search/quantization/storage.h"
@@ -71,21 +73,6 @@ std::vector<int> ParseWidths(const std::string& text) {
   }
   return widths;
 }
-
-// A method's objective, as ConvexObjective: the predictor's options are the problem's.
-class PredictedLoss final : public ConvexObjective {
- public:
-  explicit PredictedLoss(const PlanPredictor& predictor) : predictor_(predictor) {}
-  double Value(std::span<const double> x) const override { return predictor_.Value(x); }
-  double ValueAndGradient(std::span<const double> x, std::span<double> gradient) const override {
-    return predictor_.ValueAndGradient(x, gradient);
-  }
-  double least() const override { return predictor_.least(); }
-  double tolerance() const override { return predictor_.tolerance(); }
-
- private:
-  const PlanPredictor& predictor_;
-};
 
 // A network under one table of options.
 class Network {
@@ -219,14 +206,18 @@ void Print(const std::string& name, double predicted, const Network& network, co
 }
 
 void Search(const Row& row, int64_t limit) {
-  const Problem problem = row.network->ProblemOf(row.table, limit);
+  BuiltProblem built{.problem = row.network->ProblemOf(row.table, limit)};
+  for (const ProblemLayer& layer : built.problem.layers) {
+    std::iota(built.kept.emplace_back(layer.options.size()).begin(), built.kept.back().end(), 0);
+  }
   const std::clock_t start = std::clock();
   if (!row.table.responses) {
-    const Solution solution = Need(allocation::Solve(problem, {}, {}));
+    const Solution solution = Need(allocation::Solve(built.problem, {}, {}));
     return Print(row.name, solution.objective, *row.network, solution.choice, solution.gap, Millis(start));
   }
   const PlanPredictor predictor = Need(PlanPredictor::Create(*row.table.responses));
-  const Solution solution = Need(allocation::SolveConvex(problem, PredictedLoss(predictor), {}, {}, {}));
+  const Solution solution =
+      Need(allocation::SolveConvex(built.problem, pipeline::PredictedLoss(predictor, built), {}, {}, {}));
   Print(row.name, solution.objective, *row.network, solution.choice, solution.gap, Millis(start));
 }
 
