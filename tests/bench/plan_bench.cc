@@ -208,7 +208,8 @@ void Print(const std::string& name, double predicted, const Network& network, co
 void Search(const Row& row, int64_t limit) {
   BuiltProblem built{.problem = row.network->ProblemOf(row.table, limit)};
   for (const ProblemLayer& layer : built.problem.layers) {
-    std::iota(built.kept.emplace_back(layer.options.size()).begin(), built.kept.back().end(), 0);
+    std::vector<int>& kept = built.kept.emplace_back(layer.options.size());
+    std::iota(kept.begin(), kept.end(), 0);
   }
   const std::clock_t start = std::clock();
   if (!row.table.responses) {
