@@ -158,7 +158,7 @@ TEST_F(Cli, SearchesAndEvaluatesOnHeldOutData) {
   EXPECT_THAT(search.out, AllOf(HasSubstr("feasible: objective"), HasSubstr("weight signal to noise"),
                                 HasSubstr("uniform 3 bit *"), HasSubstr("beats uniform 3 bit: its loss is lower by"),
                                 HasSubstr("predicted increase"), HasSubstr("not held-out data")));
-  EXPECT_THAT(search.err, AllOf(HasSubstr("evaluation"), HasSubstr("Next, without measuring again")));
+  EXPECT_THAT(search.err, HasSubstr("Next, without measuring again"));
 
   // The same as one document; the plan in it, run by hand in this process by its name on the server, gives the same.
   const Json document = RunJson(line);
