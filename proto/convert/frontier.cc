@@ -17,9 +17,7 @@ absl::StatusOr<FrontierSearch> ToFrontierSearch(const v1::ComputeFrontierRequest
   if (!search.ok()) return AtField("config", search.status());
   request.search = *std::move(search);
   if (!message.resource().empty()) {
-    const auto resource = ParseResource(message.resource());
-    if (!resource.ok()) return AtField("resource", resource.status());
-    request.resource = *resource;
+    BITPLAN_ASSIGN_OR_RETURN(request.resource, ParseResource(message.resource()));
   }
   if (message.num_points() != 0) request.num_points = message.num_points();
   for (int i = 0; i < message.limits_size(); ++i) {
