@@ -63,7 +63,7 @@ std::string RenderNoise(const Evaluation& evaluation) {
                   FormatAmount(Resource::kSize, noise.huffman_size_bits)});
     total += noise.huffman_size_bits;
   }
-  table.AddRow({"total", "", "", "", FormatAmount(Resource::kSize, total)});
+  table.AddFooter({"total", "", "", "", FormatAmount(Resource::kSize, total)});
   return table.Render();
 }
 
