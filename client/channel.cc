@@ -23,6 +23,7 @@
 #include "bitplan/v1/profile.grpc.pb.h"
 #include "bitplan/v1/system.grpc.pb.h"
 #include "client/rpc_error.h"
+#include "proto/convert/frontier.h"
 #include "search/base/status.h"
 
 namespace bitplan::client {
@@ -297,6 +298,24 @@ absl::StatusOr<v1::Plan> Channel::Search(const v1::SearchRequest& request) {
   const milliseconds solving{request.config().solver().time_limit().seconds() * 1000};
   return impl_->Call(impl_->plans, &v1::PlanService::Stub::Search, request, impl_->options.call_timeout + solving,
                      impl_->options.stop);
+}
+
+absl::StatusOr<v1::Frontier> Channel::ComputeFrontier(const v1::ComputeFrontierRequest& request,
+                                                      const std::function<void(const v1::FrontierUpdate&)>& on_update) {
+  const milliseconds solving{request.config().solver().time_limit().seconds() * 1000};
+  convert::FrontierGatherer gatherer;
+  BITPLAN_RETURN_IF_ERROR(
+      impl_->Retry(impl_->options.call_timeout + solving, impl_->options.stop, [&](grpc::ClientContext& context) {
+        gatherer = {};
+        const auto reader = impl_->plans.ComputeFrontier(&context, request);
+        for (v1::FrontierUpdate update; reader->Read(&update);) {
+          on_update(update);
+          gatherer.Add(std::move(update));
+        }
+        return reader->Finish();
+      }));
+  if (!gatherer.is_complete()) return absl::UnavailableError("the server ended the stream before its summary");
+  return gatherer.Take();
 }
 
 absl::StatusOr<v1::ListPlansResponse> Channel::ListPlans(const v1::ListPlansRequest& request) {

@@ -81,6 +81,10 @@ class Channel {
   absl::StatusOr<v1::Job> WatchJob(const Watch& watch);
 
   absl::StatusOr<v1::Plan> Search(const v1::SearchRequest& request);
+  // Calls on_update for each update until the stream ends, and returns what they add up to. Begun anew, with updates
+  // repeated, if the connection is lost.
+  absl::StatusOr<v1::Frontier> ComputeFrontier(const v1::ComputeFrontierRequest& request,
+                                               const std::function<void(const v1::FrontierUpdate&)>& on_update);
   absl::StatusOr<v1::ListPlansResponse> ListPlans(const v1::ListPlansRequest& request);
   absl::StatusOr<v1::ExportPlanResponse> ExportPlan(const std::string& name, const std::string& format);
 

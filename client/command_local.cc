@@ -12,15 +12,18 @@
 #include "client/evaluation_output.h"
 #include "client/files.h"
 #include "client/forecast_output.h"
+#include "client/frontier_output.h"
 #include "client/local_run.h"
 #include "client/model_file.h"
 #include "client/plan_output.h"
 #include "client/search_options.h"
 #include "client/units.h"
+#include "proto/convert/frontier.h"
 #include "search/base/status.h"
 #include "search/data/npz.h"
 #include "search/hardware/shipped_profiles.h"
 #include "search/pipeline/run_evaluation.h"
+#include "search/pipeline/run_frontier.h"
 #include "search/pipeline/run_search.h"
 #include "search/sensitivity/given.h"
 #include "search/sensitivity/importance.h"
@@ -124,6 +127,38 @@ EvaluatedPlan Evaluate(Plan plan, const SearchArguments& arguments, const RunCon
   return evaluated;
 }
 
+// What a network will be measured with, checked before that is done.
+absl::Status CheckMeasuring(const SearchArguments& arguments, const SearchRequest& request) {
+  if (arguments.model.empty()) return absl::OkStatus();
+  BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
+  BITPLAN_RETURN_IF_ERROR(pipeline::ValidateProfileFor(quantization, request));
+  return pipeline::ValidateMethodFor(arguments.sensitivity, request);
+}
+
+// The messages that a server would have sent.
+v1::Frontier ToMessage(const LossFrontier& found) {
+  convert::FrontierMessages messages;
+  v1::Frontier frontier;
+  *frontier.mutable_terms() = messages.FromTerms(found.terms);
+  for (size_t i = 0; i < found.frontier.points.size(); ++i) {
+    *frontier.add_points() = messages.FromPoint(found.frontier.points[i], i, found.frontier.points.size());
+  }
+  *frontier.mutable_summary() = convert::FromSummary(found.frontier);
+  return frontier;
+}
+
+absl::StatusOr<ExitCode> RunFrontier(Session& session, const FrontierArguments& arguments) {
+  BITPLAN_ASSIGN_OR_RETURN(FrontierSearch request, FrontierOf(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(request.search.profile, ReadProfile(arguments.search.hardware));
+  if (!request.search.solver.time_limit_s.has_value()) request.search.solver.time_limit_s = kDefaultTimeLimitSeconds;
+  BITPLAN_RETURN_IF_ERROR(pipeline::ValidateFrontierSearch(request));
+  BITPLAN_RETURN_IF_ERROR(CheckMeasuring(arguments.search, pipeline::SearchOfFrontier(request)));
+  const LocalRun run(session, arguments.search.threads);
+  BITPLAN_ASSIGN_OR_RETURN(const Measurement measured, MeasureOrRead(arguments.search, run.context()));
+  BITPLAN_ASSIGN_OR_RETURN(const LossFrontier found, pipeline::ComputeFrontier(measured, request, run.context(), {}));
+  return PrintFrontier(session, ToMessage(found), arguments.search.save);
+}
+
 absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments) {
   SearchRequest request{.ties = TiesOf(arguments),
                         .leave_out_unpriced = arguments.leave_out_unpriced,
@@ -134,11 +169,7 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
   BITPLAN_ASSIGN_OR_RETURN(request.budgets, BudgetsOf(arguments));
   if (!request.solver.time_limit_s.has_value()) request.solver.time_limit_s = kDefaultTimeLimitSeconds;
   BITPLAN_RETURN_IF_ERROR(pipeline::ValidateSearchRequest(request));
-  if (!arguments.model.empty()) {
-    BITPLAN_ASSIGN_OR_RETURN(const QuantizationOptions quantization, QuantizationOf(arguments));
-    BITPLAN_RETURN_IF_ERROR(pipeline::ValidateProfileFor(quantization, request));
-    BITPLAN_RETURN_IF_ERROR(pipeline::ValidateMethodFor(arguments.sensitivity, request));
-  }
+  BITPLAN_RETURN_IF_ERROR(CheckMeasuring(arguments, request));
   BITPLAN_RETURN_IF_ERROR(CheckHeldOut(arguments));
 
   const auto begin = std::chrono::steady_clock::now();
@@ -157,6 +188,12 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
 }
 
 }  // namespace
+
+Action DeclareLocalFrontier(CLI::App& app) {
+  return [arguments = AddFrontierOptions(app, /*on_server=*/false)](Session& session) {
+    return RunFrontier(session, *arguments);
+  };
+}
 
 Action DeclareLocalSearch(CLI::App& app) {
   return

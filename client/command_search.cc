@@ -5,6 +5,7 @@
 
 #include "client/evaluation_output.h"
 #include "client/files.h"
+#include "client/frontier_output.h"
 #include "client/job_watch.h"
 #include "client/model_file.h"
 #include "client/plan_output.h"
@@ -147,7 +148,7 @@ absl::StatusOr<ExitCode> SearchMeasurement(Session& session, Channel& channel, c
   return PrintPlan(session, plan, arguments.save);
 }
 
-absl::StatusOr<ExitCode> SearchGiven(Session& session, Channel& channel, const SearchArguments& arguments) {
+absl::StatusOr<std::string> ImportGiven(Session& session, Channel& channel, const SearchArguments& arguments) {
   v1::ImportMeasurementRequest request;
   request.set_parent(session.globals.parent());
   request.set_request_id(NewRequestId());
@@ -155,7 +156,12 @@ absl::StatusOr<ExitCode> SearchGiven(Session& session, Channel& channel, const S
   BITPLAN_ASSIGN_OR_RETURN(*request.mutable_json(), ReadFile(arguments.sensitivities));
   BITPLAN_ASSIGN_OR_RETURN(const v1::Measurement measurement, channel.ImportMeasurement(request));
   session.console.Note(fmt::format("Imported {}", measurement.name()));
-  return SearchMeasurement(session, channel, measurement.name(), arguments);
+  return measurement.name();
+}
+
+absl::StatusOr<ExitCode> SearchGiven(Session& session, Channel& channel, const SearchArguments& arguments) {
+  BITPLAN_ASSIGN_OR_RETURN(const std::string measurement, ImportGiven(session, channel, arguments));
+  return SearchMeasurement(session, channel, measurement, arguments);
 }
 
 absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments) {
@@ -165,7 +171,41 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
   return SearchMeasurement(session, channel, session.globals.NameOf("measurements", arguments.measurement), arguments);
 }
 
+absl::StatusOr<v1::ComputeFrontierRequest> MakeFrontierRequest(Session& session, Channel& channel,
+                                                               const FrontierArguments& arguments) {
+  v1::ComputeFrontierRequest request;
+  BITPLAN_ASSIGN_OR_RETURN(const FrontierSearch search, FrontierOf(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(*request.mutable_config(), MakeConfig(arguments.search));
+  request.set_resource(arguments.resource);
+  request.set_num_points(arguments.num_points);
+  for (const BudgetSpec& limit : search.limits) *request.add_limits() = convert::FromBudget(limit);
+  request.set_complete(arguments.complete);
+  request.set_measurement(session.globals.NameOf("measurements", arguments.search.measurement));
+  if (!arguments.search.sensitivities.empty()) {
+    BITPLAN_ASSIGN_OR_RETURN(*request.mutable_measurement(), ImportGiven(session, channel, arguments.search));
+  }
+  return request;
+}
+
+absl::StatusOr<ExitCode> RunFrontier(Session& session, const FrontierArguments& arguments) {
+  Channel channel = session.Connect();
+  BITPLAN_ASSIGN_OR_RETURN(const v1::ComputeFrontierRequest request, MakeFrontierRequest(session, channel, arguments));
+  int found = 0;
+  const auto on_update = [&](const v1::FrontierUpdate& update) {
+    if (!update.has_point()) return;
+    session.console.StatusLine(fmt::format("{} of {} points", ++found, update.point().count()));
+  };
+  BITPLAN_ASSIGN_OR_RETURN(const v1::Frontier frontier, channel.ComputeFrontier(request, on_update));
+  return PrintFrontier(session, frontier, arguments.search.save);
+}
+
 }  // namespace
+
+Action DeclareFrontier(CLI::App& app) {
+  return [arguments = AddFrontierOptions(app, /*on_server=*/true)](Session& session) {
+    return RunFrontier(session, *arguments);
+  };
+}
 
 Action DeclareSearch(CLI::App& app) {
   return [arguments = AddSearchOptions(app, /*on_server=*/true)](Session& session) { return Run(session, *arguments); };

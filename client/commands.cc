@@ -14,10 +14,17 @@ namespace {
 
 constexpr auto kCommands = std::to_array<Command>({
     {.path = "search", .summary = "Search a bit plan on a server", .declare = &DeclareSearch},
+    {.path = "frontier",
+     .summary = "The least loss for many limits of one resource, on a server",
+     .declare = &DeclareFrontier},
     {.path = "local search",
      .summary = "Search a bit plan in this process",
      .needs_server = false,
      .declare = &DeclareLocalSearch},
+    {.path = "local frontier",
+     .summary = "The least loss for many limits of one resource, in this process",
+     .needs_server = false,
+     .declare = &DeclareLocalFrontier},
     {.path = "local compare",
      .summary = "Compare sensitivity methods with what random plans measure",
      .needs_server = false,

@@ -90,12 +90,12 @@ void AddSources(CLI::App& app, SearchArguments& to, bool on_server) {
   }
 }
 
-void AddProblem(CLI::App& app, SearchArguments& to) {
+void AddProblem(CLI::App& app, SearchArguments& to, bool needs_budget) {
   to.hardware = hardware::kDefaultProfile;
   app.add_option("--budget", to.budgets,
                  "RESOURCE=AMOUNT, once for each resource: size=500kB, size=0.5x (of uniform 8 bit), size=0.5@w4:w8 "
                  "(half way from uniform 4 to 8 bit), bops=1.2G, latency=3.5ms")
-      ->required()
+      ->required(needs_budget)
       ->check(CheckBudget)
       ->type_name("BUDGET")
       ->allow_extra_args(false);
@@ -187,6 +187,18 @@ void AddMeasuringOptions(CLI::App& app, SearchArguments& to) {
 
 namespace {
 
+void AddLimits(CLI::App& app, SearchArguments& to, const std::string& time_help) {
+  const std::string group = "Solving";
+  app.add_option("--time-limit", to.solver.time_limit_s, time_help)
+      ->check(CLI::Range(0.001, 3600.0))
+      ->type_name("SECONDS")
+      ->group(group);
+  app.add_option("--gap", to.solver.relative_gap, "Stop at this relative gap; 0: prove optimality")
+      ->check(CLI::Range(0.0, 0.999))
+      ->capture_default_str()
+      ->group(group);
+}
+
 void AddSolving(CLI::App& app, SearchArguments& to) {
   const std::string group = "Solving";
   std::vector<std::string> solvers = {"auto"};
@@ -195,14 +207,7 @@ void AddSolving(CLI::App& app, SearchArguments& to) {
       ->check(CLI::IsMember(solvers))
       ->capture_default_str()
       ->group(group);
-  app.add_option("--time-limit", to.solver.time_limit_s, "Seconds for solving [60]")
-      ->check(CLI::Range(0.001, 3600.0))
-      ->type_name("SECONDS")
-      ->group(group);
-  app.add_option("--gap", to.solver.relative_gap, "Stop at this relative gap; 0: prove optimality")
-      ->check(CLI::Range(0.0, 0.999))
-      ->capture_default_str()
-      ->group(group);
+  AddLimits(app, to, "Seconds for solving [60]");
 }
 
 void AddEvaluation(CLI::App& app, SearchArguments& to) {
@@ -255,7 +260,7 @@ absl::Status ValidateArguments(const CLI::App& app, const SearchArguments& argum
 std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server) {
   auto arguments = std::make_shared<SearchArguments>();
   AddSources(app, *arguments, on_server);
-  AddProblem(app, *arguments);
+  AddProblem(app, *arguments, /*needs_budget=*/true);
   app.add_option("--save", arguments->save, "Also write the plan to FILE.json or FILE.csv")
       ->check(CheckSave)
       ->type_name("FILE");
@@ -273,6 +278,102 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
     if (!status.ok()) throw CLI::ParseError(MessageOf(status), code);  // caught in commands.cc
   });
   return arguments;
+}
+
+namespace {
+
+// A frontier on a server is of what was measured before.
+void AddFrontierSources(CLI::App& app, SearchArguments& to, bool on_server) {
+  if (!on_server) {
+    AddSources(app, to, on_server);
+    return;
+  }
+  CLI::Option* given = app.add_option("--sensitivities", to.sensitivities,
+                                      "Given sensitivities (docs/formats/sensitivities.md): imported first")
+                           ->check(CLI::ExistingFile)
+                           ->type_name("FILE");
+  app.add_option("--measurement", to.measurement, "Measurement on the server")->type_name("NAME")->excludes(given);
+}
+
+void AddSweep(CLI::App& app, FrontierArguments& to) {
+  const std::string group = "Frontier";
+  std::vector<std::string> resources;
+  for (const Resource resource : kResources) resources.emplace_back(ToString(resource));
+  app.add_option("--resource", to.resource, "Resource whose limit varies; --budget fixes others")
+      ->check(CLI::IsMember(resources))
+      ->capture_default_str()
+      ->group(group);
+  CLI::Option* points = app.add_option("--points", to.num_points, "Number of evenly spaced limits")
+                            ->check(CLI::Range(2, pipeline::kMostFrontierPoints))
+                            ->capture_default_str()
+                            ->group(group);
+  CLI::Option* limits = app.add_option("--limits", to.limits, "These limits instead: 0.3x,0.5x,500kB")
+                            ->allow_extra_args(false)
+                            ->delimiter(',')
+                            ->type_name("AMOUNT,..")
+                            ->excludes(points)
+                            ->group(group);
+  app.add_flag("--all", to.complete, "Every plan that none beats in both loss and use, with proof")
+      ->excludes(limits)
+      ->group(group);
+}
+
+std::string CheckFrontierSave(const std::string& path) {
+  return path.ends_with(".json") || path.ends_with(".csv")
+             ? ""
+             : fmt::format("got '{}', want a file name that ends in .json or .csv", path);
+}
+
+absl::Status ValidateFrontierArguments(const CLI::App& app, const FrontierArguments& arguments, bool on_server) {
+  const SearchArguments& search = arguments.search;
+  if (on_server && search.sensitivities.empty() && search.measurement.empty()) {
+    return InvalidArgument(
+        "--measurement or --sensitivities is required; 'search' and 'local frontier' take a network");
+  }
+  if (!on_server) BITPLAN_RETURN_IF_ERROR(ValidateSource(app, search));
+  BITPLAN_ASSIGN_OR_RETURN(const FrontierSearch request, FrontierOf(arguments));
+  BITPLAN_RETURN_IF_ERROR(pipeline::ValidateFrontierSearch(request));
+  BITPLAN_RETURN_IF_ERROR(QuantizationOf(search).status());
+  return Validate(search.sensitivity);
+}
+
+}  // namespace
+
+std::shared_ptr<FrontierArguments> AddFrontierOptions(CLI::App& app, bool on_server) {
+  auto arguments = std::make_shared<FrontierArguments>();
+  AddFrontierSources(app, arguments->search, on_server);
+  AddSweep(app, *arguments);
+  AddProblem(app, arguments->search, /*needs_budget=*/false);
+  app.add_option("--save", arguments->search.save, "Also write all points to FILE.json or FILE.csv")
+      ->check(CheckFrontierSave)
+      ->type_name("FILE");
+  if (!on_server) {
+    AddThreads(app, arguments->search.threads);
+    AddMeasuringOptions(app, arguments->search);
+  }
+  AddLimits(app, arguments->search, "Seconds for all points together [60; server: 10]");
+  app.parse_complete_callback([&app, to = arguments.get(), on_server] {
+    const absl::Status status = ValidateFrontierArguments(app, *to, on_server);
+    const auto code = CLI::ExitCodes::ValidationError;
+    if (!status.ok()) throw CLI::ParseError(MessageOf(status), code);  // caught in commands.cc
+  });
+  return arguments;
+}
+
+absl::StatusOr<FrontierSearch> FrontierOf(const FrontierArguments& arguments) {
+  FrontierSearch request{.search = {.ties = TiesOf(arguments.search),
+                                    .leave_out_unpriced = arguments.search.leave_out_unpriced,
+                                    .repair_monotonicity = arguments.search.repair_monotonicity,
+                                    .solver = arguments.search.solver},
+                         .num_points = arguments.num_points,
+                         .complete = arguments.complete};
+  BITPLAN_ASSIGN_OR_RETURN(request.search.budgets, BudgetsOf(arguments.search));
+  BITPLAN_ASSIGN_OR_RETURN(request.resource, ParseResource(arguments.resource));
+  for (const std::string& text : arguments.limits) {
+    BITPLAN_ASSIGN_OR_RETURN(request.limits.emplace_back(),
+                             pipeline::ParseBudget(fmt::format("{}={}", arguments.resource, text)));
+  }
+  return request;
 }
 
 absl::StatusOr<std::vector<BudgetSpec>> BudgetsOf(const SearchArguments& arguments) {

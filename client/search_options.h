@@ -12,6 +12,7 @@
 #include "client/commands.h"
 #include "search/allocation/solver_options.h"
 #include "search/pipeline/budget.h"
+#include "search/pipeline/run_frontier.h"
 #include "search/quantization/options.h"
 #include "search/sensitivity/estimate.h"
 
@@ -50,6 +51,18 @@ struct SearchArguments {
 // need a server (measurement) or run without one (threads). What is wrong by itself (a budget that cannot be read, a
 // format that does not exist) is refused while parsing, as wrong usage.
 std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server);
+
+// What `frontier` and `local frontier` ask for besides: sources, other budgets and solving are those of a search.
+struct FrontierArguments {
+  SearchArguments search;
+  std::string resource = "size";
+  int num_points = 20;
+  std::vector<std::string> limits;  // amounts of `resource`: "0.5x", "500kB"
+  bool complete = false;
+};
+std::shared_ptr<FrontierArguments> AddFrontierOptions(CLI::App& app, bool on_server);
+// Without a profile.
+absl::StatusOr<FrontierSearch> FrontierOf(const FrontierArguments& arguments);
 
 // What is measured and how: the options' lists, method, estimators. For commands besides the searches.
 void AddMeasuringOptions(CLI::App& app, SearchArguments& to);

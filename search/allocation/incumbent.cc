@@ -21,6 +21,10 @@ bool Incumbent::KeepsRows(const std::vector<int>& option) const {
 bool Incumbent::Offer(const MultiKnapsack& knapsack, std::span<const int> item) {
   std::vector<int> option = knapsack.fixed_option;
   for (size_t g = 0; g < item.size(); ++g) option[knapsack.group[g]] = knapsack.option[item[g]];
+  return OfferOptions(std::move(option));
+}
+
+bool Incumbent::OfferOptions(std::vector<int> option) {
   Int128 value = 0;
   for (size_t g = 0; g < option.size(); ++g) value += instance_.groups[g].value[option[g]];
   if ((exists() && value >= value_) || !KeepsRows(option)) return false;

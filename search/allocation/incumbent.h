@@ -18,6 +18,9 @@ class Incumbent {
   // `item` of each group of the knapsack. True: it was better and is the incumbent now.
   bool Offer(const MultiKnapsack& knapsack, std::span<const int> item);
 
+  // The same with an option of each group of the instance.
+  bool OfferOptions(std::vector<int> option);
+
   bool exists() const { return !option_.empty(); }
   const std::vector<int>& option() const { return option_; }  // of each group of the instance
   Int128 value() const { return value_; }

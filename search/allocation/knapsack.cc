@@ -8,19 +8,6 @@
 namespace bitplan::allocation {
 namespace {
 
-// Items by rising cost with strictly falling values.
-std::vector<KnapsackItem> UndominatedItems(std::vector<KnapsackItem> items) {
-  std::sort(items.begin(), items.end(), [](const KnapsackItem& a, const KnapsackItem& b) {
-    return std::tie(a.cost, a.value, a.option) < std::tie(b.cost, b.value, b.option);
-  });
-  size_t kept = 1;
-  for (size_t k = 1; k < items.size(); ++k) {
-    if (items[k].value < items[kept - 1].value) items[kept++] = items[k];
-  }
-  items.resize(kept);
-  return items;
-}
-
 // Takes each group's least cost out of its items and the capacity; false if that exceeds the capacity.
 bool PayLeastCosts(Knapsack& knapsack) {
   for (std::vector<KnapsackItem>& group : knapsack.groups) {
@@ -62,6 +49,18 @@ Int128 ValueUnit(const Knapsack& knapsack) {
 }
 
 }  // namespace
+
+std::vector<KnapsackItem> UndominatedItems(std::vector<KnapsackItem> items) {
+  std::sort(items.begin(), items.end(), [](const KnapsackItem& a, const KnapsackItem& b) {
+    return std::tie(a.cost, a.value, a.option) < std::tie(b.cost, b.value, b.option);
+  });
+  size_t kept = 1;
+  for (size_t k = 1; k < items.size(); ++k) {
+    if (items[k].value < items[kept - 1].value) items[kept++] = items[k];
+  }
+  items.resize(kept);
+  return items;
+}
 
 ReducedKnapsack ReduceKnapsack(const Knapsack& knapsack) {
   ReducedKnapsack reduced;

@@ -30,6 +30,10 @@ struct ReducedKnapsack {
   bool infeasible = false;  // even the cheapest items exceed the capacity; nothing else is set then
 };
 
+// Items by rising cost with strictly falling values: those that no other item of the group makes superfluous; of equal
+// ones the first option.
+std::vector<KnapsackItem> UndominatedItems(std::vector<KnapsackItem> items);
+
 // Exact reductions, all in integers:
 //   dominance  an item goes if another one of its group costs no more and is worth no less (of equal ones the first
 //   stays); offset     each group's least cost is paid in advance, so costs start at 0; fit        an item goes if it

@@ -200,8 +200,12 @@ class Greedy {
 Relaxation Relax(const Knapsack& knapsack) {
   std::vector<HullStep> steps = HullSteps(knapsack);
   const HullStep* step = BreakStep(steps, knapsack.capacity);
-  if (step == nullptr) return RelaxationAt(knapsack, 0);
-  Relaxation relaxation = RelaxationAt(knapsack, (step->gain + step->cost - 1) / step->cost);
+  return step == nullptr ? RelaxAtSlope(knapsack, 0, 1) : RelaxAtSlope(knapsack, step->gain, step->cost);
+}
+
+Relaxation RelaxAtSlope(const Knapsack& knapsack, Int128 gain, int64_t cost) {
+  Relaxation relaxation = RelaxationAt(knapsack, (gain + cost - 1) / cost);
+  if (gain == 0) return relaxation;
   // Slopes that agree in double precision may have been taken in the wrong order; then the price is a little too low.
   for (Int128 raise = 1; relaxation.cost > knapsack.capacity; raise *= 2) {
     relaxation = RelaxationAt(knapsack, relaxation.multiplier + raise);

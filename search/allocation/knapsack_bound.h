@@ -26,6 +26,9 @@ struct Relaxation {
 // Cost:     linear in the number of items, on average.
 Relaxation Relax(const Knapsack& knapsack);
 
+// The same where the slope at which the capacity runs out is known: gain / cost, rounded up; 0 / 1: all steps fit.
+Relaxation RelaxAtSlope(const Knapsack& knapsack, Int128 gain, int64_t cost);
+
 // L(u) - value of the base choice; <= 0.
 Int128 BoundAboveBase(const Knapsack& knapsack, const Relaxation& relaxation);
 

@@ -57,6 +57,12 @@ class Rounds {
   }
   Rounds(const Rounds&) = delete;  // the search reports to `this`
 
+  // What is left to choose from, and a choice to begin with; empty: none.
+  void Begin(OpenOptions open, std::vector<int> start) {
+    open_ = std::move(open);
+    if (start.size() == open_.size()) incumbent_.OfferOptions(std::move(start));
+  }
+
   InstanceSolution Solve() {
     std::optional<Termination> end = StopReason(context_);
     for (int64_t nodes = kFirstRound; !end.has_value(); nodes *= kRoundGrowth) {
@@ -248,6 +254,13 @@ class Rounds {
 InstanceSolution SolveWatching(const Instance& instance, const SolverOptions& options, const RunContext& context,
                                WatchedChoice* watched) {
   return Rounds(instance, options, context, watched).Solve();
+}
+
+InstanceSolution SolveSeveralFrom(const Instance& instance, const SolverOptions& options, const RunContext& context,
+                                  OpenOptions open, std::vector<int> start) {
+  Rounds rounds(instance, options, context, nullptr);
+  rounds.Begin(std::move(open), std::move(start));
+  return rounds.Solve();
 }
 
 absl::StatusOr<InstanceSolution> SolveSeveralBudgets(const Instance& instance, const SolverOptions& options,

@@ -1,8 +1,11 @@
 #ifndef BITPLAN_SEARCH_ALLOCATION_SEVERAL_BUDGETS_H_
 #define BITPLAN_SEARCH_ALLOCATION_SEVERAL_BUDGETS_H_
 
+#include <vector>
+
 #include "absl/status/statusor.h"
 #include "search/allocation/instance.h"
+#include "search/allocation/multi_knapsack.h"
 #include "search/allocation/solver_options.h"
 #include "search/allocation/watched_choice.h"
 #include "search/base/run_context.h"
@@ -24,6 +27,11 @@ namespace bitplan::allocation {
 // counted nodes. Memory:   linear in the number of options, and up to BranchSearch::kMostOpenBytes for open nodes.
 absl::StatusOr<InstanceSolution> SolveSeveralBudgets(const Instance& instance, const SolverOptions& options,
                                                      const RunContext& context);
+
+// The same, beginning with a choice (option of each group) that is known to be good; it is not looked at if it breaks a
+// row. Only the options in `open` are allowed. The answer is the same proof, mostly sooner.
+InstanceSolution SolveSeveralFrom(const Instance& instance, const SolverOptions& options, const RunContext& context,
+                                  OpenOptions open, std::vector<int> start);
 
 // The same with a choice to watch; see watched_choice.h. For tests.
 InstanceSolution SolveWatching(const Instance& instance, const SolverOptions& options, const RunContext& context,

@@ -27,6 +27,9 @@ class PredictedLoss final : public ConvexObjective {
   std::vector<int64_t> change_of_;  // of each entry of x
 };
 
+// The uniform choices of every width that all layers of the problem have: option index of each layer.
+std::vector<std::vector<int>> UniformChoices(const Measurement& measured, const BuiltProblem& built);
+
 }  // namespace bitplan::pipeline
 
 #endif  // BITPLAN_SEARCH_PIPELINE_PREDICTED_LOSS_H_

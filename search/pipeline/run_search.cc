@@ -11,7 +11,6 @@
 #include "search/allocation/solver_table.h"
 #include "search/base/digest.h"
 #include "search/base/status.h"
-#include "search/layer/uniform.h"
 #include "search/onnx/parse_model.h"
 #include "search/pipeline/make_plan.h"
 #include "search/pipeline/model_options.h"
@@ -100,23 +99,6 @@ std::vector<std::string> UnsupportedWidths(const QuantizationOptions& quantizati
     }
   }
   return unsupported;
-}
-
-// The uniform choices of every width that all layers of the problem have.
-std::vector<std::vector<int>> UniformChoices(const Measurement& measured, const BuiltProblem& built) {
-  std::set<int> widths;
-  for (const int k : built.kept.front()) widths.insert(measured.options.options.front()[k].weight_bits);
-  std::vector<std::vector<int>> choices;
-  for (const int bits : widths) {
-    std::vector<int> choice;
-    for (size_t l = 0; l < built.kept.size(); ++l) {
-      std::vector<Option> options;
-      for (const int k : built.kept[l]) options.push_back(measured.options.options[l][k]);
-      choice.push_back(UniformOption(options, bits));
-    }
-    if (std::ranges::all_of(choice, [](int option) { return option >= 0; })) choices.push_back(std::move(choice));
-  }
-  return choices;
 }
 
 // By the sum of the scores, or by what the measurement predicts for whole plans.

@@ -6,9 +6,11 @@
 
 #include "bitplan/v1/plan.grpc.pb.h"
 #include "proto/convert/field_path.h"
+#include "proto/convert/frontier.h"
 #include "proto/convert/plan.h"
 #include "search/plan/exporter_table.h"
 #include "server/service/finish.h"
+#include "server/service/measurements.h"
 #include "server/service/names.h"
 #include "server/service/plans.h"
 #include "server/service/resources.h"
@@ -67,9 +69,9 @@ absl::StatusOr<v1::Plan> Store(Backend& backend, const std::string& project, con
 }
 
 // What only shows on the measurement, told with the path of the request's field.
-absl::Status AtConfig(const PreparedSearch& search, absl::Status status) {
-  for (size_t i = 0; i < search.request.budgets.size(); ++i) {
-    status = convert::AtBudget(fmt::format("config.budgets[{}]", i), search.request.budgets[i], status);
+absl::Status AtConfig(const SearchRequest& search, absl::Status status) {
+  for (size_t i = 0; i < search.budgets.size(); ++i) {
+    status = convert::AtBudget(fmt::format("config.budgets[{}]", i), search.budgets[i], status);
   }
   return MessageOf(status).starts_with("ties[") ? convert::AtField("config", status) : status;
 }
@@ -84,16 +86,57 @@ absl::StatusOr<v1::Plan> Search(Backend& backend, const grpc::ServerContext& cal
   BITPLAN_ASSIGN_OR_RETURN(const Slot slot, Slot::Take(backend.searches, kMaxSearches, "searches at a time"));
   if (request.validate_only()) {
     auto checked = CheckSearchOn(backend, measurement, *search);
-    if (!checked.ok()) return AtConfig(*search, checked.status());
+    if (!checked.ok()) return AtConfig(search->request, checked.status());
     return checked;
   }
   const CallerWatch caller(call);
   auto solved = SolveOn(backend, measurement, *search, ContextOf(call, caller));
-  if (!solved.ok()) return AtConfig(*search, solved.status());
+  if (!solved.ok()) return AtConfig(search->request, solved.status());
   // A solver that was stopped has an answer all the same; nobody is there to take it, and it must not be stored.
   if (caller.gone()) return absl::CancelledError("the client went away");
   if (!request.store()) return std::move(solved->message);
   return Store(backend, key.project, request, *std::move(solved));
+}
+
+// Sends the terms and the points of a frontier as they come; the last message is the caller's.
+absl::Status StreamFrontier(const Measurement& measured, const PreparedFrontier& prepared, const RunContext& context,
+                            grpc::ServerWriter<v1::FrontierUpdate>& writer) {
+  convert::FrontierMessages messages;
+  const FrontierListener listener{.on_terms =
+                                      [&](const FrontierTerms& terms) {
+                                        v1::FrontierUpdate update;
+                                        *update.mutable_terms() = messages.FromTerms(terms);
+                                        *update.mutable_terms()->mutable_config() = prepared.config;
+                                        writer.Write(update);
+                                      },
+                                  .on_point =
+                                      [&](const FrontierPoint& point, size_t index, size_t count) {
+                                        if (context.stop.stop_requested()) return;
+                                        v1::FrontierUpdate update;
+                                        *update.mutable_point() = messages.FromPoint(point, index, count);
+                                        writer.Write(update);
+                                      }};
+  const auto found = pipeline::ComputeFrontier(measured, prepared.request, context, listener);
+  if (!found.ok()) return AtConfig(prepared.request.search, found.status());
+  v1::FrontierUpdate last;
+  *last.mutable_summary() = convert::FromSummary(found->frontier);
+  writer.Write(last);
+  return absl::OkStatus();
+}
+
+absl::Status ComputeFrontier(Backend& backend, const grpc::ServerContext& call,
+                             const v1::ComputeFrontierRequest& request,
+                             grpc::ServerWriter<v1::FrontierUpdate>& writer) {
+  BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key,
+                           ParseName("measurement", request.measurement(), "measurements"));
+  BITPLAN_ASSIGN_OR_RETURN(const store::Resource measurement, GetResource(backend, key));
+  BITPLAN_ASSIGN_OR_RETURN(const PreparedFrontier prepared,
+                           PrepareFrontier(backend, key.project, request, kSearchTimeLimitSeconds));
+  BITPLAN_ASSIGN_OR_RETURN(const Slot slot, Slot::Take(backend.searches, kMaxSearches, "searches at a time"));
+  BITPLAN_ASSIGN_OR_RETURN(const Measurement measured, LoadMeasurement(backend, measurement));
+  const CallerWatch caller(call);
+  const absl::Status status = StreamFrontier(measured, prepared, ContextOf(call, caller), writer);
+  return caller.gone() ? absl::CancelledError("the client went away") : status;
 }
 
 absl::StatusOr<v1::Plan> Get(Backend& backend, const v1::GetPlanRequest& request) {
@@ -132,6 +175,10 @@ class PlanService final : public v1::PlanService::Service {
 
   grpc::Status Search(grpc::ServerContext* context, const v1::SearchRequest* request, v1::Plan* response) override {
     return Finish(service::Search(backend_, *context, *request), response);
+  }
+  grpc::Status ComputeFrontier(grpc::ServerContext* context, const v1::ComputeFrontierRequest* request,
+                               grpc::ServerWriter<v1::FrontierUpdate>* writer) override {
+    return ToGrpcStatus(service::ComputeFrontier(backend_, *context, *request, *writer));
   }
   grpc::Status GetPlan(grpc::ServerContext*, const v1::GetPlanRequest* request, v1::Plan* response) override {
     return Finish(Get(backend_, *request), response);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <ctime>
 
+#include "proto/convert/field_path.h"
+#include "proto/convert/frontier.h"
 #include "proto/convert/plan.h"
 #include "proto/convert/ties.h"
 #include "search/base/status.h"
@@ -51,6 +53,20 @@ absl::StatusOr<PreparedSearch> PrepareSearch(Backend& backend, std::string_view 
   BITPLAN_RETURN_IF_ERROR(pipeline::ValidateSearchRequest(search.request));
   search.config = FillIn(config, search.request);
   return search;
+}
+
+absl::StatusOr<PreparedFrontier> PrepareFrontier(Backend& backend, std::string_view project,
+                                                 const v1::ComputeFrontierRequest& request,
+                                                 double default_time_limit_s) {
+  PreparedFrontier frontier;
+  BITPLAN_ASSIGN_OR_RETURN(frontier.request, convert::ToFrontierSearch(request, default_time_limit_s));
+  auto profile = ResolveProfile(backend, project, request.config());
+  if (!profile.ok()) return convert::AtField("config", profile.status());
+  frontier.request.search.profile = *std::move(profile);
+  const absl::Status valid = pipeline::ValidateFrontierSearch(frontier.request);
+  if (!valid.ok()) return MessageOf(valid).starts_with("budgets") ? convert::AtField("config", valid) : valid;
+  frontier.config = FillIn(request.config(), frontier.request.search);
+  return frontier;
 }
 
 absl::StatusOr<SolvedPlan> SolveOn(Backend& backend, const store::Resource& measurement, const PreparedSearch& search,

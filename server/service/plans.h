@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "bitplan/v1/plan.pb.h"
 #include "search/base/run_context.h"
+#include "search/pipeline/run_frontier.h"
 #include "search/pipeline/run_search.h"
 #include "server/service/backend.h"
 
@@ -28,6 +29,15 @@ struct PreparedSearch {
 // Converts, looks the profile up, validates. Paths in errors are relative to the config. kInvalidArgument, kNotFound.
 absl::StatusOr<PreparedSearch> PrepareSearch(Backend& backend, std::string_view project, const v1::SearchConfig& config,
                                              double default_time_limit_s);
+
+// The same for a frontier; paths are relative to the request.
+struct PreparedFrontier {
+  FrontierSearch request;
+  v1::SearchConfig config;
+};
+absl::StatusOr<PreparedFrontier> PrepareFrontier(Backend& backend, std::string_view project,
+                                                 const v1::ComputeFrontierRequest& request,
+                                                 double default_time_limit_s);
 
 // Solves on the measurement in `measurement`. The message has everything but name and create_time.
 struct SolvedPlan {

@@ -12,6 +12,7 @@
 #include "bitplan/v1/dataset.grpc.pb.h"
 #include "bitplan/v1/job.grpc.pb.h"
 #include "bitplan/v1/model.grpc.pb.h"
+#include "bitplan/v1/plan.grpc.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "search/base/digest.h"
 
@@ -152,6 +153,19 @@ RpcStatus RpcClient::Watch(const v1::WatchJobRequest& request,
   v1::JobEvent event;
   while (reader->Read(&event)) {
     if (!on_event(event)) call.TryCancel();
+  }
+  return ToRpcStatus(reader->Finish());
+}
+
+RpcStatus RpcClient::Frontier(const v1::ComputeFrontierRequest& request,
+                              const std::function<bool(const v1::FrontierUpdate&)>& on_update,
+                              std::optional<std::chrono::milliseconds> timeout) {
+  grpc::ClientContext call;
+  if (timeout.has_value()) call.set_deadline(std::chrono::system_clock::now() + *timeout);
+  const auto reader = v1::PlanService::NewStub(state_->channel)->ComputeFrontier(&call, request);
+  v1::FrontierUpdate update;
+  while (reader->Read(&update)) {
+    if (!on_update(update)) call.TryCancel();
   }
   return ToRpcStatus(reader->Finish());
 }

@@ -16,6 +16,7 @@
 #include "bitplan/v1/dataset.pb.h"
 #include "bitplan/v1/job.pb.h"
 #include "bitplan/v1/model.pb.h"
+#include "bitplan/v1/plan.pb.h"
 #include "google/rpc/status.pb.h"
 
 namespace bitplan::testing {
@@ -66,6 +67,11 @@ class RpcClient {
 
   // Calls `on_event` for each event until it returns false (the call is then cancelled) or the stream ends.
   RpcStatus Watch(const v1::WatchJobRequest& request, const std::function<bool(const v1::JobEvent&)>& on_event);
+
+  // The same for each update of a frontier, with a deadline if given.
+  RpcStatus Frontier(const v1::ComputeFrontierRequest& request,
+                     const std::function<bool(const v1::FrontierUpdate&)>& on_update,
+                     std::optional<std::chrono::milliseconds> timeout = {});
 
   // Compress what Call sends (gzip).
   void set_compress(bool compress);
