@@ -68,8 +68,8 @@ Action DeclarePlanEvaluate(CLI::App& app) {
                  "Calibration data: quantize activations too, over their ranges on these data; else they stay float")
       ->type_name("FILES");
   app.add_option("--activation-range", arguments->options.activation_range,
-                 "Rule of the activations' ranges on the calibration data, or at run time, without such data: "
-                 "dynamic_sample, dynamic_token")
+                 "Rule of the activations' ranges on the calibration data (ternary: three levels at 2 bits), or at run "
+                 "time, without such data: dynamic_sample, dynamic_token")
       ->check(CLI::IsMember(quantization::ActivationRangeNames()))
       ->capture_default_str();
   app.add_option("--loss", arguments->options.loss, "Loss, or auto: by the targets")

@@ -80,6 +80,8 @@ Action DeclarePlanList(CLI::App& app);
 Action DeclarePlanShow(CLI::App& app);
 Action DeclarePlanExport(CLI::App& app);
 Action DeclarePlanEvaluate(CLI::App& app);
+Action DeclarePlanVerify(CLI::App& app);
+Action DeclarePlanExplain(CLI::App& app);
 Action DeclareProfileList(CLI::App& app);
 Action DeclareProfileShow(CLI::App& app);
 Action DeclareVersion(CLI::App& app);

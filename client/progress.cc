@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "client/units.h"
+#include "search/allocation/solution.h"
 
 namespace bitplan::client {
 namespace {
@@ -19,6 +20,13 @@ std::string Percent(double fraction) {
 
 std::string ErrorPercent(double error) { return fmt::format("{:.{}f}%", error * 100, error < 0.0995 ? 1 : 0); }
 
+// "best 1.234e-03, gap 2.3%".
+std::string BestSoFar(const Progress& progress) {
+  std::string text = "best " + FormatLoss(*progress.objective);
+  if (!progress.bound) return text;
+  return fmt::format("{}, gap {:.2g}%", text, allocation::RelativeGap(*progress.objective, *progress.bound) * 100);
+}
+
 }  // namespace
 
 ProgressView ProgressView::Of(const v1::JobProgress& message) {
@@ -29,6 +37,8 @@ ProgressView ProgressView::Of(const v1::JobProgress& message) {
                                  .layer_name = message.layer_name(),
                                  .probes = message.probes(),
                                  .relative_error = message.relative_standard_error()}};
+  if (message.has_objective()) view.progress.objective = message.objective();
+  if (message.has_bound()) view.progress.bound = message.bound();
   if (message.has_eta()) {
     view.eta_seconds = static_cast<double>(message.eta().seconds()) + message.eta().nanos() * 1e-9;
   }
@@ -44,6 +54,7 @@ std::string ProgressBar(const ProgressView& view) {
   if (progress.num_layers > 0) line += fmt::format("  layer {}/{}", progress.layer, progress.num_layers);
   if (progress.probes > 0) line += fmt::format("  {} {}", progress.probes, progress.probes == 1 ? "probe" : "probes");
   if (progress.relative_error > 0) line += fmt::format("  error {}", ErrorPercent(progress.relative_error));
+  if (progress.objective) line += "  " + BestSoFar(progress);
   if (!progress.layer_name.empty()) line += "  " + progress.layer_name;
   return line;
 }
@@ -55,6 +66,7 @@ std::string ProgressSentence(const ProgressView& view) {
   if (progress.num_layers > 0) line += fmt::format(", layer {} of {}", progress.layer, progress.num_layers);
   if (progress.probes > 0) line += fmt::format(", {} {}", progress.probes, progress.probes == 1 ? "probe" : "probes");
   if (progress.relative_error > 0) line += fmt::format(", relative error {}", ErrorPercent(progress.relative_error));
+  if (progress.objective) line += ", " + BestSoFar(progress);
   if (view.eta_seconds && progress.fraction < 1)
     line += fmt::format(", about {} left", FormatSeconds(*view.eta_seconds));
   return line;

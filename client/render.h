@@ -9,6 +9,7 @@
 #include "bitplan/v1/profile.pb.h"
 #include "google/protobuf/message.h"
 #include "search/evaluation/evaluate_plan.h"
+#include "search/plan/explanation.h"
 #include "search/plan/plan.h"
 
 // Answers as text for people, at most kLineWidth characters a line as long as names are of usual length.
@@ -23,6 +24,9 @@ std::string RenderPlan(const Plan& plan);
 
 // One row a layer with its noise, one row a network, the verdict, and prediction beside measurement.
 std::string RenderEvaluation(const Evaluation& evaluation);
+
+// One row a budget with its price and other limits, one row a layer with margin and regret; or which budgets clash.
+std::string RenderExplanation(const Plan& plan, const Explanation& explanation);
 
 std::string RenderModels(const v1::ListModelsResponse& models);
 std::string RenderModel(const v1::Model& model);

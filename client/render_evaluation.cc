@@ -55,11 +55,15 @@ std::string RenderNoise(const Evaluation& evaluation) {
   Table table({{.title = "layer", .max_width = kLongestName},
                {.title = "option"},
                {.title = "weight signal to noise", .right = true},
-               {.title = "activation signal to noise", .right = true}});
+               {.title = "activation signal to noise", .right = true},
+               {.title = "Huffman-coded", .right = true}});
+  int64_t total = 0;
   for (const LayerNoise& noise : evaluation.layers) {
-    table.AddRow(
-        {noise.layer, Label(noise.option), Decibels(noise.weight_sqnr_db), Decibels(noise.activation_sqnr_db)});
+    table.AddRow({noise.layer, Label(noise.option), Decibels(noise.weight_sqnr_db), Decibels(noise.activation_sqnr_db),
+                  FormatAmount(Resource::kSize, noise.huffman_size_bits)});
+    total += noise.huffman_size_bits;
   }
+  table.AddFooter({"total", "", "", "", FormatAmount(Resource::kSize, total)});
   return table.Render();
 }
 

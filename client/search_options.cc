@@ -160,7 +160,8 @@ void AddMeasuringOptions(CLI::App& app, SearchArguments& to) {
                "Sensitivities count quantized activations too (measured_loss)")
       ->group(kMeasuringGroup);
   add("--activation-range", to.sensitivity.activation_range,
-      "Rule of their ranges on the calibration data, or at run time: dynamic_sample, dynamic_token")
+      "Rule of their ranges on the calibration data, ternary at 2 bits (ternary), or at run time: dynamic_sample, "
+      "dynamic_token")
       ->check(CLI::IsMember(quantization::ActivationRangeNames()));
   add("--output-changes", to.sensitivity.output_changes,
       "For whole-plan methods: outputs' changes measured, or to first_order")

@@ -63,6 +63,22 @@ std::string FormatCount(int64_t count) {
 
 std::string FormatBytes(int64_t bytes) { return Scaled(static_cast<double>(bytes), 1024, kBytes); }
 
+std::string FormatPrice(Resource resource, double price) {
+  switch (resource) {
+    case Resource::kSize:
+      return fmt::format("{:.2e} a KiB", price * 8 * 1024);
+    case Resource::kBops:
+      return fmt::format("{:.2e} a MBOP", price * 1e6);
+    case Resource::kLatency:
+      return fmt::format("{:.2e} a us", price * 1e3);
+    case Resource::kMemory:
+      return fmt::format("{:.2e} a KiB", price * 1024);
+    case Resource::kEnergy:
+      return fmt::format("{:.2e} a uJ", price * 1e6);
+  }
+  return "";
+}
+
 std::string FormatLoss(double loss) { return fmt::format("{:.3e}", loss); }
 
 std::string FormatSeconds(double seconds) {

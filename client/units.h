@@ -20,6 +20,9 @@ std::string FormatCount(int64_t count);
 // "37.5 KiB" of bytes.
 std::string FormatBytes(int64_t bytes);
 
+// A price in loss a base unit, for an amount that people think in: "1.23e-05 a KiB", "1.23e-04 a us".
+std::string FormatPrice(Resource resource, double price);
+
 // "1.234e-03": loss, sensitivity.
 std::string FormatLoss(double loss);
 

@@ -63,10 +63,11 @@ void FromNoise(const LayerNoise& noise, v1::LayerNoise* message) {
   *message->mutable_option() = FromOption(noise.option);
   if (noise.weight_sqnr_db) message->set_weight_sqnr_db(*noise.weight_sqnr_db);
   if (noise.activation_sqnr_db) message->set_activation_sqnr_db(*noise.activation_sqnr_db);
+  message->set_huffman_size_bits(noise.huffman_size_bits);
 }
 
 absl::StatusOr<LayerNoise> ToNoise(const v1::LayerNoise& message) {
-  LayerNoise noise{.layer = message.layer()};
+  LayerNoise noise{.layer = message.layer(), .huffman_size_bits = message.huffman_size_bits()};
   auto option = ToOption(message.option());
   if (!option.ok()) return AtField("option", option.status());
   noise.option = *std::move(option);

@@ -27,6 +27,7 @@ constexpr int kMostSplits = 4;
 constexpr double kGoodRise = 0.003;
 // Branchings after which the search goes back to the open node of least bound: dives find choices, not proofs.
 constexpr int kLongestDive = 5;
+constexpr int64_t kNodesBetweenReports = 256;
 // Every other dive goes on to its end, but for so many branchings.
 constexpr int kLongestFullDive = 200;
 // Counts nearer to a whole number than this are whole.
@@ -517,6 +518,7 @@ bool BranchSearch::FindCounts() {
 
 BranchResult BranchSearch::Run(const BranchLimits& limits) {
   const int64_t start = nodes_;
+  int64_t reports = 0;
   BranchResult result;
   if (limits.by_counts && !FindCounts()) return {Termination::kFeasible, LeastOpenBound(), 0};
   for (;;) {
@@ -534,6 +536,10 @@ BranchResult BranchSearch::Run(const BranchLimits& limits) {
     if (nodes_ - start >= limits.max_nodes || GapIsSmallEnough(limits, LeastOpenBound())) {
       result.termination = Termination::kFeasible;
       break;
+    }
+    if ((nodes_ - start) / kNodesBetweenReports > reports) {
+      reports = (nodes_ - start) / kNodesBetweenReports;
+      context_.Report({.stage = "solve", .probes = nodes_ - start, .bound = LeastOpenBound()});
     }
     Children children = BestChildren(*current_);
     current_.reset();

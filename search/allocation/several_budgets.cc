@@ -46,11 +46,16 @@ class Rounds {
         context_(context),
         watched_(watched),
         scale_(ScaleOfValues(instance)),
+        of_search_(context),
         incumbent_(instance, scale_),
         open_(AllOptions(instance)) {
     limits_.relative_gap = options.relative_gap;
     limits_.zero = scale_.Scaled(-scale_.least);
+    of_search_.progress = [this](const Progress& of_nodes) {
+      if (searching_ != nullptr) Report(*searching_, of_nodes.probes, *of_nodes.bound);
+    };
   }
+  Rounds(const Rounds&) = delete;  // the search reports to `this`
 
   // What is left to choose from, and a choice to begin with; empty: none.
   void Begin(OpenOptions open, std::vector<int> start) {
@@ -91,7 +96,7 @@ class Rounds {
         if (!cut.has_value()) return GiveUp(way, knapsack);
         knapsack = *std::move(cut);
       }
-      BranchSearch search(instance_, knapsack, incumbent_, context_, watched_);
+      BranchSearch search(instance_, knapsack, incumbent_, of_search_, watched_);
       const bool rest = search.Start();
       if (multipliers_.empty()) NoteMultipliers(knapsack, search.root_prices());
       if (!rest) return Termination::kOptimal;
@@ -141,17 +146,33 @@ class Rounds {
 
   std::optional<Termination> Search(BranchSearch& search, int64_t max_nodes, Way way) {
     limits_.max_nodes = std::min(max_nodes, options_.node_limit - nodes_);
+    searching_ = &search;
     const BranchResult result = search.Run(limits_);
+    searching_ = nullptr;
+    Report(search, result.nodes, result.bound);
     nodes_ += result.nodes;
-    const double gap = incumbent_.cutoff() - search.root_bound();
-    const double closed = gap > 0 ? (result.bound - search.root_bound()) / gap : 0;
-    context_.Report({.stage = "solve", .fraction = std::clamp(closed, 0.0, 1.0), .probes = nodes_});
     const double left = incumbent_.cutoff() - result.bound;
     left_[way] = left_[way] > 0 && left > kStuck * left_[way] ? kInfinity : left;
     bound_ = std::max(bound_, std::min(result.bound, incumbent_.cutoff()));
     if (result.termination != Termination::kFeasible) return result.termination;
     if (nodes_ >= options_.node_limit || GapIsSmallEnough()) return Termination::kFeasible;
     return std::nullopt;
+  }
+
+  // What a search has done so far, with its least open bound, scaled.
+  void Report(const BranchSearch& search, int64_t nodes, double least_open) const {
+    const double gap = incumbent_.cutoff() - search.root_bound();
+    const double closed = gap > 0 ? (least_open - search.root_bound()) / gap : 0;
+    Progress report{.stage = "solve", .fraction = std::clamp(closed, 0.0, 1.0), .probes = nodes_ + nodes};
+    if (incumbent_.exists()) report.objective = ObjectiveOf(incumbent_.scaled_value());
+    const double bound = std::max(bound_, std::min(least_open, incumbent_.cutoff()));
+    if (std::isfinite(bound)) report.bound = ObjectiveOf(bound);
+    context_.Report(report);
+  }
+
+  // Units of the objective from scaled ones.
+  double ObjectiveOf(double scaled) const {
+    return FromFixedPoint(scale_.least, instance_.shift) + std::ldexp(scaled, scale_.exponent - instance_.shift);
   }
 
   bool GapIsSmallEnough() const {
@@ -206,8 +227,7 @@ class Rounds {
     if (end == Termination::kOptimal && !incumbent_.exists()) solution.termination = Termination::kInfeasible;
     if (end == Termination::kFeasible && !incumbent_.exists()) solution.termination = Termination::kTimeLimit;
     const double bound = end == Termination::kOptimal ? incumbent_.scaled_value() : bound_;
-    solution.bound =
-        FromFixedPoint(scale_.least, instance_.shift) + std::ldexp(bound, scale_.exponent - instance_.shift);
+    solution.bound = ObjectiveOf(bound);
     return solution;
   }
 
@@ -216,9 +236,11 @@ class Rounds {
   const RunContext& context_;
   WatchedChoice* watched_;
   ValueScale scale_;
+  RunContext of_search_;
   Incumbent incumbent_;
   OpenOptions open_;
   BranchLimits limits_;
+  const BranchSearch* searching_ = nullptr;  // whose reports are passed on
   double bound_ = -kInfinity;
   int64_t nodes_ = 0;
   std::array<double, 3> left_ = {0, 0, 0};  // gap that the last round of each way left; 0: not tried yet

@@ -22,6 +22,9 @@ struct Progress {
   std::string layer_name;     // current layer
   int64_t probes = 0;         // probes or iterations so far
   double relative_error = 0;  // worst relative standard error (or residual) so far
+  // Of a search for a plan, units of loss: the best choice found so far, and what no choice can be below.
+  std::optional<double> objective = {};
+  std::optional<double> bound = {};
 };
 
 // Keeps finished pieces of a long computation so that a restart does not redo them. Keys are chosen by the computation,

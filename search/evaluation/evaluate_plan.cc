@@ -16,6 +16,7 @@
 #include "search/quantization/dynamic_range.h"
 #include "search/quantization/fake_quantize.h"
 #include "search/quantization/quantizer.h"
+#include "search/quantization/storage.h"
 #include "search/sensitivity/activation_ranges.h"
 #include "search/sensitivity/importance.h"
 
@@ -231,12 +232,22 @@ class Evaluator {
     PerturbInputs inputs{.seed = seed_, .stream = static_cast<uint64_t>(layer)};
     if (!importance_.empty()) inputs.importance = importance_.subspan(offset, size);
     BITPLAN_ASSIGN_OR_RETURN(
-        const Perturbation perturbation,
-        quantization::Perturb(TensorView(own, described.weight_shape), described.output_channel_axis, option, inputs));
-    noise.weight_sqnr_db = Decibels(SquaredNorm(own), perturbation.squared_norm);
+        const QuantizedWeight quantized,
+        quantization::Quantize(TensorView(own, described.weight_shape), described.output_channel_axis, option, inputs));
+    std::vector<float> delta = quantization::Dequantize(quantized, described.weight_shape);
+    for (int64_t i = 0; i < size; ++i) delta[i] -= own[i];
+    noise.weight_sqnr_db = Decibels(SquaredNorm(own), SquaredNorm(delta));
+    noise.huffman_size_bits = HuffmanSize(described, option, quantized);
     std::vector<float> weight(own.begin(), own.end());
-    for (int64_t i = 0; i < size; ++i) weight[i] += perturbation.delta[i];
+    for (int64_t i = 0; i < size; ++i) weight[i] += delta[i];
     return weight;
+  }
+
+  static int64_t HuffmanSize(const Layer& layer, const Option& option, const QuantizedWeight& quantized) {
+    const int64_t weights_per_code = std::max(quantized.vector_size, 1);
+    const int64_t packed = std::ssize(quantized.codes) * weights_per_code * option.weight_bits;
+    const int64_t coded = quantization::HuffmanBits(quantized.codes);
+    return quantization::StorageBits(layer, option).value_or(packed) - packed + coded;
   }
 
   absl::StatusOr<std::map<ValueId, Substitution::Transform>> Activations(const Choice& choice) const {

@@ -51,6 +51,9 @@ struct LayerNoise {
   std::optional<double> weight_sqnr_db;
   // Of the tensors that the layer owns (ActivationPoint), on the held-out data as the quantized network computes them.
   std::optional<double> activation_sqnr_db;
+  // What the layer would take to store with its codes in Huffman coding, code table included (HuffmanBits), the rest as
+  // in StorageBits. Not what budgets count.
+  int64_t huffman_size_bits = 0;
 
   bool operator==(const LayerNoise&) const = default;
 };

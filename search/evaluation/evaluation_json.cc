@@ -32,7 +32,8 @@ Json ToJson(const LayerNoise& noise) {
   return {{"layer", noise.layer},
           {"option", Label(noise.option)},
           {"weight_sqnr_db", ToJson(noise.weight_sqnr_db)},
-          {"activation_sqnr_db", ToJson(noise.activation_sqnr_db)}};
+          {"activation_sqnr_db", ToJson(noise.activation_sqnr_db)},
+          {"huffman_size_bits", noise.huffman_size_bits}};
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "search/base/status.h"
 #include "search/quantization/fake_quantize.h"
+#include "search/quantization/few_levels.h"
 #include "search/quantization/range_rule_table.h"
 
 namespace bitplan::quantization {
@@ -48,6 +49,7 @@ const DynamicRangeEntry* FindDynamicRange(std::string_view name) {
 std::vector<std::string> ActivationRangeNames() {
   std::vector<std::string> names;
   for (const RangeRuleEntry& entry : RangeRules()) names.emplace_back(entry.name);
+  names.emplace_back(kTernary);
   for (const DynamicRangeEntry& entry : kDynamicRanges) names.emplace_back(entry.name);
   return names;
 }
@@ -61,6 +63,10 @@ absl::Status CheckActivationRange(std::string_view name) {
 void FakeQuantizeRows(int bits, int64_t row_size, std::span<float> values) {
   for (int64_t begin = 0; begin < std::ssize(values); begin += row_size) {
     const std::span<float> row = values.subspan(begin, row_size);
+    if (bits == kBinaryBits) {
+      FakeQuantizeToLevels(BinaryActivationLevels(row), row);
+      continue;
+    }
     FakeQuantize(ActivationGrid(FiniteRange(row), bits), row);
   }
 }

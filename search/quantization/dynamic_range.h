@@ -29,14 +29,15 @@ std::span<const DynamicRangeEntry> DynamicRanges();
 // Null: not a dynamic range.
 const DynamicRangeEntry* FindDynamicRange(std::string_view name);
 
-// Everything that an activation range may be called: range rules, then dynamic ranges.
+// Everything that an activation range may be called: range rules, "ternary" (few_levels.h), dynamic ranges.
 std::vector<std::string> ActivationRangeNames();
 
 // kNotFound, listing the known names, unless `name` is one of them.
 absl::Status CheckActivationRange(std::string_view name);
 
-// FakeQuantize of each `row_size` consecutive values on ActivationGrid of their smallest and largest finite value.
-// Infinities go to the ends of the grid, NaN stays. values.size() is a multiple of row_size; bits as ActivationGrid's.
+// FakeQuantize of each `row_size` consecutive values on ActivationGrid of their smallest and largest finite value; of 1
+// bit on BinaryActivationLevels of the finite values. Infinities go to the ends, NaN stays. values.size() is a multiple
+// of row_size; 1 <= bits <= kMaxActivationBits.
 void FakeQuantizeRows(int bits, int64_t row_size, std::span<float> values);
 
 }  // namespace quantization

@@ -8,8 +8,8 @@
 namespace bitplan::quantization {
 
 absl::Status CheckActivationBits(int bits) {
-  if (bits == kFloatBits || (bits >= kMinActivationBits && bits <= kMaxActivationBits)) return absl::OkStatus();
-  return InvalidArgument("activation_bits: got {}, want {}..{}, or {} for not quantized", bits, kMinActivationBits,
+  if (bits == kFloatBits || (bits >= kBinaryBits && bits <= kMaxActivationBits)) return absl::OkStatus();
+  return InvalidArgument("activation_bits: got {}, want {}..{}, or {} for not quantized", bits, kBinaryBits,
                          kMaxActivationBits, kFloatBits);
 }
 

@@ -8,16 +8,18 @@
 
 namespace bitplan::quantization {
 
-// Widths that activations may be simulated with; kFloatBits stands for not quantized.
-inline constexpr int kMinActivationBits = 2;
+// Widths that activations may be simulated with: 1 is binary (few_levels.h), from 2 on they have a grid; kFloatBits
+// stands for not quantized.
+inline constexpr int kBinaryBits = 1;
+inline constexpr int kMinGridBits = 2;
 inline constexpr int kMaxActivationBits = 16;
 inline constexpr int kFloatBits = 32;
 
-// kInvalidArgument unless bits is 2..16 or 32.
+// kInvalidArgument unless bits is 1..16 or 32.
 absl::Status CheckActivationBits(int bits);
 
 // The grid of an activation tensor whose values were seen in `range`: AffineGrid, so that zero (padding, ReLU) is
-// exact and all codes are spent on one side where the tensor has one sign. kMinActivationBits <= bits <=
+// exact and all codes are spent on one side where the tensor has one sign. kMinGridBits <= bits <=
 // kMaxActivationBits is the caller's.
 QuantizationGrid ActivationGrid(Range range, int bits);
 

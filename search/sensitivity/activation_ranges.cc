@@ -11,6 +11,7 @@
 #include "search/ops/infer_shapes.h"
 #include "search/quantization/dynamic_range.h"
 #include "search/quantization/fake_quantize.h"
+#include "search/quantization/few_levels.h"
 #include "search/quantization/range_rule_table.h"
 
 namespace bitplan::sensitivity {
@@ -105,6 +106,11 @@ absl::StatusOr<ActivationCalibration> DynamicRangesOf(const Graph& graph, const 
   return calibration;
 }
 
+// Whether a static range means levels in place of a grid: binary, ternary.
+bool HasFewLevels(std::string_view range, int bits) {
+  return bits == quantization::kBinaryBits || (bits == quantization::kMinGridBits && range == quantization::kTernary);
+}
+
 // Quantizes a tensor of one or several samples in place.
 using Quantize = std::function<void(std::span<float> values)>;
 
@@ -113,6 +119,12 @@ absl::StatusOr<Quantize> QuantizeOf(const ActivationCalibration& calibration, si
     return [bits, row_size = calibration.row_sizes[point]](std::span<float> values) {
       quantization::FakeQuantizeRows(bits, row_size, values);
     };
+  }
+  if (HasFewLevels(calibration.range, bits)) {
+    const Histogram& histogram = calibration.histograms[point];
+    return [levels = bits == quantization::kBinaryBits ? quantization::BinaryActivationLevels(histogram)
+                                                       : quantization::TernaryActivationLevels(histogram)](
+               std::span<float> values) { quantization::FakeQuantizeToLevels(levels, values); };
   }
   BITPLAN_ASSIGN_OR_RETURN(const QuantizationGrid grid, ActivationGridOf(calibration, point, bits));
   return [grid](std::span<float> values) { quantization::FakeQuantize(grid, values); };
@@ -161,7 +173,11 @@ absl::StatusOr<QuantizationGrid> ActivationGridOf(const ActivationCalibration& c
         calibration.range, point);
   }
   const Histogram& histogram = calibration.histograms[point];
-  if (calibration.range == quantization::kMinMax || bits > kMaxClippedBits) {
+  if (HasFewLevels(calibration.range, bits)) {
+    return FailedPrecondition("activations: {} bits of range '{}' are levels, not a grid", bits, calibration.range);
+  }
+  if (calibration.range == quantization::kMinMax || calibration.range == quantization::kTernary ||
+      bits > kMaxClippedBits) {
     return quantization::ActivationGrid({.min = histogram.min(), .max = histogram.max()}, bits);
   }
   const absl::StatusOr<Range> range =

@@ -52,12 +52,12 @@ absl::StatusOr<ActivationCalibration> CalibrateActivations(const Graph& graph, c
 
 // The grid of a point at 2..16 bits: affine codes over what the rule makes of its histogram; above 8 bits, where
 // clipping gains nothing, over all of it. kInvalidArgument names the point where the rule fails; kFailedPrecondition
-// for dynamic ranges, which have no grid before the network runs.
+// for dynamic ranges, which have no grid before the network runs, and where binary or ternary levels take its place.
 absl::StatusOr<QuantizationGrid> ActivationGridOf(const ActivationCalibration& calibration, size_t point, int bits);
 
-// What simulates the activations of a choice: each point with bits[p] < 32 is fake-quantized on ActivationGridOf, or on
-// a grid of each row (FakeQuantizeRows).
-// bits[p] belongs to points[p] and is 2..16 or 32.
+// What simulates the activations of a choice: each point with bits[p] < 32 is fake-quantized on ActivationGridOf, on
+// binary levels (1 bit) or ternary ones (2 bits with range "ternary"), or on a grid of each row (FakeQuantizeRows).
+// bits[p] belongs to points[p] and is 1..16 or 32.
 absl::StatusOr<std::map<ValueId, Substitution::Transform>> ActivationTransforms(
     const ActivationCalibration& calibration, std::span<const int> bits);
 

@@ -96,6 +96,8 @@ v1::JobProgress ToMessage(const jobs::ProgressView& view, int64_t start_time_us)
   message.set_probes(progress.probes);
   message.set_relative_standard_error(progress.relative_error);
   message.set_fraction(progress.fraction);
+  if (progress.objective) message.set_objective(*progress.objective);
+  if (progress.bound) message.set_bound(*progress.bound);
   if (view.stage_eta) SetDuration(view.stage_eta->count() * 1000, message.mutable_eta());
   SetDuration(std::max<int64_t>(0, view.time_us - start_time_us), message.mutable_elapsed());
   return message;

@@ -7,6 +7,8 @@
 #include "search/ops/op_table.h"
 #include "search/pipeline/version.h"
 #include "search/plan/exporter_table.h"
+#include "search/quantization/dynamic_range.h"
+#include "search/quantization/few_levels.h"
 #include "search/quantization/quantizer_table.h"
 #include "search/quantization/range_rule_table.h"
 #include "search/sensitivity/method_table.h"
@@ -43,6 +45,10 @@ void AddVocabulary(v1::Capabilities& message) {
   }
   for (const auto& entry : quantization::RangeRules()) {
     Add(entry.name, fmt::format("{} ({})", entry.summary, entry.source), message.mutable_range_rules());
+  }
+  Add(quantization::kTernary, quantization::kTernarySummary, message.mutable_activation_ranges());
+  for (const auto& entry : quantization::DynamicRanges()) {
+    Add(entry.name, fmt::format("{} ({})", entry.summary, entry.source), message.mutable_activation_ranges());
   }
   for (const auto rounding : kRoundings) Add(ToString(rounding), "", message.mutable_roundings());
   for (const Resource resource : kResources) Add(ToString(resource), BaseUnit(resource), message.mutable_resources());

@@ -184,6 +184,38 @@ TEST_F(Cli, SearchesAndEvaluatesOnHeldOutData) {
   EXPECT_THAT(again["evaluation"]["notes"].dump(), HasSubstr("the predicted increase does not count that"));
 }
 
+TEST_F(Cli, VerifiesAndExplainsPlans) {
+  const std::string saved = folder_ + "/plan.json";
+  ASSERT_EQ(Run({"search", "--sensitivities", kHawq, "--hardware", "nvidia-t4", "--budget", "latency=0.8x", "--budget",
+                 "size=0.6x", "--save", saved})
+                .exit_code,
+            0);
+  const std::string name = RunJson({"plan", "list"})["plans"][0]["name"];
+  for (const std::string& plan : {saved, name}) {
+    const ProcessResult verified = Run({"plan", "verify", plan});
+    EXPECT_EQ(verified.exit_code, 0) << verified.err;
+    EXPECT_THAT(verified.out, AllOf(HasSubstr("consistent: "), HasSubstr("optimal: proven again"),
+                                    HasSubstr("price of latency=0.8x: 3.16e-04 a us")));
+    const ProcessResult explained = Run({"plan", "explain", plan});
+    EXPECT_EQ(explained.exit_code, 0) << explained.err;
+    EXPECT_THAT(explained.out, AllOf(HasSubstr("loss at 0.9x"), HasSubstr("regret"), HasSubstr("needed")));
+  }
+  const Json certificate = RunJson({"plan", "verify", saved});
+  EXPECT_EQ(certificate["check"], "optimal");
+  EXPECT_EQ(RunJson({"plan", "explain", saved})["layers"].size(), 16u);
+  EXPECT_EQ(RunJson({"plan", "verify", saved, "--max-states", "0"})["check"], "bound");
+
+  // Another objective than its layers have: the file is not believed.
+  std::ifstream file(saved);
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  Json plan = Json::parse(text);
+  plan["result"]["objective"] = plan["result"]["objective"].get<double>() / 2;
+  std::ofstream(saved) << plan.dump();
+  const ProcessResult refuted = Run({"plan", "verify", saved});
+  EXPECT_EQ(refuted.exit_code, 1);
+  EXPECT_THAT(refuted.err, HasSubstr("result.objective"));
+}
+
 TEST_F(Cli, AnEvaluationThatFailsLeavesThePlan) {
   const std::string other = folder_ + "/other.npz";  // images of another size
   std::ofstream(other, std::ios::binary) << testing::MakeNpzOf(

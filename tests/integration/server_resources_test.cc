@@ -830,6 +830,8 @@ TEST(System, TellsVersionAndVocabulary) {
   EXPECT_THAT(names(capabilities.schemes()), ::testing::IsSupersetOf({"symmetric", "affine", "nvfp4"}));
   EXPECT_THAT(names(capabilities.granularities()), ::testing::Contains("per_group"));
   EXPECT_THAT(names(capabilities.range_rules()), ::testing::Contains("mse"));
+  EXPECT_THAT(names(capabilities.activation_ranges()),
+              ::testing::ElementsAre("ternary", "dynamic_sample", "dynamic_token"));
   EXPECT_THAT(names(capabilities.roundings()), ::testing::ElementsAre("nearest", "stochastic"));
   EXPECT_THAT(names(capabilities.operators()), ::testing::IsSupersetOf({"Conv", "Gemm", "Relu"}));
   EXPECT_THAT(names(capabilities.trace_estimators()), ::testing::IsSupersetOf({"gauss_newton", "hutchinson"}));

@@ -110,6 +110,18 @@ TEST(Progress, IsABarOrASentence) {
   EXPECT_EQ(ProgressSentence(view), "traces: 50%, layer 3 of 8, 24 probes, relative error 12%, about 4.2 s left");
 }
 
+TEST(Progress, ShowsTheBestPlanSoFarWithItsGap) {
+  const ProgressView view{
+      .progress = {.stage = "solve", .fraction = 0.25, .probes = 7, .objective = 0.5, .bound = 0.4875}};
+  EXPECT_EQ(ProgressBar(view), "solve          [#####...............]  25%  7 probes  best 5.000e-01, gap 2.5%");
+  EXPECT_EQ(ProgressSentence(view), "solve: 25%, 7 probes, best 5.000e-01, gap 2.5%");
+  v1::JobProgress message;
+  message.set_stage("solve");
+  message.set_objective(2);
+  EXPECT_EQ(ProgressView::Of(message).progress.objective, 2);
+  EXPECT_FALSE(ProgressView::Of(message).progress.bound.has_value());
+}
+
 TEST(Progress, LeavesOutWhatDoesNotApply) {
   const ProgressView view{.progress = {.stage = "load", .fraction = 2}};
   EXPECT_EQ(ProgressBar(view), "load           [####################] 100%");

@@ -47,8 +47,9 @@ Evaluation Full() {
                       .group_size = 32,
                       .range = "mse",
                       .rounding = Rounding::kStochastic};
-  evaluation.layers = {{.layer = "a", .option = option, .weight_sqnr_db = 20.5, .activation_sqnr_db = -1.0},
-                       {.layer = "b", .option = option}};
+  evaluation.layers = {
+      {.layer = "a", .option = option, .weight_sqnr_db = 20.5, .activation_sqnr_db = -1.0, .huffman_size_bits = 77},
+      {.layer = "b", .option = option}};
   return evaluation;
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
 #include <numeric>
 #include <stop_token>
 #include <thread>
@@ -231,6 +232,27 @@ TEST(SeveralBudgets, TheMultipliersProveABound) {
     EXPECT_LE(bound, solution->objective * (1 + 1e-12));
     EXPECT_GT(bound, solution->objective * 0.98);
   }
+}
+
+// While it runs: choices only get better, bounds only rise, and the answer is neither worse nor less certain.
+TEST(SeveralBudgets, ReportsTheBestChoiceAndTheBound) {
+  const Problem problem = HardProblem(3, 20, 8, 4);
+  std::vector<Progress> reports;
+  const RunContext context{.progress = [&](const Progress& report) { reports.push_back(report); }};
+  const Solution solution = *Solve(problem, {.node_limit = 5000}, context);
+  ASSERT_EQ(solution.termination, Termination::kFeasible);
+  ASSERT_GT(reports.size(), 5U);
+  for (size_t i = 0; i < reports.size(); ++i) {
+    ASSERT_TRUE(reports[i].objective && reports[i].bound);
+    EXPECT_EQ(reports[i].stage, "solve");
+    EXPECT_LE(*reports[i].bound, *reports[i].objective);
+    if (i == 0) continue;
+    EXPECT_GE(reports[i].probes, reports[i - 1].probes);
+    EXPECT_LE(*reports[i].objective, *reports[i - 1].objective);
+    EXPECT_GE(*reports[i].bound, *reports[i - 1].bound);
+  }
+  EXPECT_LE(solution.objective, *reports.back().objective + 1e-9 * std::abs(solution.objective));
+  EXPECT_GE(solution.bound, *reports.back().bound);
 }
 
 }  // namespace

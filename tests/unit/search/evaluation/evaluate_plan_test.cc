@@ -102,6 +102,8 @@ TEST(EvaluatePlan, MatchesTheHandComputedExample) {
   // |W|^2 = 20, error 1 + 1.
   EXPECT_NEAR(*evaluation->layers[0].weight_sqnr_db, 10, 1e-6);
   EXPECT_FALSE(evaluation->layers[0].activation_sqnr_db.has_value());
+  // Codes 1, 0, 0, 1: a bit each; a table of two lengths and its ends; one scale.
+  EXPECT_EQ(evaluation->layers[0].huffman_size_bits, 4 + (2 * 8 + 2 * 32) + 32);
   EXPECT_THAT(evaluation->notes, ElementsAre(HasSubstr("activations stay float")));
 }
 
@@ -295,7 +297,7 @@ TEST(EvaluatePlan, SaysWhatIsWrong) {
   EXPECT_EQ(message(plan), "plan.layers: got 2, the network has 1");
   plan = MakePlan(example.graph.layers, {{PerTensor(3, 20)}}, {0});
   EXPECT_THAT(MessageOf(EvaluatePlan(example.graph, example.data, plan, &example.data, {}, {}).status()),
-              HasSubstr("plan.layers[0]: activation_bits: got 20, want 2..16"));
+              HasSubstr("plan.layers[0]: activation_bits: got 20, want 1..16"));
 }
 
 TEST(EvaluationJson, HoldsWhatWasMeasured) {
@@ -309,6 +311,7 @@ TEST(EvaluationJson, HoldsWhatWasMeasured) {
   EXPECT_EQ(json["reference_bits"], 3);
   EXPECT_EQ(json["layers"][0]["option"], "w3a8/symmetric/per_tensor");
   EXPECT_TRUE(json["layers"][0]["weight_sqnr_db"].is_null());
+  EXPECT_GT(json["layers"][0]["huffman_size_bits"], 0);
   EXPECT_EQ(json["activation_range"], "minmax");
 }
 

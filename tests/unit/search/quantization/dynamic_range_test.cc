@@ -44,6 +44,11 @@ TEST(FakeQuantizeRows, TakesRangesOfFiniteValues) {
   EXPECT_THAT(Rows(8, 2, {kInfinity, kInfinity}), ElementsAre(255, 255));  // no finite value: a step of 1
 }
 
+// Rows of both signs: mean |x| with the sign; of one sign 0 and the mean of what is above half of it.
+TEST(FakeQuantizeRows, AreBinaryAtOneBit) {
+  EXPECT_THAT(Rows(1, 3, {-3, 0, 1.5F, 0, 1, 9, -8, -8, 0}), ElementsAre(-1.5F, 1.5F, 1.5F, 0, 0, 9, -8, -8, 0));
+}
+
 // The error of each value is at most half a step of its row, and zero stays.
 TEST(FakeQuantizeRows, KeepsTheBoundOfEachRow) {
   constexpr int64_t kRow = 7;
@@ -66,7 +71,7 @@ TEST(FakeQuantizeRows, KeepsTheBoundOfEachRow) {
 
 TEST(DynamicRanges, AreNoRangeRulesAndAreRefusedForWeights) {
   const std::vector<std::string> names = ActivationRangeNames();
-  EXPECT_EQ(std::set(names.begin(), names.end()).size(), RangeRules().size() + DynamicRanges().size());
+  EXPECT_EQ(std::set(names.begin(), names.end()).size(), RangeRules().size() + 1 + DynamicRanges().size());
   for (const DynamicRangeEntry& entry : DynamicRanges()) {
     EXPECT_EQ(FindDynamicRange(entry.name)->summary, entry.summary);
     EXPECT_EQ(CheckActivationRange(entry.name), absl::OkStatus());
@@ -83,8 +88,9 @@ TEST(DynamicRanges, AreNoRangeRulesAndAreRefusedForWeights) {
   }
   const absl::Status unknown = CheckActivationRange("dynamic");
   EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(MessageOf(unknown),
-            "range: got 'dynamic', want one of minmax, percentile, kl, mse, aciq, dynamic_sample, dynamic_token");
+  EXPECT_EQ(
+      MessageOf(unknown),
+      "range: got 'dynamic', want one of minmax, percentile, kl, mse, aciq, ternary, dynamic_sample, dynamic_token");
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ TEST(FakeQuantize, KeepsZeroAndSigns) {
 }
 
 TEST(FakeQuantize, IsAFixedPointWithinHalfAStepAtEveryWidth) {
-  for (int bits = kMinActivationBits; bits <= kMaxActivationBits; ++bits) {
+  for (int bits = kMinGridBits; bits <= kMaxActivationBits; ++bits) {
     const QuantizationGrid grid = ActivationGrid({.min = -0.37F, .max = 2.1F}, bits);
     std::vector<float> values;
     for (int i = 0; i <= 1000; ++i) values.push_back(-0.37F + 2.47F * static_cast<float>(i) / 1000);
@@ -63,10 +63,11 @@ TEST(FakeQuantize, AConstantZeroTensorStaysZero) {
   EXPECT_THAT(values, ElementsAre(0, 0));
 }
 
-TEST(CheckActivationBits, TakesTwoToSixteenAndFloat) {
-  EXPECT_TRUE(CheckActivationBits(2).ok() && CheckActivationBits(16).ok() && CheckActivationBits(32).ok());
-  EXPECT_EQ(MessageOf(CheckActivationBits(17)), "activation_bits: got 17, want 2..16, or 32 for not quantized");
-  EXPECT_FALSE(CheckActivationBits(1).ok());
+TEST(CheckActivationBits, TakesOneToSixteenAndFloat) {
+  EXPECT_TRUE(CheckActivationBits(1).ok() && CheckActivationBits(2).ok() && CheckActivationBits(16).ok() &&
+              CheckActivationBits(32).ok());
+  EXPECT_EQ(MessageOf(CheckActivationBits(17)), "activation_bits: got 17, want 1..16, or 32 for not quantized");
+  EXPECT_FALSE(CheckActivationBits(0).ok());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <string>
@@ -77,6 +78,32 @@ TEST(ActivationTransforms, QuantizeThePointsThatHaveBits) {
   EXPECT_THAT(outputs({&wide, &two}), ElementsAre(0, -1, -3, 0, -2));
   EXPECT_THAT(outputs({&two, nullptr}), ElementsAre(0, 0, -3, 0, -3));
   EXPECT_THAT(outputs({nullptr, &wide}), ElementsAre(0, -1, -3, 0, -2));
+}
+
+// x is -3, 0.5, 1.5, 0, 1: one bit gives 1.2 with the sign, up to the bins. The hidden tensor is 0, 1, 3, 0, 2: one bit
+// gives 0 or 2.5, three levels 0, 1.5 or 3: (1 + 2 + 2 * 3) / (1 + 1 + 4) = 1.5.
+TEST(ActivationTransforms, AreBinaryAtOneBitAndTernaryOnRequest) {
+  const Chain chain;
+  const auto hidden = [&](const char* range, int bits, size_t point) {
+    const ActivationCalibration calibration = *CalibrateActivations(chain.graph, *chain.objective, range, {});
+    std::vector<int> widths = {32, 32};
+    widths[point] = bits;
+    const auto transforms = *ActivationTransforms(calibration, widths);
+    std::vector<float> values = {0, 1, 3, 0, 2};
+    if (point == 0) std::ranges::copy(chain.data.inputs[0].values.data, values.begin());
+    transforms.at(calibration.points[point].value)(values, 0, 5);
+    return values;
+  };
+  const auto near = [](float x) { return ::testing::FloatNear(x, 4e-3F); };
+  for (const char* range : {"minmax", "mse", "ternary"}) {
+    EXPECT_THAT(hidden(range, 1, 0), ElementsAre(near(-1.2F), near(1.2F), near(1.2F), near(1.2F), near(1.2F)));
+    EXPECT_THAT(hidden(range, 1, 1), ElementsAre(0, 0, near(2.5F), 0, near(2.5F)));
+  }
+  EXPECT_THAT(hidden("ternary", 2, 1), ElementsAre(0, near(1.5F), near(3), 0, near(1.5F)));
+  EXPECT_EQ(hidden("ternary", 4, 1), hidden("minmax", 4, 1));
+  const auto ternary = CalibrateActivations(chain.graph, *chain.objective, "ternary", {});
+  EXPECT_EQ(ActivationGridOf(*ternary, 0, 2).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ActivationGridOf(*ternary, 0, 1).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 // The tensor x at 2 bits: errors 0, -0.5, 0, 0, 0.5 as above (1.5 is exact); 32 bits change nothing.

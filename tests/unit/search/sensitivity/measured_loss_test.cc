@@ -138,7 +138,7 @@ TEST(MeasuredLoss, RefusesActivationsWhereTheyCannotBe) {
   };
   EXPECT_EQ(message({.method = "hawq_v2"}, 8),
             "sensitivity.quantize_activations: method 'hawq_v2' scores weights only");
-  EXPECT_THAT(message(kMeasured, 20), HasSubstr("layers[0].options[1]: activation_bits: got 20, want 2..16, or 32"));
+  EXPECT_THAT(message(kMeasured, 20), HasSubstr("layers[0].options[1]: activation_bits: got 20, want 1..16, or 32"));
   const auto objective = *Objective::Create(example.graph, example.data, {});
   SensitivityOptions options = kMeasured;
   options.quantize_activations = true;

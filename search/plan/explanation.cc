@@ -1,0 +1,270 @@
+#include "search/plan/explanation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "search/allocation/solve.h"
+#include "search/base/status.h"
+#include "search/plan/plan_table.h"
+
+namespace bitplan::plan {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr double kFactors[] = {0.9, 0.95, 1.05, 1.1};
+constexpr double kFactorPrecision = 0x1p-20;
+constexpr double kLargestFactor = 0x1p20;
+
+// The plan's choice as a problem of one layer a group.
+Problem ProblemOf(const Plan& plan, const PlanTable& table) {
+  Problem problem;
+  for (size_t b = 0; b < plan.budgets.size(); ++b) {
+    problem.resources.push_back(std::string(ToString(plan.budgets[b].resource)));
+    problem.budgets.push_back({.resource = static_cast<int>(b), .limit = table.limits[b]});
+  }
+  for (const PlanTableGroup& group : table.groups) {
+    ProblemLayer layer{.name = group.name};
+    for (const PlanTableItem& item : group.items) {
+      layer.options.push_back({.objective = static_cast<double>(item.value), .cost = item.cost});
+    }
+    problem.layers.push_back(std::move(layer));
+  }
+  return problem;
+}
+
+bool IsProof(const Solution& solution) {
+  return solution.termination == Termination::kOptimal || solution.termination == Termination::kInfeasible;
+}
+
+// A solve that a stop request ends is an error; one that a limit of time or states ends is an answer without proof.
+absl::StatusOr<Solution> SolveAgain(const Problem& problem, const SolverOptions& options, const RunContext& context) {
+  BITPLAN_RETURN_IF_ERROR(context.CheckStop());
+  BITPLAN_ASSIGN_OR_RETURN(Solution solution, allocation::Solve(problem, options, context));
+  BITPLAN_RETURN_IF_ERROR(context.CheckStop());
+  return solution;
+}
+
+class Explainer {
+ public:
+  Explainer(const Plan& plan, const PlanTable& table, const SolverOptions& options, const RunContext& context)
+      : plan_(plan), table_(table), problem_(ProblemOf(plan, table)), options_(options), context_(context) {}
+
+  absl::StatusOr<Explanation> Run() {
+    Explanation explanation{.solves_again = plan_.predictor.empty()};
+    for (size_t b = 0; b < plan_.budgets.size(); ++b) {
+      BudgetExplanation of_budget{.budget = plan_.budgets[b], .price = plan_.budgets[b].multiplier};
+      if (plan_.has_choice() && explanation.solves_again) {
+        BITPLAN_ASSIGN_OR_RETURN(of_budget.other_limits, OtherLimits(static_cast<int>(b)));
+      }
+      explanation.budgets.push_back(std::move(of_budget));
+    }
+    if (plan_.has_choice()) {
+      for (size_t g = 0; g < table_.groups.size(); ++g) {
+        context_.Report({.stage = "explain",
+                         .fraction = static_cast<double>(g) / static_cast<double>(table_.groups.size()),
+                         .layer = static_cast<int64_t>(g) + 1,
+                         .num_layers = std::ssize(table_.groups)});
+        LayerExplanation of_layer = OfPrices(table_.groups[g]);
+        if (explanation.solves_again) BITPLAN_RETURN_IF_ERROR(SetRegret(g, of_layer));
+        explanation.layers.push_back(std::move(of_layer));
+      }
+    }
+    if (plan_.termination == Termination::kInfeasible) {
+      BITPLAN_ASSIGN_OR_RETURN(explanation.conflict, Conflict());
+    }
+    return explanation;
+  }
+
+ private:
+  absl::StatusOr<std::vector<OtherLimit>> OtherLimits(int budget) const {
+    std::vector<OtherLimit> others;
+    for (const double factor : kFactors) {
+      Problem changed = problem_;
+      OtherLimit other{.factor = factor, .limit = Scaled(table_.limits[budget], factor)};
+      changed.budgets[budget].limit = other.limit;
+      BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(changed, options_, context_));
+      if (!solution.choice.empty()) other.objective = solution.objective;
+      other.is_proven = IsProof(solution);
+      others.push_back(other);
+    }
+    return others;
+  }
+
+  static int64_t Scaled(int64_t limit, double factor) {
+    const double scaled = std::floor(static_cast<double>(limit) * factor);
+    return scaled < 0x1p62 ? static_cast<int64_t>(scaled) : std::numeric_limits<int64_t>::max() / 2;
+  }
+
+  long double Priced(const PlanTableItem& item) const {
+    long double sum = item.value;
+    for (size_t b = 0; b < plan_.budgets.size(); ++b) {
+      sum += plan_.budgets[b].multiplier.value_or(0) * static_cast<long double>(item.cost[b]);
+    }
+    return sum;
+  }
+
+  LayerExplanation OfPrices(const PlanTableGroup& group) const {
+    const PlanTableItem& chosen = group.items[group.chosen];
+    LayerExplanation explanation{.chosen = chosen.option};
+    for (const int layer : group.layers) explanation.layers.push_back(plan_.layers[layer].layer.name);
+    for (int k = 0; k < std::ssize(group.items); ++k) {
+      if (k == group.chosen) continue;
+      const auto margin = static_cast<double>(Priced(group.items[k]) - Priced(chosen));
+      if (explanation.price_margin && margin >= *explanation.price_margin) continue;
+      explanation.price_margin = margin;
+      explanation.next = group.items[k].option;
+    }
+    return explanation;
+  }
+
+  absl::Status SetRegret(size_t g, LayerExplanation& explanation) const {
+    const PlanTableGroup& group = table_.groups[g];
+    if (group.items.size() == 1) {
+      explanation.is_needed = true;
+      explanation.is_proven = true;
+      return absl::OkStatus();
+    }
+    Problem changed = problem_;
+    std::vector<ProblemOption>& options = changed.layers[g].options;
+    options.erase(options.begin() + group.chosen);
+    BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(changed, options_, context_));
+    explanation.is_proven = IsProof(solution);
+    explanation.is_needed = solution.termination == Termination::kInfeasible;
+    if (solution.choice.empty()) return absl::OkStatus();
+    explanation.regret = solution.objective - plan_.objective;
+    const int instead = solution.choice[g] + (solution.choice[g] >= group.chosen ? 1 : 0);
+    explanation.instead = group.items[instead].option;
+    for (size_t other = 0; other < table_.groups.size(); ++other) {
+      if (other != g && solution.choice[other] != table_.groups[other].chosen) ++explanation.num_others;
+    }
+    return absl::OkStatus();
+  }
+
+  // Whether the budgets of these indices can be kept with limits times `factor`; nullopt: not answered in time.
+  absl::StatusOr<std::optional<bool>> CanBeKept(const std::vector<int>& budgets, double factor) const {
+    Problem asked = problem_;
+    asked.budgets.clear();
+    for (const int b : budgets) {
+      asked.budgets.push_back({.resource = b, .limit = Scaled(table_.limits[b], factor)});
+    }
+    // Least sum of the first resource: any choice will do, and this objective is whole numbers.
+    for (ProblemLayer& layer : asked.layers) {
+      for (ProblemOption& option : layer.options) {
+        option.objective = budgets.empty() ? 0 : static_cast<double>(option.cost[budgets.front()]);
+      }
+    }
+    BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(asked, options_, context_));
+    if (!solution.choice.empty()) return true;
+    if (solution.termination == Termination::kInfeasible) return false;
+    return std::nullopt;
+  }
+
+  absl::StatusOr<ConflictExplanation> Conflict() const {
+    ConflictExplanation conflict{.is_proven = true};
+    for (int b = 0; b < std::ssize(plan_.budgets); ++b) conflict.budgets.push_back(b);
+    // A budget goes if the others still clash.
+    for (int b = 0; b < std::ssize(plan_.budgets); ++b) {
+      std::vector<int> rest = conflict.budgets;
+      std::erase(rest, b);
+      if (rest.empty()) break;
+      BITPLAN_ASSIGN_OR_RETURN(const std::optional<bool> can_be_kept, CanBeKept(rest, 1));
+      conflict.is_proven = conflict.is_proven && can_be_kept.has_value();
+      if (can_be_kept == false) conflict.budgets = rest;
+    }
+    BITPLAN_RETURN_IF_ERROR(SetFactor(conflict));
+    return conflict;
+  }
+
+  absl::Status SetFactor(ConflictExplanation& conflict) const {
+    double low = 1;
+    double high = 2;
+    for (; high < kLargestFactor; high *= 2) {
+      BITPLAN_ASSIGN_OR_RETURN(const std::optional<bool> kept, CanBeKept(conflict.budgets, high));
+      if (!kept) return absl::OkStatus();
+      if (*kept) break;
+      low = high;
+    }
+    if (high >= kLargestFactor) return absl::OkStatus();
+    while (high - low > kFactorPrecision * low) {
+      const double middle = (low + high) / 2;
+      BITPLAN_ASSIGN_OR_RETURN(const std::optional<bool> kept, CanBeKept(conflict.budgets, middle));
+      if (!kept) return absl::OkStatus();
+      (*kept ? high : low) = middle;
+    }
+    conflict.factor = high;
+    for (const int b : conflict.budgets) conflict.limits.push_back(Scaled(table_.limits[b], high));
+    return absl::OkStatus();
+  }
+
+  const Plan& plan_;
+  const PlanTable& table_;
+  const Problem problem_;
+  const SolverOptions& options_;
+  const RunContext& context_;
+};
+
+Json ToJson(const std::optional<double>& number) { return number ? Json(*number) : Json(); }
+Json ToJson(const std::optional<Option>& option) { return option ? Json(Label(*option)) : Json(); }
+
+Json ToJson(const BudgetExplanation& of_budget) {
+  Json json = {{"resource", ToString(of_budget.budget.resource)},
+               {"spec", of_budget.budget.spec},
+               {"limit", of_budget.budget.limit},
+               {"used", of_budget.budget.used},
+               {"slack", of_budget.budget.slack},
+               {"price", ToJson(of_budget.price)},
+               {"other_limits", Json::array()}};
+  for (const OtherLimit& other : of_budget.other_limits) {
+    json["other_limits"].push_back({{"factor", other.factor},
+                                    {"limit", other.limit},
+                                    {"objective", ToJson(other.objective)},
+                                    {"is_proven", other.is_proven}});
+  }
+  return json;
+}
+
+Json ToJson(const LayerExplanation& of_layer, bool solves_again) {
+  Json json = {{"layers", of_layer.layers},
+               {"chosen", Label(of_layer.chosen)},
+               {"price_margin", ToJson(of_layer.price_margin)},
+               {"next", ToJson(of_layer.next)}};
+  if (!solves_again) return json;
+  json["regret"] = ToJson(of_layer.regret);
+  json["is_proven"] = of_layer.is_proven;
+  json["is_needed"] = of_layer.is_needed;
+  json["instead"] = ToJson(of_layer.instead);
+  json["num_others"] = of_layer.num_others;
+  return json;
+}
+
+}  // namespace
+
+absl::StatusOr<Explanation> Explain(const Plan& plan, const SolverOptions& options, const RunContext& context) {
+  BITPLAN_ASSIGN_OR_RETURN(const PlanTable table, TableOf(plan));
+  return Explainer(plan, table, options, context).Run();
+}
+
+std::string ToJson(const Explanation& explanation) {
+  Json json = {{"format", "bitplan.explanation/1"}, {"budgets", Json::array()}, {"layers", Json::array()}};
+  for (const BudgetExplanation& of_budget : explanation.budgets) json["budgets"].push_back(ToJson(of_budget));
+  for (const LayerExplanation& of_layer : explanation.layers) {
+    json["layers"].push_back(ToJson(of_layer, explanation.solves_again));
+  }
+  if (explanation.conflict) {
+    Json budgets = Json::array();
+    for (const int b : explanation.conflict->budgets) {
+      budgets.push_back(ToString(explanation.budgets[b].budget.resource));
+    }
+    json["conflict"] = {{"budgets", std::move(budgets)},
+                        {"factor", ToJson(explanation.conflict->factor)},
+                        {"limits", explanation.conflict->limits},
+                        {"is_proven", explanation.conflict->is_proven}};
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace bitplan::plan

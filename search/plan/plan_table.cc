@@ -1,0 +1,104 @@
+#include "search/plan/plan_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "search/base/resource.h"
+#include "search/base/status.h"
+#include "search/layer/ties.h"
+
+namespace bitplan::plan {
+namespace {
+
+std::vector<const PlanOption*> OptionsOf(const PlanLayer& layer) {
+  std::vector<const PlanOption*> options;
+  if (layer.chosen) options.push_back(&*layer.chosen);
+  for (const PlanOption& option : layer.alternatives) options.push_back(&option);
+  return options;
+}
+
+// What `option` adds to each budget; nullopt without a cost of one.
+std::optional<std::vector<int64_t>> CostsOf(const Plan& plan, const PlanOption& option) {
+  std::vector<int64_t> costs;
+  for (const PlanBudget& budget : plan.budgets) {
+    const auto cost = option.costs.find(budget.resource);
+    if (cost == option.costs.end()) return std::nullopt;
+    costs.push_back(cost->second);
+  }
+  return costs;
+}
+
+// Adds the layer's option of that label to the item; false if it has none that takes part.
+bool AddOption(const Plan& plan, const PlanLayer& layer, PlanTableItem& item) {
+  for (const PlanOption* option : OptionsOf(layer)) {
+    if (Label(option->option) != item.label) continue;
+    const std::optional<std::vector<int64_t>> costs = CostsOf(plan, *option);
+    if (!costs) return false;
+    item.value += option->sensitivity;
+    item.cost.resize(costs->size());
+    for (size_t r = 0; r < costs->size(); ++r) item.cost[r] += (*costs)[r];
+    return true;
+  }
+  return false;
+}
+
+PlanTableGroup GroupOf(const Plan& plan, const std::vector<int>& layers) {
+  const PlanLayer& first = plan.layers[layers.front()];
+  PlanTableGroup group{.name = first.layer.name, .layers = layers};
+  for (const PlanOption* option : OptionsOf(first)) {
+    PlanTableItem item{.option = option->option, .label = Label(option->option)};
+    const bool has_all =
+        std::ranges::all_of(layers, [&](int layer) { return AddOption(plan, plan.layers[layer], item); });
+    if (!has_all) continue;
+    if (first.chosen && item.label == Label(first.chosen->option)) group.chosen = static_cast<int>(group.items.size());
+    group.items.push_back(std::move(item));
+  }
+  return group;
+}
+
+// The dearest choice must fit into 64 bits, so that no sum overflows.
+absl::Status CheckSums(const Plan& plan) {
+  for (const PlanBudget& budget : plan.budgets) {
+    int64_t sum = 0;
+    for (const PlanLayer& layer : plan.layers) {
+      int64_t dearest = 0;
+      for (const PlanOption* option : OptionsOf(layer)) {
+        const auto cost = option->costs.find(budget.resource);
+        if (cost != option->costs.end()) dearest = std::max(dearest, cost->second);
+      }
+      const std::optional<int64_t> next = CheckedAdd(sum, dearest);
+      if (!next) return DataLoss("budgets '{}': costs do not add up in 64 bits", budget.spec);
+      sum = *next;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<PlanTable> TableOf(const Plan& plan) {
+  BITPLAN_RETURN_IF_ERROR(CheckSums(plan));
+  std::vector<std::string_view> names;
+  names.reserve(plan.layers.size());
+  for (const PlanLayer& layer : plan.layers) names.push_back(layer.layer.name);
+  const auto groups = GroupByTies(names, plan.ties);
+  if (!groups.ok()) return DataLoss("{}", MessageOf(groups.status()));
+  PlanTable table;
+  for (const PlanBudget& budget : plan.budgets) table.limits.push_back(budget.limit);
+  for (const std::vector<int>& layers : *groups) {
+    PlanTableGroup group = GroupOf(plan, layers);
+    if (group.items.empty()) return DataLoss("layer '{}': no option has a cost of every budget", group.name);
+    if (plan.has_choice() && group.chosen < 0) {
+      return DataLoss("layer '{}': the chosen option has no cost of a budget, or is not one of every tied layer",
+                      group.name);
+    }
+    table.groups.push_back(std::move(group));
+  }
+  return table;
+}
+
+}  // namespace bitplan::plan
