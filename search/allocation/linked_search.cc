@@ -114,18 +114,26 @@ class Lagrangian {
     return marginal;
   }
 
-  // What a choice adds to L(u) by links outside the forest that L(u) does not count yet; the link that adds most.
-  const Table* WorstIgnored(const std::vector<std::vector<int>>& open, const std::vector<int>& option,
-                            const std::vector<double>& prices) const {
-    const Table* worst = nullptr;
-    double most = 0;
+  // The undecided group at whose ends links that L(u) does not count yet add most to a choice; of equal ones that with
+  // fewer options. -1: L(u) counts everything.
+  int MostIgnored(const std::vector<std::vector<int>>& open, const std::vector<int>& option,
+                  const std::vector<double>& prices) const {
+    std::vector<double> ignored(open.size(), 0);
     for (const Table* table : outside_) {
       if (open[table->a].size() == 1 || open[table->b].size() == 1) continue;
       const double weight = Weight(*table, table->a, option[table->a], option[table->b], prices);
-      if (weight > most) worst = table;
-      most = std::max(most, weight);
+      // A pair that is not allowed weighs more than all others.
+      ignored[table->a] += std::min(weight, 2.0);
+      ignored[table->b] += std::min(weight, 2.0);
     }
-    return worst;
+    int most = -1;
+    for (int g = 0; g < std::ssize(open); ++g) {
+      if (ignored[g] == 0) continue;
+      const bool more =
+          most < 0 || ignored[g] > ignored[most] || (ignored[g] == ignored[most] && open[g].size() < open[most].size());
+      if (more) most = g;
+    }
+    return most;
   }
 
   // How different two options of a group are, in units of L(u).
@@ -218,14 +226,32 @@ class Lagrangian {
     }
   }
 
+  // The links of the forest: those to classes only where no others join the same groups, so that a chain stays in one
+  // piece and a decided class leaves nothing ignored.
+  std::vector<std::vector<const Table*>> ForestLinks() const {
+    std::vector<std::vector<const Table*>> at(instance_.groups.size());
+    std::vector<int> joined(instance_.groups.size());
+    std::iota(joined.begin(), joined.end(), 0);
+    const auto root = [&](int g) {
+      while (joined[g] != g) g = joined[g] = joined[joined[g]];
+      return g;
+    };
+    for (const bool to_class : {false, true}) {
+      for (const Table& table : tables_) {
+        const bool has_class = instance_.groups[table.a].layers.empty() || instance_.groups[table.b].layers.empty();
+        if (has_class != to_class || root(table.a) == root(table.b)) continue;
+        joined[root(table.a)] = root(table.b);
+        at[table.a].push_back(&table);
+        at[table.b].push_back(&table);
+      }
+    }
+    return at;
+  }
+
   // Breadth first from the first group of each set of joined groups.
   void MakeForest() {
     const size_t num_groups = instance_.groups.size();
-    std::vector<std::vector<const Table*>> at(num_groups);
-    for (const Table& table : tables_) {
-      at[table.a].push_back(&table);
-      at[table.b].push_back(&table);
-    }
+    const std::vector<std::vector<const Table*>> at = ForestLinks();
     parent_.assign(num_groups, -1);
     parent_table_.assign(num_groups, nullptr);
     children_.resize(num_groups);
@@ -575,13 +601,11 @@ class LinkedSearch {
     return true;
   }
 
-  // A group at an end of the link that the bound ignores most; else where the two choices differ most; else one with
+  // The group whose links the bound ignores most; else where the two choices differ most; else one with
   // most options left. -1: all are decided.
   int GroupToDecide(const std::vector<int>& option, const std::vector<int>& other,
                     const std::vector<double>& prices) const {
-    if (const Table* table = lagrangian_.WorstIgnored(left_, option, prices)) {
-      return left_[table->a].size() <= left_[table->b].size() ? table->a : table->b;
-    }
+    if (const int g = lagrangian_.MostIgnored(left_, option, prices); g >= 0) return g;
     int widest = -1;
     double most = 0;
     for (int g = 0; g < std::ssize(left_) && !other.empty(); ++g) {

@@ -12,11 +12,11 @@ struct MergeLimits {
   // well (kMostOptions with at most one row, kMostOptionsOfRows with more, whose reductions compare each with each).
   int64_t most_options = 0;
   // Partial choices looked at for one merged group.
-  int64_t most_looked_at = 4'000'000;
+  int64_t most_looked_at = 300'000;
 };
 
-inline constexpr int64_t kMostOptions = 1 << 16;
-inline constexpr int64_t kMostOptionsOfRows = 1 << 11;
+inline constexpr int64_t kMostOptions = 1 << 12;
+inline constexpr int64_t kMostOptionsOfRows = 1 << 10;
 
 // Groups that links join, directly or through others, as one group, wherever that stays within the limits. Exact: the
 // best value of the instance and every choice that attains it in a way that no other covers are kept.
