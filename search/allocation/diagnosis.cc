@@ -127,6 +127,8 @@ absl::StatusOr<bool> FillInRanges(const Problem& problem, std::span<const std::v
     if (budget.sense == BudgetSense::kAtLeast) usage[b].most_achievable = ranges[budget.resource].most;
   }
   if (problem.class_ties.empty() && problem.pairs.empty()) return true;
+  // Without pairs the answer is a few sums for each class: not worth stopping, so that it is always exact.
+  if (problem.pairs.empty()) return FillInLinked(problem, groups, {}, {}, usage);
   return FillInLinked(problem, groups, options, context, usage);
 }
 

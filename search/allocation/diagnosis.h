@@ -16,9 +16,9 @@ namespace bitplan::allocation {
 // Fills in least_achievable (of lower budgets most_achievable, too) of `usage`, the entries of Solution::budgets.
 // False: no choice keeps the rules (ties, class ties, allowed options, forbidden pairs), whatever the budgets are.
 // Exact: the least sum of a resource is the sum over the groups of ties of their cheapest option; with class ties or
-// pairs it is the optimum of that resource as the objective. Those questions follow `options` (node limit) and
-// `context`: if one is cut short, the least sum without class ties and pairs stands in, which is no more than the true
-// one.
+// pairs it is the optimum of that resource as the objective. With pairs those questions follow `options` (node
+// limit) and `context`: if one is cut short, the least sum without class ties and pairs stands in, which is no more
+// than the true one.
 absl::StatusOr<bool> FillInRanges(const Problem& problem, std::span<const std::vector<int>> groups,
                                   const SolverOptions& options, const RunContext& context,
                                   std::span<BudgetUsage> usage);
