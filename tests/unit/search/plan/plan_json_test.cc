@@ -44,6 +44,27 @@ TEST(PlanJson, ReadsWhatItWrote) {
   }
 }
 
+TEST(PlanJson, KeepsRulesActivationTiesAndLowerBudgets) {
+  Plan plan = SmallPlan();
+  plan.rules = {{.kind = WidthRuleKind::kPin, .layer = "a", .weight_bits = 8, .reason = "first layer"},
+                {.kind = WidthRuleKind::kForbid, .layer = "b", .weight_bits = 8, .activation_bits = 4}};
+  plan.activation_ties = {{"a", "b"}};
+  plan.budgets.push_back({.resource = Resource::kSize,
+                          .spec = "size>=500bit",
+                          .limit = 500,
+                          .least_achievable = 510,
+                          .used = 510,
+                          .slack = 10,
+                          .sense = BudgetSense::kAtLeast,
+                          .most_achievable = 820});
+  plan.budgets[0].least_achievable = 510;
+  plan.fingerprint = Fingerprint(plan);
+  const absl::StatusOr<Plan> read = ParsePlan(ToJson(plan));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, plan);
+  EXPECT_EQ(testing::SchemaViolation(ToJson(plan), Schema()), "");
+}
+
 TEST(PlanJson, KeepsEveryBitOfADouble) {
   Plan plan = SmallPlan();
   plan.objective = std::nextafter(0.1, 1);
