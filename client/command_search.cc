@@ -51,6 +51,9 @@ absl::StatusOr<v1::SearchConfig> MakeConfig(const SearchArguments& arguments) {
   SetSolver(arguments.solver, *config.mutable_solver());
   config.set_leave_out_unpriced(arguments.leave_out_unpriced);
   config.set_repair_monotonicity(arguments.repair_monotonicity);
+  BITPLAN_ASSIGN_OR_RETURN(const auto rules, RulesOf(arguments));
+  for (const WidthRule& rule : rules) *config.add_rules() = convert::FromWidthRule(rule);
+  config.set_untie_activations(arguments.untie_activations);
   return config;
 }
 

@@ -130,6 +130,12 @@ std::string UniformText(const Plan& plan, int bits, Resource resource) {
   return uniform == plan.uniform.end() ? "-" : CostText(uniform->second, resource);
 }
 
+// How far the limit is beyond what can be reached with this budget alone; <= 0: it can be kept.
+int64_t ShortageOf(const PlanBudget& budget) {
+  return budget.sense == BudgetSense::kAtMost ? budget.least_achievable - budget.limit
+                                              : budget.limit - budget.most_achievable;
+}
+
 std::string RenderBudgets(const Plan& plan) {
   const bool met = plan.has_choice();
   Table table(met ? std::vector<Column>{{.title = "budget"},
@@ -150,9 +156,11 @@ std::string RenderBudgets(const Plan& plan) {
                     amount(budget.slack), UniformText(plan, 4, budget.resource),
                     UniformText(plan, 8, budget.resource)});
     } else {
-      const int64_t shortage = budget.least_achievable - budget.limit;
-      table.AddRow(
-          {budget.spec, amount(budget.limit), amount(budget.least_achievable), shortage > 0 ? amount(shortage) : "-"});
+      const int64_t shortage = ShortageOf(budget);
+      const std::string best = budget.sense == BudgetSense::kAtMost
+                                   ? amount(budget.least_achievable)
+                                   : fmt::format("at most {}", amount(budget.most_achievable));
+      table.AddRow({budget.spec, amount(budget.limit), best, shortage > 0 ? amount(shortage) : "-"});
     }
   }
   return table.Render();
@@ -187,7 +195,7 @@ std::string RenderProof(const Plan& plan) {
 // What the table of budgets does not say already: why budgets that can each be kept alone cannot be kept together, or
 // why nothing is proven.
 std::string RenderDiagnosis(const Plan& plan) {
-  const auto is_short = [](const PlanBudget& budget) { return budget.least_achievable > budget.limit; };
+  const auto is_short = [](const PlanBudget& budget) { return ShortageOf(budget) > 0; };
   if (plan.termination == Termination::kInfeasible && std::ranges::any_of(plan.budgets, is_short)) return "";
   std::string text;
   for (size_t begin = 0; begin < plan.diagnosis.size();) {

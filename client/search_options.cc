@@ -29,6 +29,12 @@ constexpr const char* kFloatActivations = "float";
 
 std::string CheckBudget(const std::string& text) { return MessageOf(pipeline::ParseBudget(text).status()); }
 
+std::string CheckPin(const std::string& text) { return MessageOf(ParseWidthRule(WidthRuleKind::kPin, text).status()); }
+
+std::string CheckForbid(const std::string& text) {
+  return MessageOf(ParseWidthRule(WidthRuleKind::kForbid, text).status());
+}
+
 std::string CheckTie(const std::string& text) {
   const size_t comma = text.find(',');
   const bool is_group = comma != std::string::npos && comma > 0 && comma + 1 < text.size();
@@ -94,7 +100,7 @@ void AddProblem(CLI::App& app, SearchArguments& to, bool needs_budget) {
   to.hardware = hardware::kDefaultProfile;
   app.add_option("--budget", to.budgets,
                  "RESOURCE=AMOUNT, once for each resource: size=500kB, size=0.5x (of uniform 8 bit), size=0.5@w4:w8 "
-                 "(half way from uniform 4 to 8 bit), bops=1.2G, latency=3.5ms")
+                 "(half way from uniform 4 to 8 bit), bops=1.2G, latency=3.5ms; size>=300kB is a lower limit")
       ->required(needs_budget)
       ->check(CheckBudget)
       ->type_name("BUDGET")
@@ -106,6 +112,18 @@ void AddProblem(CLI::App& app, SearchArguments& to, bool needs_budget) {
       ->check(CheckTie)
       ->type_name("LAYERS")
       ->allow_extra_args(false);
+  app.add_option("--pin", to.pins,
+                 "LAYER=WIDTHS: the layer takes these widths: conv1=8 (weight bits), conv1=a8 (activation bits), "
+                 "conv1=w4a8; may be repeated")
+      ->check(CheckPin)
+      ->type_name("RULE")
+      ->allow_extra_args(false);
+  app.add_option("--forbid", to.forbids, "LAYER=WIDTHS: the layer must not take these widths; may be repeated")
+      ->check(CheckForbid)
+      ->type_name("RULE")
+      ->allow_extra_args(false);
+  app.add_flag("--untie-activations", to.untie_activations,
+               "Layers whose activations meet in residual additions may take different activation widths");
   app.add_flag("--leave-out-unpriced", to.leave_out_unpriced,
                "Leave options out that the profile has no cost for, instead of refusing");
   app.add_flag("--repair-monotonicity", to.repair_monotonicity,
@@ -382,6 +400,17 @@ absl::StatusOr<std::vector<BudgetSpec>> BudgetsOf(const SearchArguments& argumen
     BITPLAN_ASSIGN_OR_RETURN(budgets.emplace_back(), pipeline::ParseBudget(text));
   }
   return budgets;
+}
+
+absl::StatusOr<std::vector<WidthRule>> RulesOf(const SearchArguments& arguments) {
+  std::vector<WidthRule> rules;
+  for (const std::string& text : arguments.pins) {
+    BITPLAN_ASSIGN_OR_RETURN(rules.emplace_back(), ParseWidthRule(WidthRuleKind::kPin, text));
+  }
+  for (const std::string& text : arguments.forbids) {
+    BITPLAN_ASSIGN_OR_RETURN(rules.emplace_back(), ParseWidthRule(WidthRuleKind::kForbid, text));
+  }
+  return rules;
 }
 
 std::vector<std::vector<std::string>> TiesOf(const SearchArguments& arguments) {

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "client/commands.h"
 #include "search/allocation/solver_options.h"
+#include "search/layer/width_rule.h"
 #include "search/pipeline/budget.h"
 #include "search/pipeline/run_frontier.h"
 #include "search/quantization/options.h"
@@ -41,6 +42,9 @@ struct SearchArguments {
   SolverOptions solver;
   bool leave_out_unpriced = false;
   bool repair_monotonicity = false;
+  std::vector<std::string> pins;     // "layer=widths" each
+  std::vector<std::string> forbids;  // likewise
+  bool untie_activations = false;
 
   std::string save;       // path; empty: not asked for
   int threads = 0;        // local only; 0: all processors
@@ -71,6 +75,8 @@ std::vector<std::string> EstimatingMethods();
 
 // The budgets, read. They were checked while parsing.
 absl::StatusOr<std::vector<BudgetSpec>> BudgetsOf(const SearchArguments& arguments);
+// Pins, then forbidden widths, read. They were checked while parsing.
+absl::StatusOr<std::vector<WidthRule>> RulesOf(const SearchArguments& arguments);
 // "a,b" and "c,d" as groups of names.
 std::vector<std::vector<std::string>> TiesOf(const SearchArguments& arguments);
 // Whether the evaluation quantizes activations; nullopt: as the sensitivities count them.

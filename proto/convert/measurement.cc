@@ -216,6 +216,7 @@ v1::Measurement FromMeasurement(const Measurement& measurement) {
   }
   for (size_t i = 0; i < measurement.layers.layers.size(); ++i) FromLayerOf(measurement, i, message.add_layers());
   FromTies(measurement.ties, message.mutable_ties());
+  FromTies(measurement.activation_ties, message.mutable_activation_ties());
   FromProvenanceOf(measurement, message.mutable_provenance());
   message.mutable_origin()->insert(measurement.origin.begin(), measurement.origin.end());
   message.set_num_layers(message.layers_size());

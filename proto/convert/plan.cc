@@ -79,15 +79,19 @@ void FromPlanBudget(const PlanBudget& budget, v1::BudgetReport* message) {
   message->set_slack(budget.slack);
   message->set_least_achievable(budget.least_achievable);
   if (budget.multiplier) message->set_multiplier(*budget.multiplier);
+  message->set_at_least(budget.sense == BudgetSense::kAtLeast);
+  message->set_most_achievable(budget.most_achievable);
 }
 
 void FromInfeasibility(const PlanInfeasibility& infeasibility, v1::Infeasibility* message) {
   message->set_joint(infeasibility.joint);
+  message->set_rules_conflict(infeasibility.rules_conflict);
   for (const PlanShortage& shortage : infeasibility.shortages) {
     auto* entry = message->add_shortages();
     entry->set_resource(std::string(ToString(shortage.resource)));
     if (shortage.least_achievable) entry->set_least_achievable(*shortage.least_achievable);
     if (shortage.short_by) entry->set_short_by(*shortage.short_by);
+    entry->set_at_least(shortage.sense == BudgetSense::kAtLeast);
   }
 }
 
@@ -123,6 +127,7 @@ absl::StatusOr<BudgetSpec> ToBudget(const v1::Budget& message) {
   BudgetSpec spec;
   BITPLAN_ASSIGN_OR_RETURN(spec.resource, ParseResource(message.resource()));
   BITPLAN_RETURN_IF_ERROR(SetAmount(message, spec));
+  if (message.at_least()) spec.sense = BudgetSense::kAtLeast;
   BITPLAN_RETURN_IF_ERROR(AtBudget(AmountField(spec), spec, pipeline::ValidateBudget(spec)));
   return spec;
 }
@@ -137,6 +142,7 @@ absl::Status AtBudget(std::string_view field, const BudgetSpec& spec, const absl
 v1::Budget FromBudget(const BudgetSpec& spec) {
   v1::Budget message;
   message.set_resource(std::string(ToString(spec.resource)));
+  message.set_at_least(spec.sense == BudgetSense::kAtLeast);
   if (const auto* absolute = std::get_if<AbsoluteLimit>(&spec.amount)) {
     message.set_limit(absolute->limit);
   } else if (const auto* relative = std::get_if<RelativeLimit>(&spec.amount)) {
@@ -146,6 +152,28 @@ v1::Budget FromBudget(const BudgetSpec& spec) {
     message.mutable_interpolation()->set_high_bits(interpolated->high_bits);
     message.mutable_interpolation()->set_fraction(interpolated->fraction);
   }
+  return message;
+}
+
+absl::StatusOr<WidthRule> ToWidthRule(const v1::WidthRule& message) {
+  WidthRule rule{.layer = message.layer(), .reason = message.reason()};
+  if (message.kind() != v1::WidthRule::PIN && message.kind() != v1::WidthRule::FORBID) {
+    return InvalidArgument("kind: got {}, want PIN or FORBID", static_cast<int>(message.kind()));
+  }
+  rule.kind = message.kind() == v1::WidthRule::PIN ? WidthRuleKind::kPin : WidthRuleKind::kForbid;
+  if (message.has_weight_bits()) rule.weight_bits = message.weight_bits();
+  if (message.has_activation_bits()) rule.activation_bits = message.activation_bits();
+  BITPLAN_RETURN_IF_ERROR(Validate(rule));
+  return rule;
+}
+
+v1::WidthRule FromWidthRule(const WidthRule& rule) {
+  v1::WidthRule message;
+  message.set_kind(rule.kind == WidthRuleKind::kPin ? v1::WidthRule::PIN : v1::WidthRule::FORBID);
+  message.set_layer(rule.layer);
+  if (rule.weight_bits) message.set_weight_bits(*rule.weight_bits);
+  if (rule.activation_bits) message.set_activation_bits(*rule.activation_bits);
+  message.set_reason(rule.reason);
   return message;
 }
 
@@ -171,6 +199,12 @@ absl::StatusOr<SearchRequest> ToSearchRequest(const v1::SearchConfig& message, d
   request.ties = ToTies(message.ties());
   request.leave_out_unpriced = message.leave_out_unpriced();
   request.repair_monotonicity = message.repair_monotonicity();
+  for (int i = 0; i < message.rules_size(); ++i) {
+    auto rule = ToWidthRule(message.rules(i));
+    if (!rule.ok()) return AtField(fmt::format("rules[{}]", i), rule.status());
+    request.rules.push_back(*std::move(rule));
+  }
+  request.untie_activations = message.untie_activations();
   auto solver = ToSolverOptions(message.solver(), default_time_limit_s);
   if (!solver.ok()) return AtField("solver", solver.status());
   request.solver = *std::move(solver);
@@ -202,6 +236,8 @@ v1::Plan FromPlan(const Plan& plan) {
   FromUniform(plan.uniform, &message);
   for (const PlanBudget& budget : plan.budgets) FromPlanBudget(budget, message.add_budgets());
   FromTies(plan.ties, message.mutable_ties());
+  FromTies(plan.activation_ties, message.mutable_activation_ties());
+  for (const WidthRule& rule : plan.rules) *message.add_rules() = FromWidthRule(rule);
   message.set_objective(plan.objective);
   message.set_predictor(plan.predictor);
   message.set_objective_standard_error(plan.objective_standard_error);

@@ -14,6 +14,10 @@ namespace bitplan::convert {
 absl::StatusOr<BudgetSpec> ToBudget(const v1::Budget& message);
 v1::Budget FromBudget(const BudgetSpec& spec);
 
+// kInvalidArgument: no kind, layer or width, a width out of range.
+absl::StatusOr<WidthRule> ToWidthRule(const v1::WidthRule& message);
+v1::WidthRule FromWidthRule(const WidthRule& rule);
+
 // `status` with "<field>: " in place of the core's "budget '<spec>': "; unchanged if it does not begin with that.
 absl::Status AtBudget(std::string_view field, const BudgetSpec& spec, const absl::Status& status);
 

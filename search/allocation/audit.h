@@ -14,16 +14,21 @@ namespace bitplan::allocation {
 
 // What a choice adds up to, taken from the problem alone: nothing a solver computed goes in.
 struct ChoiceTotals {
-  double objective = 0;       // added in layer order
-  std::vector<int64_t> used;  // of each resource, in checked int64
+  double objective = 0;               // layers in their order, then pairs in theirs
+  std::vector<int64_t> used;          // of each resource, in checked int64
+  std::vector<int64_t> used_in_step;  // of each step
 };
 
-// Adds a choice (option index of each layer) up. kInternal if it has the wrong length, an option that does not exist,
-// tied layers with different options, or a sum that overflows. Does not look at budgets.
+// Adds a choice (option index of each layer) up. kInternal if it has the wrong length, an option that does not exist or
+// is not allowed, tied layers with different options or classes, a forbidden pair, or a sum that overflows. Does not
+// look at budgets and steps.
 absl::StatusOr<ChoiceTotals> AddUp(const Problem& problem, std::span<const int> choice);
 
-// Writes objective, used and slack of solution.choice into the solution. kInternal as for AddUp, or if a budget is
-// broken: then the solver that made the choice has a bug and the choice must not reach anyone.
+// Whether a choice keeps the rules (allowed options, ties, class ties, forbidden pairs), every budget and every step.
+bool Keeps(const Problem& problem, std::span<const int> choice);
+
+// Writes objective, used and slack of solution.choice into the solution. kInternal as for AddUp, or if a budget or step
+// is broken: then the solver that made the choice has a bug and the choice must not reach anyone.
 absl::Status Audit(const Problem& problem, Solution& solution);
 
 }  // namespace bitplan::allocation

@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -47,8 +48,20 @@ struct Model {
     double objective;           // scaled
     std::vector<int64_t> cost;  // of each row, reduced
   };
-  std::vector<Column> columns;           // by group
-  std::vector<int> first_column;         // of each group, and one past the last
+  std::vector<Column> columns;    // by group
+  std::vector<int> first_column;  // of each group, and one past the last
+  // One continuous variable for each pair of columns that a link allows; they come behind the columns.
+  struct LinkColumn {
+    int link;
+    int a, b;          // columns
+    double objective;  // scaled
+  };
+  std::vector<LinkColumn> link_columns;
+  struct LinkEnds {
+    int link;
+    int a, b;  // groups
+  };
+  std::vector<LinkEnds> link_ends;
   std::vector<int64_t> capacity;         // of each row, reduced
   std::vector<int> row_shift;            // each row goes to CBC times 2^row_shift
   double scale = 1;                      // scaled objective units per value unit
@@ -107,9 +120,41 @@ void AddColumns(const Instance& instance, int g, Model& model) {
   for (int k = 0; k < std::ssize(group.value); ++k) {
     Model::Column column{.group = g, .option = k, .objective = 0, .cost = {}};
     for (int r = 0; r < num_rows; ++r) column.cost.push_back(group.cost[k * num_rows + r] - least[r]);
-    if (Fits(column.cost, model.capacity) && !IsDominated(group, num_rows, k))
+    // With links an option that another covers may still be the one they want.
+    if (Fits(column.cost, model.capacity) && (!instance.links.empty() || !IsDominated(group, num_rows, k)))
       model.columns.push_back(std::move(column));
   }
+}
+
+Int128 LeastOf(const InstanceLink& link) {
+  Int128 least = kInfiniteValue;
+  for (const Int128 value : link.value) least = std::min(least, value);
+  return least == kInfiniteValue ? 0 : least;
+}
+
+// After ScaleObjective of the columns: adds the links' ranges. Objectives are scaled later.
+void AddLinkColumns(const Instance& instance, Model& model) {
+  for (int l = 0; l < std::ssize(instance.links); ++l) {
+    const InstanceLink& link = instance.links[l];
+    model.link_ends.push_back({l, link.a, link.b});
+    for (int a = model.first_column[link.a]; a < model.first_column[link.a + 1]; ++a) {
+      for (int b = model.first_column[link.b]; b < model.first_column[link.b + 1]; ++b) {
+        const Int128 value =
+            link.value[model.columns[a].option * instance.groups[link.b].value.size() + model.columns[b].option];
+        if (value == kInfiniteValue) continue;
+        model.link_columns.push_back(
+            {.link = l, .a = a, .b = b, .objective = static_cast<double>(value - LeastOf(link))});
+      }
+    }
+  }
+}
+
+double RangeOf(const InstanceLink& link) {
+  Int128 most = LeastOf(link);
+  for (const Int128 value : link.value) {
+    if (value != kInfiniteValue) most = std::max(most, value);
+  }
+  return static_cast<double>(most - LeastOf(link));
 }
 
 void TightenRows(Model& model) {
@@ -135,12 +180,17 @@ void ScaleObjective(const Instance& instance, Model& model) {
     model.least_value += *low;
     range += static_cast<double>(*high - *low);
   }
+  for (const InstanceLink& link : instance.links) {
+    model.least_value += LeastOf(link);
+    range += RangeOf(link);
+  }
   if (range > 0) model.scale = kObjectiveRange / range;
   model.tolerance = range * kTolerance;
   for (Model::Column& column : model.columns) {
     const Int128 above = instance.groups[column.group].value[column.option] - least[column.group];
     column.objective = static_cast<double>(above) * model.scale;
   }
+  for (Model::LinkColumn& column : model.link_columns) column.objective *= model.scale;
 }
 
 Model BuildModel(const Instance& instance) {
@@ -156,6 +206,7 @@ Model BuildModel(const Instance& instance) {
   }
   model.first_column.push_back(static_cast<int>(model.columns.size()));
   TightenRows(model);
+  AddLinkColumns(instance, model);
   ScaleObjective(instance, model);
   return model;
 }
@@ -191,9 +242,29 @@ class StopSimplex : public ClpEventHandler {
   StopFlag* flag_;
 };
 
-CoinPackedMatrix Matrix(const Model& model) {
+// For each link and each column at one end: the pairs with it add up to it. Transportation rows, which describe the
+// pairs of two one-hot choices exactly.
+std::vector<CoinPackedVector> LinkRows(const Model& model) {
+  std::map<std::pair<int, int>, CoinPackedVector> rows;  // by link and column
+  for (int j = 0; j < std::ssize(model.link_columns); ++j) {
+    const Model::LinkColumn& column = model.link_columns[j];
+    const auto variable = static_cast<int>(model.columns.size()) + j;
+    rows[{column.link, column.a}].insert(variable, 1);
+    rows[{column.link, column.b}].insert(variable, 1);
+  }
+  for (const auto& [link, a, b] : model.link_ends) {
+    for (const int end : {a, b}) {
+      for (int j = model.first_column[end]; j < model.first_column[end + 1]; ++j) rows[{link, j}].insert(j, -1);
+    }
+  }
+  std::vector<CoinPackedVector> all;
+  for (auto& [unused, row] : rows) all.push_back(std::move(row));
+  return all;
+}
+
+CoinPackedMatrix Matrix(const Model& model, const std::vector<CoinPackedVector>& link_rows) {
   CoinPackedMatrix matrix(false, 0, 0);
-  matrix.setDimensions(0, static_cast<int>(model.columns.size()));
+  matrix.setDimensions(0, static_cast<int>(model.columns.size() + model.link_columns.size()));
   for (int g = 0; g < model.num_groups(); ++g) {
     CoinPackedVector row;
     for (int j = model.first_column[g]; j < model.first_column[g + 1]; ++j) row.insert(j, 1);
@@ -212,14 +283,16 @@ CoinPackedMatrix Matrix(const Model& model) {
     for (const int j : cover) row.insert(j, 1);
     matrix.appendRow(row);
   }
+  for (const CoinPackedVector& row : link_rows) matrix.appendRow(row);
   return matrix;
 }
 
 void Load(const Model& model, OsiClpSolverInterface& lp) {
-  const size_t num_columns = model.columns.size();
+  const size_t num_columns = model.columns.size() + model.link_columns.size();
   std::vector<double> objective;
   objective.reserve(num_columns);
   for (const Model::Column& column : model.columns) objective.push_back(column.objective);
+  for (const Model::LinkColumn& column : model.link_columns) objective.push_back(column.objective);
   std::vector<double> row_lower(model.num_groups(), 1);
   std::vector<double> row_upper(model.num_groups(), 1);
   for (size_t r = 0; r < model.capacity.size(); ++r) {
@@ -228,9 +301,13 @@ void Load(const Model& model, OsiClpSolverInterface& lp) {
   }
   row_lower.resize(row_lower.size() + model.covers.size(), -COIN_DBL_MAX);
   row_upper.resize(row_upper.size() + model.covers.size(), model.num_groups() - 1);
+  const std::vector<CoinPackedVector> link_rows = LinkRows(model);
+  row_lower.resize(row_lower.size() + link_rows.size(), 0);
+  row_upper.resize(row_upper.size() + link_rows.size(), 0);
   const std::vector<double> lower(num_columns, 0);
   const std::vector<double> upper(num_columns, 1);
-  lp.loadProblem(Matrix(model), lower.data(), upper.data(), objective.data(), row_lower.data(), row_upper.data());
+  lp.loadProblem(Matrix(model, link_rows), lower.data(), upper.data(), objective.data(), row_lower.data(),
+                 row_upper.data());
   for (int j = 0; j < std::ssize(model.columns); ++j) lp.setInteger(j);
 }
 
@@ -376,6 +453,9 @@ InstanceSolution Translate(const Instance& instance, const Model& model, const C
 
 absl::StatusOr<InstanceSolution> SolveWithCbc(const Instance& instance, const SolverOptions& options,
                                               const RunContext& context) {
+  if (std::ranges::any_of(instance.links, [](const InstanceLink& link) { return !link.cost.empty(); })) {
+    return Unimplemented("solver: 'cbc' does not take pairs with costs; 'linked' does");
+  }
   Model model = BuildModel(instance);
   if (model.infeasible) return InstanceSolution{.termination = Termination::kInfeasible};
   int64_t nodes = 0;

@@ -6,6 +6,7 @@
 #include <span>
 #include <tuple>
 
+#include "search/allocation/audit.h"
 #include "search/allocation/instance.h"
 
 namespace bitplan::allocation {
@@ -64,7 +65,7 @@ class LocalSearch {
         const auto& options = problem_.layers[l].options;
         change += options[option].cost[budget.resource] - options[best_.choice[l]].cost[budget.resource];
       }
-      move.cost.push_back(change);
+      move.cost.push_back(budget.sense == BudgetSense::kAtMost ? change : -change);
     }
     return move;
   }
@@ -88,7 +89,7 @@ class LocalSearch {
       for (size_t l = 0; l < best_.choice.size(); ++l) {
         left -= problem_.layers[l].options[best_.choice[l]].cost[budget.resource];
       }
-      slack.push_back(left);
+      slack.push_back(budget.sense == BudgetSense::kAtMost ? left : -left);
     }
     return slack;
   }
@@ -138,6 +139,7 @@ class LocalSearch {
       std::vector<int> choice = best_.choice;
       Apply(moves[step.first], choice);
       if (step.second >= 0) Apply(moves[step.second], choice);
+      if (!Keeps(problem_, choice)) continue;
       std::vector<double> x = OneHot(problem_, choice);
       const double value = objective_.Value(x);
       if (value >= best_.value - objective_.tolerance()) continue;

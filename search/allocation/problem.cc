@@ -50,6 +50,9 @@ absl::Status ValidateLayers(const Problem& problem) {
     const size_t num_options = problem.layers[i].options.size();
     if (num_options == 0) return InvalidArgument("{}.options: got none, want at least one", LayerPath(problem, i));
     for (size_t k = 0; k < num_options; ++k) BITPLAN_RETURN_IF_ERROR(ValidateOption(problem, i, k));
+    if (std::ranges::none_of(problem.layers[i].options, &ProblemOption::allowed)) {
+      return InvalidArgument("{}.options: got {} of which none is allowed", LayerPath(problem, i), num_options);
+    }
   }
   return absl::OkStatus();
 }
@@ -88,6 +91,76 @@ absl::Status ValidateTieGroup(const Problem& problem, size_t t) {
   return absl::OkStatus();
 }
 
+// The layers of a class tie or step: existing ones, each once.
+absl::Status ValidateLayerList(const Problem& problem, const std::vector<int>& layers, const std::string& where) {
+  if (layers.empty()) return InvalidArgument("{}: got no layers, want at least one", where);
+  std::set<int> seen;
+  for (size_t j = 0; j < layers.size(); ++j) {
+    if (layers[j] < 0 || layers[j] >= std::ssize(problem.layers)) {
+      return InvalidArgument("{}[{}]: got layer {}, want 0..{}", where, j, layers[j], problem.layers.size() - 1);
+    }
+    if (!seen.insert(layers[j]).second) return InvalidArgument("{}[{}]: layer {} is listed twice", where, j, layers[j]);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateClassTie(const Problem& problem, size_t t) {
+  const ClassTie& tie = problem.class_ties[t];
+  BITPLAN_RETURN_IF_ERROR(ValidateLayerList(problem, tie.layers, fmt::format("class_ties[{}].layers", t)));
+  if (tie.classes.size() != tie.layers.size()) {
+    return InvalidArgument("class_ties[{}].classes: got {} entries, want one for each of the {} layers", t,
+                           tie.classes.size(), tie.layers.size());
+  }
+  for (size_t j = 0; j < tie.layers.size(); ++j) {
+    const size_t want = problem.layers[tie.layers[j]].options.size();
+    if (tie.classes[j].size() == want) continue;
+    return InvalidArgument("class_ties[{}].classes[{}]: got {} entries, want one for each of the {} options of {}", t,
+                           j, tie.classes[j].size(), want, LayerPath(problem, tie.layers[j]));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateStep(const Problem& problem, size_t s) {
+  const ProblemStep& step = problem.steps[s];
+  BITPLAN_RETURN_IF_ERROR(ValidateLayerList(problem, step.layers, fmt::format("steps[{}].layers", s)));
+  if (step.resource < 0 || step.resource >= std::ssize(problem.resources)) {
+    return InvalidArgument("steps[{}].resource: got {}, want 0..{}", s, step.resource,
+                           std::ssize(problem.resources) - 1);
+  }
+  if (step.limit < 0) return InvalidArgument("steps[{}].limit: got {}, want at least 0", s, step.limit);
+  return absl::OkStatus();
+}
+
+absl::Status ValidatePairEnd(const Problem& problem, int layer, int option, const std::string& where) {
+  if (layer < 0 || layer >= std::ssize(problem.layers)) {
+    return InvalidArgument("{}: got layer {}, want 0..{}", where, layer, problem.layers.size() - 1);
+  }
+  if (option >= 0 && option < std::ssize(problem.layers[layer].options)) return absl::OkStatus();
+  return InvalidArgument("{}: got option {} of {}, want 0..{}", where, option, LayerPath(problem, layer),
+                         problem.layers[layer].options.size() - 1);
+}
+
+absl::Status ValidatePair(const Problem& problem, size_t p) {
+  const ProblemPair& pair = problem.pairs[p];
+  const std::string where = fmt::format("pairs[{}]", p);
+  BITPLAN_RETURN_IF_ERROR(ValidatePairEnd(problem, pair.layer_a, pair.option_a, where));
+  BITPLAN_RETURN_IF_ERROR(ValidatePairEnd(problem, pair.layer_b, pair.option_b, where));
+  if (pair.layer_a == pair.layer_b) return InvalidArgument("{}: got layer {} twice", where, pair.layer_a);
+  if (!std::isfinite(pair.objective)) {
+    return InvalidArgument("{}.objective: got {}, want a finite number", where, pair.objective);
+  }
+  if (!pair.cost.empty() && pair.cost.size() != problem.resources.size()) {
+    return InvalidArgument("{}.cost: got {} entries, want none or one for each of the {} resources", where,
+                           pair.cost.size(), problem.resources.size());
+  }
+  for (size_t r = 0; r < pair.cost.size(); ++r) {
+    if (pair.cost[r] < 0) {
+      return InvalidArgument("{}.cost[{}] '{}': got {}, want at least 0", where, r, problem.resources[r], pair.cost[r]);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateCostSums(const Problem& problem) {
   for (size_t r = 0; r < problem.resources.size(); ++r) {
     int64_t sum = 0;
@@ -98,6 +171,13 @@ absl::Status ValidateCostSums(const Problem& problem) {
         return InvalidArgument(
             "{}.cost[{}] '{}': the sum of the largest costs of the layers up to here exceeds 2^63 - 1",
             LayerPath(problem, i), r, problem.resources[r]);
+      }
+    }
+    for (size_t p = 0; p < problem.pairs.size(); ++p) {
+      const std::vector<int64_t>& cost = problem.pairs[p].cost;
+      if (!cost.empty() && __builtin_add_overflow(sum, cost[r], &sum)) {
+        return InvalidArgument("pairs[{}].cost[{}] '{}': the sum of the costs up to here exceeds 2^63 - 1", p, r,
+                               problem.resources[r]);
       }
     }
   }
@@ -111,6 +191,7 @@ absl::Status ValidateObjectiveSum(const Problem& problem) {
     for (const ProblemOption& option : layer.options) largest = std::max(largest, std::abs(option.objective));
     sum += largest;
   }
+  for (const ProblemPair& pair : problem.pairs) sum += std::abs(pair.objective);
   if (!std::isfinite(sum)) return InvalidArgument("layers: the sum of the largest objectives is not a finite number");
   return absl::OkStatus();
 }
@@ -122,6 +203,9 @@ absl::Status Validate(const Problem& problem) {
   BITPLAN_RETURN_IF_ERROR(ValidateLayers(problem));
   BITPLAN_RETURN_IF_ERROR(ValidateBudgets(problem));
   for (size_t t = 0; t < problem.ties.size(); ++t) BITPLAN_RETURN_IF_ERROR(ValidateTieGroup(problem, t));
+  for (size_t t = 0; t < problem.class_ties.size(); ++t) BITPLAN_RETURN_IF_ERROR(ValidateClassTie(problem, t));
+  for (size_t s = 0; s < problem.steps.size(); ++s) BITPLAN_RETURN_IF_ERROR(ValidateStep(problem, s));
+  for (size_t p = 0; p < problem.pairs.size(); ++p) BITPLAN_RETURN_IF_ERROR(ValidatePair(problem, p));
   BITPLAN_RETURN_IF_ERROR(ValidateCostSums(problem));
   return ValidateObjectiveSum(problem);
 }

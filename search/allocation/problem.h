@@ -13,6 +13,7 @@ namespace bitplan {
 struct ProblemOption {
   double objective = 0;       // sensitivity, units of loss; finite, may be negative
   std::vector<int64_t> cost;  // one entry a resource of Problem::resources, in its base unit; each >= 0
+  bool allowed = true;        // false: never taken (forbidden, or the layer is pinned to others)
 };
 
 struct ProblemLayer {
@@ -20,19 +21,56 @@ struct ProblemLayer {
   std::vector<ProblemOption> options;
 };
 
-// Upper limit on the sum of one resource over all layers. A sum equal to the limit is allowed.
+enum class BudgetSense {
+  kAtMost,   // sum <= limit
+  kAtLeast,  // sum >= limit
+};
+
+// Limit on the sum of one resource over all layers. A sum equal to the limit is allowed.
 struct ProblemBudget {
   int resource = 0;   // index into Problem::resources
   int64_t limit = 0;  // >= 0, base unit of the resource
+  BudgetSense sense = BudgetSense::kAtMost;
+};
+
+// Layers that take options of one class, such as one activation width, and may differ otherwise.
+struct ClassTie {
+  std::vector<int> layers;                // indices, each once
+  std::vector<std::vector<int>> classes;  // [j][k]: class of option k of layers[j]; any numbers
+};
+
+// One moment of a schedule: the layers whose tensors are live then. Upper limit on their sum of one resource.
+struct ProblemStep {
+  std::string name;         // for messages only; may be empty
+  int resource = 0;         // index into Problem::resources
+  std::vector<int> layers;  // indices, each once
+  int64_t limit = 0;        // >= 0
+};
+
+// Two options of two layers that meet: not allowed together, or at a price, such as that of converting widths where
+// neighbours differ. Several entries on one pair of options add up.
+struct ProblemPair {
+  int layer_a = 0;
+  int option_a = 0;
+  int layer_b = 0;  // not layer_a
+  int option_b = 0;
+  bool forbidden = false;
+  double objective = 0;       // added if both are taken; finite, may be negative
+  std::vector<int64_t> cost;  // the same for costs: one entry a resource, each >= 0; empty: none
 };
 
 // Bit allocation as an integer linear program with x[i][k] in {0, 1}:
 //
-//   minimise    sum_i sum_k x[i][k] * layers[i].options[k].objective
-//   subject to  sum_k x[i][k] = 1                                                  for every layer i
-//               sum_i sum_k x[i][k] * layers[i].options[k].cost[r] <= limit        for every budget (r, limit)
-//               x[i][k] = x[j][k]                                                  for i, j in one group of `ties`
+//   minimise    sum_i sum_k x[i][k] * layers[i].options[k].objective + sum over the pairs that meet of their objective
+//   subject to  sum_k x[i][k] = 1                                       for every layer i
+//               x[i][k] = 0                                             for options that are not allowed
+//               U[r] <= limit or U[r] >= limit                          for every budget (r, limit)
+//               sum_{i in S} sum_k x[i][k] * cost[i][k][r] <= limit     for every step (S, r, limit)
+//               x[i][k] = x[j][k]                                       for i, j in one group of `ties`
+//               class of i's option = class of j's option               for i, j in one entry of `class_ties`
+//               x[i][k] + x[j][l] <= 1                                  for every forbidden pair
 //
+// U[r]: the sum of resource r over the choice, costs of pairs that meet included (steps count the layers' own costs).
 // Pure numbers: nothing here knows networks. Without budgets every layer (or group of ties) takes its best option.
 struct Problem {
   std::vector<std::string> resources;  // names, such as "size_bits"; unique
@@ -40,14 +78,18 @@ struct Problem {
   std::vector<ProblemBudget> budgets;  // may name a resource twice (both hold) or never (it is added up all the same)
   std::vector<std::vector<int>> ties;  // groups of layer indices that take the same option index; groups that overlap
                                        // count as one
+  std::vector<ClassTie> class_ties;
+  std::vector<ProblemStep> steps;
+  std::vector<ProblemPair> pairs;
 };
 
 namespace allocation {
 
 // OK, or kInvalidArgument with a message that begins with the path of the field: no layers, a layer without options,
 // ragged costs, a negative cost or limit, an objective that is not finite, an unknown resource or layer index, tied
-// layers with different option counts, and costs or objectives whose sum over the layers could overflow: for every
-// resource the sum of the layers' largest costs fits in int64, so no sum over a choice can overflow afterwards.
+// layers with different option counts, a layer without an allowed option, bad entries of class ties, steps or pairs,
+// and costs or objectives whose sum could overflow: for every resource the sum of the layers' largest costs and of all
+// pairs' costs fits in int64, so no sum over a choice can overflow afterwards.
 absl::Status Validate(const Problem& problem);
 
 }  // namespace allocation

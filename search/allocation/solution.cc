@@ -22,12 +22,26 @@ std::string ExplainShortage(const BudgetUsage& budget, const BudgetShortage& sho
   if (shortage.others_conflict) {
     return fmt::format("{}: the other budgets cannot be kept together even without it", budget.resource);
   }
+  const bool upper = budget.sense == BudgetSense::kAtMost;
+  const std::string_view extreme = upper ? "least" : "most";
   if (!shortage.least_achievable.has_value()) {
-    return fmt::format("{}: limit {}; the least achievable with the other budgets kept was not worked out",
-                       budget.resource, budget.limit);
+    return fmt::format("{}: limit {}; the {} achievable with the other budgets kept was not worked out",
+                       budget.resource, budget.limit, extreme);
   }
-  return fmt::format("{}: limit {} is short by {}; the least achievable{} is {}", budget.resource, budget.limit,
-                     *shortage.short_by, joint ? " with the other budgets kept" : "", *shortage.least_achievable);
+  return fmt::format("{}: {} {} is {} by {}; the {} achievable{} is {}", budget.resource,
+                     upper ? "limit" : "lower limit", budget.limit, upper ? "short" : "too high", *shortage.short_by,
+                     extreme, joint ? " with the other budgets kept" : "", *shortage.least_achievable);
+}
+
+std::string ExplainStep(const BudgetShortage& shortage, bool joint) {
+  if (shortage.others_conflict) {
+    return fmt::format("step {}: the rest cannot be kept together even without it", shortage.step);
+  }
+  if (!shortage.least_achievable.has_value()) {
+    return fmt::format("step {}: the least achievable with the rest kept was not worked out", shortage.step);
+  }
+  return fmt::format("step {}: its limit is short by {}; the least achievable{} is {}", shortage.step,
+                     *shortage.short_by, joint ? " with the rest kept" : "", *shortage.least_achievable);
 }
 
 }  // namespace
@@ -54,10 +68,13 @@ double RelativeGap(double objective, double bound) {
 std::string ExplainInfeasibility(const Solution& solution) {
   if (!solution.infeasibility.has_value()) return "";
   const Infeasibility& why = *solution.infeasibility;
+  if (why.rules_conflict) return "no choice keeps the ties, the allowed options and the forbidden pairs together";
   std::string text = why.joint ? "each budget can be kept alone, but not all together: " : "";
   for (size_t i = 0; i < why.shortages.size(); ++i) {
     if (i > 0) text += "; ";
-    text += ExplainShortage(solution.budgets[why.shortages[i].budget], why.shortages[i], why.joint);
+    const BudgetShortage& shortage = why.shortages[i];
+    text += shortage.step >= 0 ? ExplainStep(shortage, why.joint)
+                               : ExplainShortage(solution.budgets[shortage.budget], shortage, why.joint);
   }
   return text;
 }

@@ -22,24 +22,37 @@ enum class Termination {
 
 // What a choice uses of one budget. One entry for each budget of the problem, in its order.
 struct BudgetUsage {
-  std::string resource;          // name of the resource
-  int64_t limit = 0;             // as in the problem
-  int64_t least_achievable = 0;  // smallest sum that any choice has, this budget looked at alone; exact; ties respected
-  int64_t used = 0;              // sum over the choice, exact; 0 without a choice
-  int64_t slack = 0;             // limit - used; 0 without a choice
-  // Lagrange multiplier: about how much the objective would fall for one more base unit of limit (>= 0). Taken from the
-  // linear relaxation, so a price for small changes, not a promise. Absent if the solver has none.
+  std::string resource;  // name of the resource
+  int64_t limit = 0;     // as in the problem
+  // Smallest (largest) sum that any choice has that keeps the rules (ties, class ties, allowed options, forbidden
+  // pairs), this budget looked at alone; exact. The largest is worked out for lower budgets only (0 for upper ones).
+  int64_t least_achievable = 0;
+  int64_t used = 0;   // sum over the choice, exact; 0 without a choice
+  int64_t slack = 0;  // limit - used, of a lower budget used - limit; 0 without a choice
+  // Lagrange multiplier: about how much the objective would fall if the limit were loosened by one base unit (raised,
+  // or lowered for a lower budget); >= 0. Taken from the linear relaxation, so a price for small changes, not a
+  // promise. Absent if the solver has none.
   std::optional<double> multiplier;
+  BudgetSense sense = BudgetSense::kAtMost;  // as in the problem
+  int64_t most_achievable = 0;
+};
+
+// What a choice uses in one step of the schedule. One entry for each step of the problem, in its order.
+struct StepUsage {
+  int64_t used = 0;   // exact; 0 without a choice
+  int64_t slack = 0;  // limit - used; 0 without a choice
 };
 
 // One budget that cannot be kept.
 struct BudgetShortage {
-  int budget = 0;  // index into Problem::budgets
-  // Least achievable sum: of this budget alone, or, if Infeasibility::joint, while every other budget is kept. Absent
-  // if others_conflict, or if the question was cut short.
+  int budget = 0;  // index into Problem::budgets; -1: a step
+  // Least achievable sum (of a lower budget the most achievable one): of this budget alone, or, if
+  // Infeasibility::joint, while every other budget is kept. Absent if others_conflict, or if the question was cut
+  // short.
   std::optional<int64_t> least_achievable;
-  std::optional<int64_t> short_by;  // least_achievable - limit, > 0; absent with least_achievable
+  std::optional<int64_t> short_by;  // least_achievable - limit (lower: limit - least_achievable), > 0; absent with it
   bool others_conflict = false;     // the other budgets cannot be kept together even without this one
+  int step = -1;                    // index into Problem::steps; -1: a budget
 };
 
 struct Infeasibility {
@@ -48,7 +61,10 @@ struct Infeasibility {
   // can
   //        bind at all (not those that every choice keeps).
   bool joint = false;
-  std::vector<BudgetShortage> shortages;  // in the order of Problem::budgets
+  std::vector<BudgetShortage> shortages;  // in the order of Problem::budgets, then Problem::steps
+  // True: no choice keeps even the rules (ties, class ties, allowed options, forbidden pairs), whatever the budgets
+  // are; there are no shortages then.
+  bool rules_conflict = false;
 };
 
 // Answer of a solver. What means something, by termination:
@@ -75,6 +91,7 @@ struct Solution {
   std::optional<Infeasibility> infeasibility;  // present exactly for kInfeasible
   std::string solver;                          // name in solver_table.h, never "auto"
   int64_t nodes = 0;                           // states or branch-and-bound nodes looked at
+  std::vector<StepUsage> steps;
 };
 
 namespace allocation {

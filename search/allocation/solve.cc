@@ -14,32 +14,18 @@
 #include "search/allocation/diagnosis.h"
 #include "search/allocation/instance.h"
 #include "search/allocation/run_limits.h"
-#include "search/allocation/solver_table.h"
+#include "search/allocation/schedule_steps.h"
+#include "search/allocation/solve_instance.h"
 #include "search/base/status.h"
 
 namespace bitplan::allocation {
 namespace {
 
-absl::StatusOr<SolverEntry> PickSolver(const SolverOptions& options, int num_binding) {
-  const std::string_view automatic = num_binding <= 1 ? "one_budget" : "several_budgets";
-  BITPLAN_ASSIGN_OR_RETURN(const SolverEntry entry, FindSolver(options.solver == "auto" ? automatic : options.solver));
-  if (num_binding > entry.max_budgets) {
-    return Unimplemented(
-        "solver: '{}' takes at most {} budgets, the problem has {} that can bind; 'several_budgets' and 'cbc' take any "
-        "number",
-        entry.name, entry.max_budgets, num_binding);
-  }
-  return entry;
-}
-
-std::vector<BudgetUsage> DescribeBudgets(const Problem& problem, std::span<const std::vector<int>> groups) {
-  const std::vector<CostRange> ranges = RangesOfResources(problem, groups);
+std::vector<BudgetUsage> DescribeBudgets(const Problem& problem) {
   std::vector<BudgetUsage> budgets;
   budgets.reserve(problem.budgets.size());
   for (const ProblemBudget& budget : problem.budgets) {
-    budgets.push_back({.resource = problem.resources[budget.resource],
-                       .limit = budget.limit,
-                       .least_achievable = ranges[budget.resource].least});
+    budgets.push_back({.resource = problem.resources[budget.resource], .limit = budget.limit, .sense = budget.sense});
   }
   return budgets;
 }
@@ -48,6 +34,10 @@ std::vector<BudgetUsage> DescribeBudgets(const Problem& problem, std::span<const
 double UnlimitedBound(const Instance& instance) {
   Int128 sum = 0;
   for (const InstanceGroup& group : instance.groups) sum += *std::min_element(group.value.begin(), group.value.end());
+  for (const InstanceLink& link : instance.links) {
+    const Int128 least = *std::min_element(link.value.begin(), link.value.end());
+    if (least != kInfiniteValue) sum += least;
+  }
   return FromFixedPoint(sum, instance.shift);
 }
 
@@ -83,18 +73,34 @@ void Polish(const Instance& instance, std::vector<int>& option) {
   }
 }
 
-std::vector<int> ChoiceOfLayers(const Instance& instance, const std::vector<int>& option, size_t num_layers) {
-  std::vector<int> choice(num_layers);
+// Option of each group from that of each layer; a group without layers gets 0.
+std::vector<int> OptionsOfGroups(const Instance& instance, const std::vector<int>& choice) {
+  std::vector<int> option(instance.groups.size(), 0);
   for (size_t g = 0; g < option.size(); ++g) {
-    for (const int layer : instance.groups[g].layers) choice[layer] = option[g];
+    const InstanceGroup& group = instance.groups[g];
+    if (group.layers.empty()) continue;
+    while (group.OptionOf(option[g], 0) != choice[group.layers[0]]) ++option[g];
   }
-  return choice;
+  return option;
 }
 
-// Options in terms of all budgets of the problem, also those that cannot bind: the polish must not raise those either.
-Instance InstanceOfAllBudgets(const Problem& problem, std::span<const std::vector<int>> groups) {
-  std::vector<int> rows(problem.budgets.size());
-  for (int b = 0; b < std::ssize(rows); ++b) rows[b] = b;
+// Groups that links join change together or not at all.
+void PolishChoice(const Instance& instance, std::vector<int>& choice) {
+  const std::vector<int> before = OptionsOfGroups(instance, choice);
+  std::vector<int> after = before;
+  Polish(instance, after);
+  for (const InstanceLink& link : instance.links) {
+    after[link.a] = before[link.a];
+    after[link.b] = before[link.b];
+  }
+  choice = ChoiceOfLayers(instance, after, choice.size());
+}
+
+// Options in terms of all budgets and steps of the problem, also those that cannot bind: the polish must not raise
+// those either.
+Instance InstanceOfAllRows(const Problem& problem, std::span<const std::vector<int>> groups) {
+  std::vector<int> rows(problem.budgets.size() + problem.steps.size());
+  for (int c = 0; c < std::ssize(rows); ++c) rows[c] = c;
   return BuildInstance(problem, groups, std::move(rows), std::nullopt);
 }
 
@@ -104,7 +110,7 @@ struct Search {
   const SolverOptions& options;
   const RunContext& context;
   std::vector<std::vector<int>> groups;
-  std::vector<int> binding;
+  std::vector<int> rows;  // constraints at hand: budgets that can bind, then the steps found to be broken
 };
 
 Solution Infeasible(Solution solution, Infeasibility why) {
@@ -114,26 +120,32 @@ Solution Infeasible(Solution solution, Infeasibility why) {
 }
 
 // The solver says that the budgets conflict: ask why, and believe a counterexample rather than the solver.
-absl::Status CheckConflict(const Search& search, InstanceSolution& found, Solution& solution) {
-  BITPLAN_ASSIGN_OR_RETURN(JointDiagnosis joint, DiagnoseTogether(search.problem, search.groups, search.binding,
+absl::Status CheckConflict(const Search& search, InstanceAnswer& answer, Solution& solution) {
+  if (search.rows.empty()) {
+    solution = Infeasible(std::move(solution), {.rules_conflict = true});
+    return absl::OkStatus();
+  }
+  BITPLAN_ASSIGN_OR_RETURN(JointDiagnosis joint, DiagnoseTogether(search.problem, search.groups, search.rows,
                                                                   search.options, search.context));
   if (joint.counterexample.empty()) {
     solution = Infeasible(std::move(solution), std::move(joint.why));
     return absl::OkStatus();
   }
-  found.termination = Termination::kFeasible;
-  found.option = std::move(joint.counterexample);
-  found.bound = solution.bound;
+  answer.found.termination = Termination::kFeasible;
+  answer.choice = std::move(joint.counterexample);
+  answer.found.bound = solution.bound;
   return absl::OkStatus();
 }
 
-void Adopt(const InstanceSolution& found, const Instance& instance, Solution& solution) {
+void Adopt(const Search& search, const InstanceAnswer& answer, Solution& solution) {
+  const InstanceSolution& found = answer.found;
   solution.termination = found.termination;
   solution.bound = std::max(found.bound, solution.bound);
   solution.optimality_tolerance = found.optimality_tolerance;
   solution.gap = std::numeric_limits<double>::infinity();
   for (size_t r = 0; r < found.multipliers.size(); ++r) {
-    solution.budgets[instance.rows[r]].multiplier = found.multipliers[r];
+    const int constraint = search.rows[r];
+    if (constraint < std::ssize(solution.budgets)) solution.budgets[constraint].multiplier = found.multipliers[r];
   }
 }
 
@@ -146,27 +158,50 @@ absl::Status FinishChoice(const Problem& problem, Solution& solution) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Solution> RunSolver(const Search& search, const SolverEntry& solver, Solution solution) {
-  const Instance instance = BuildInstance(search.problem, search.groups, search.binding, std::nullopt);
-  solution.bound = UnlimitedBound(instance);
+// Rows that the instance at hand does not have, or no links to mind: then it is good enough to polish with.
+bool HasAllRows(const Search& search) {
+  return search.rows.size() == search.problem.budgets.size() + search.problem.steps.size();
+}
+
+// One round: the problem with the rows of `search`. kOptimal for the whole problem only if the choice breaks no step.
+absl::StatusOr<InstanceAnswer> RunRound(const Search& search, const Instance& instance, Solution& solution) {
+  BITPLAN_ASSIGN_OR_RETURN(InstanceAnswer answer,
+                           SolveInstance(instance, search.problem.layers.size(), search.options, search.context));
+  solution.solver = answer.solver;
+  solution.nodes += answer.found.nodes;
+  if (answer.found.termination == Termination::kInfeasible) {
+    BITPLAN_RETURN_IF_ERROR(CheckConflict(search, answer, solution));
+  }
+  return answer;
+}
+
+absl::StatusOr<Solution> RunSolver(Search& search, Solution solution) {
   solution.gap = std::numeric_limits<double>::infinity();
-  if (search.context.stop.stop_requested()) return solution;  // as initialised: kCancelled
-  BITPLAN_ASSIGN_OR_RETURN(InstanceSolution found, solver.solve(instance, search.options, search.context));
-  solution.nodes = found.nodes;
-  if (found.termination == Termination::kInfeasible) {
-    BITPLAN_RETURN_IF_ERROR(CheckConflict(search, found, solution));
+  solution.bound = -std::numeric_limits<double>::infinity();
+  for (;;) {
+    const Instance instance = BuildInstance(search.problem, search.groups, search.rows, std::nullopt);
+    solution.bound = std::max(solution.bound, UnlimitedBound(instance));
+    if (search.context.stop.stop_requested()) {
+      solution.termination = Termination::kCancelled;
+      return solution;
+    }
+    BITPLAN_ASSIGN_OR_RETURN(InstanceAnswer answer, RunRound(search, instance, solution));
     if (solution.termination == Termination::kInfeasible) return solution;
+    Adopt(search, answer, solution);
+    if (answer.choice.empty()) return solution;
+    const std::vector<int> broken = BrokenSteps(search.problem, answer.choice, search.rows);
+    if (broken.empty()) {
+      PolishChoice(HasAllRows(search) ? instance : InstanceOfAllRows(search.problem, search.groups), answer.choice);
+      solution.choice = std::move(answer.choice);
+      BITPLAN_RETURN_IF_ERROR(FinishChoice(search.problem, solution));
+      return solution;
+    }
+    search.rows.insert(search.rows.end(), broken.begin(), broken.end());
+    if (const auto stopped = StopReason(search.context)) {
+      solution.termination = *stopped;
+      return solution;
+    }
   }
-  Adopt(found, instance, solution);
-  if (found.option.empty()) return solution;
-  if (search.binding.size() == search.problem.budgets.size()) {
-    Polish(instance, found.option);
-  } else {
-    Polish(InstanceOfAllBudgets(search.problem, search.groups), found.option);
-  }
-  solution.choice = ChoiceOfLayers(instance, found.option, search.problem.layers.size());
-  BITPLAN_RETURN_IF_ERROR(FinishChoice(search.problem, solution));
-  return solution;
 }
 
 }  // namespace
@@ -176,11 +211,14 @@ absl::StatusOr<Solution> Solve(const Problem& problem, const SolverOptions& opti
   BITPLAN_RETURN_IF_ERROR(Validate(problem));
   const RunContext limited = WithTimeLimit(context, options);
   Search search{problem, options, limited, TieGroups(problem), {}};
-  search.binding = BindingBudgets(problem, search.groups);
-  BITPLAN_ASSIGN_OR_RETURN(const SolverEntry solver, PickSolver(options, static_cast<int>(search.binding.size())));
-  Solution solution{.budgets = DescribeBudgets(problem, search.groups), .solver = std::string(solver.name)};
+  search.rows = BindingBudgets(problem, search.groups);
+  Solution solution{.budgets = DescribeBudgets(problem)};
+  BITPLAN_ASSIGN_OR_RETURN(solution.solver, PickSolver(options, static_cast<int>(search.rows.size())));
+  BITPLAN_ASSIGN_OR_RETURN(const bool rules_agree,
+                           FillInRanges(problem, search.groups, options, limited, solution.budgets));
+  if (!rules_agree) return Infeasible(std::move(solution), {.rules_conflict = true});
   if (auto why = DiagnoseAlone(solution.budgets)) return Infeasible(std::move(solution), *std::move(why));
-  return RunSolver(search, solver, std::move(solution));
+  return RunSolver(search, std::move(solution));
 }
 
 }  // namespace bitplan::allocation

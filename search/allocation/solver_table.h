@@ -16,6 +16,7 @@ struct SolverEntry {
   std::string_view name;
   std::string_view source;   // paper or library behind it
   int max_budgets;           // budgets it takes at once, not counting those that every choice keeps
+  bool takes_links;          // Instance::links
   std::string_view promise;  // what its kOptimal means
   // Called with at most max_budgets rows, each of which some choice keeps when looked at alone.
   absl::StatusOr<InstanceSolution> (*solve)(const Instance&, const SolverOptions&, const RunContext&);

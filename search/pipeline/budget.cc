@@ -147,6 +147,12 @@ absl::StatusOr<BudgetSpec> ParseAbsolute(Resource resource, std::string_view amo
   return BudgetSpec{.resource = resource, .amount = AbsoluteLimit{*limit}};
 }
 
+absl::StatusOr<BudgetSpec> ParseAmount(Resource resource, std::string_view amount) {
+  if (amount.ends_with('x')) return ParseRelative(resource, amount);
+  if (const size_t at = amount.find('@'); at != std::string_view::npos) return ParseInterpolated(resource, amount, at);
+  return ParseAbsolute(resource, amount);
+}
+
 std::string FormatAmount(Resource resource, const AbsoluteLimit& amount) {
   return fmt::format("{}{}", amount.limit, BaseUnitText(resource));
 }
@@ -222,18 +228,23 @@ absl::StatusOr<BudgetSpec> ParseBudget(std::string_view text) {
   if (equals == std::string_view::npos) {
     return InvalidArgument("budget '{}': want <resource>=<amount> such as size=0.5x", text);
   }
-  const absl::StatusOr<Resource> resource = ParseResource(text.substr(0, equals));
+  // "size=1MiB" and "size<=1MiB" are upper limits, "size>=1MiB" is a lower one.
+  const bool has_sign = equals > 0 && (text[equals - 1] == '<' || text[equals - 1] == '>');
+  const bool is_lower = has_sign && text[equals - 1] == '>';
+  const BudgetSense sense = is_lower ? BudgetSense::kAtLeast : BudgetSense::kAtMost;
+  const absl::StatusOr<Resource> resource = ParseResource(text.substr(0, has_sign ? equals - 1 : equals));
   if (!resource.ok()) return WithContext(resource.status(), fmt::format("budget '{}'", text));
   const std::string_view amount = text.substr(equals + 1);
-  if (amount.ends_with('x')) return ParseRelative(*resource, amount);
-  if (const size_t at = amount.find('@'); at != std::string_view::npos) return ParseInterpolated(*resource, amount, at);
-  return ParseAbsolute(*resource, amount);
+  absl::StatusOr<BudgetSpec> spec = ParseAmount(*resource, amount);
+  if (spec.ok()) spec->sense = sense;
+  return spec;
 }
 
 std::string FormatBudget(const BudgetSpec& spec) {
   const std::string amount =
       std::visit([&](const auto& kind) { return FormatAmount(spec.resource, kind); }, spec.amount);
-  return fmt::format("{}={}", ToString(spec.resource), amount);
+  const std::string_view sign = spec.sense == BudgetSense::kAtLeast ? ">=" : "=";
+  return fmt::format("{}{}{}", ToString(spec.resource), sign, amount);
 }
 
 absl::Status ValidateBudget(const BudgetSpec& spec) {

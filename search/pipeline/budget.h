@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "search/allocation/problem.h"
 #include "search/base/resource.h"
 #include "search/hardware/price.h"
 #include "search/layer/layer.h"
@@ -40,17 +41,18 @@ struct InterpolatedLimit {
   bool operator==(const InterpolatedLimit&) const = default;
 };
 
-// An upper limit on the sum of one resource, as asked for.
+// A limit on the sum of one resource, as asked for.
 struct BudgetSpec {
   Resource resource = Resource::kSize;
   std::variant<AbsoluteLimit, RelativeLimit, InterpolatedLimit> amount;
+  BudgetSense sense = BudgetSense::kAtMost;
 
   bool operator==(const BudgetSpec&) const = default;
 };
 
 namespace pipeline {
 
-// Reads "<resource>=<amount>":
+// Reads "<resource>=<amount>", an upper limit (also written "<="), or "<resource>>=<amount>", a lower one:
 //
 //   size=1MiB  size=500kB  size=8000bit    bit, kbit, Mbit, Gbit, B, kB, MB, GB, KiB, MiB, GiB
 //   memory=64KiB                           B, kB, MB, GB, KiB, MiB, GiB
@@ -59,12 +61,14 @@ namespace pipeline {
 //   energy=2uJ                             pJ, nJ, uJ, mJ, J
 //   size=0.5x                              part of uniform 8 bit (RelativeLimit)
 //   size=0.25@w4:w8                        a quarter of the way from uniform 4 to uniform 8 bit (InterpolatedLimit)
+//   size>=0.3x                             at least that much
 //
 // Numbers are decimal with at most 18 significant digits and read exactly; a fraction of a base unit is rounded down.
 // kInvalidArgument says what came and what is accepted: negative, NaN, overflow, no unit, unknown resource.
 absl::StatusOr<BudgetSpec> ParseBudget(std::string_view text);
 
-// Canonical text that ParseBudget reads back: "size=8388608bit", "latency=3500000ns", "size=0.5x", "bops=0.25@w4:w8".
+// Canonical text that ParseBudget reads back: "size=8388608bit", "latency=3500000ns", "size=0.5x", "bops=0.25@w4:w8",
+// "size>=0.3x".
 std::string FormatBudget(const BudgetSpec& spec);
 
 // kInvalidArgument if an amount is out of the ranges above. For specs that did not come from ParseBudget.

@@ -41,12 +41,14 @@ bool IsPriced(const Costs& costs, const std::vector<BudgetSpec>& budgets) {
 
 // "'conv1': w4a8/..., w4a8/...; 'fc': all 6 options"
 std::string DescribeUnpriced(const Measurement& measured, const CostTable& costs,
-                             const std::vector<BudgetSpec>& budgets) {
+                             const std::vector<BudgetSpec>& budgets, const std::vector<WidthRule>& rules) {
   std::vector<std::string> layers;
   for (size_t i = 0; i < costs.costs.size(); ++i) {
     std::vector<std::string> labels;
     for (size_t k = 0; k < costs.costs[i].size(); ++k) {
-      if (!IsPriced(costs.costs[i][k], budgets)) labels.push_back(Label(measured.options.options[i][k]));
+      const Option& option = measured.options.options[i][k];
+      const bool plays = IsAllowed(rules, measured.layers.layers[i].name, option);
+      if (plays && !IsPriced(costs.costs[i][k], budgets)) labels.push_back(Label(option));
     }
     if (labels.empty()) continue;
     const std::string all = fmt::format("all {} options", labels.size());
@@ -64,9 +66,9 @@ std::string DescribeResources(const std::vector<BudgetSpec>& budgets) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-absl::Status CheckAllPriced(const Measurement& measured, const CostTable& costs,
-                            const std::vector<BudgetSpec>& budgets) {
-  const std::string unpriced = DescribeUnpriced(measured, costs, budgets);
+absl::Status CheckAllPriced(const Measurement& measured, const CostTable& costs, const SearchRequest& request) {
+  const std::vector<BudgetSpec>& budgets = request.budgets;
+  const std::string unpriced = DescribeUnpriced(measured, costs, budgets, request.rules);
   if (unpriced.empty()) return absl::OkStatus();
   return InvalidArgument(
       "profile '{}' does not price all options ({}). It knows {}. Leave unpriced options out (leave_out_unpriced), "
@@ -74,17 +76,47 @@ absl::Status CheckAllPriced(const Measurement& measured, const CostTable& costs,
       costs.profile, DescribeResources(budgets), costs.coverage, unpriced);
 }
 
-// Labels that every layer of the group has with all costs that the budgets need.
-std::set<std::string> SharedLabels(const Measurement& measured, const CostTable& costs,
-                                   const std::vector<BudgetSpec>& budgets, const std::vector<int>& group) {
-  std::set<std::string> shared;
-  for (const Option& option : measured.options.options[group.front()]) shared.insert(Label(option));
+// Labels that the rules leave to every layer of the group.
+std::set<std::string> AllowedLabels(const Measurement& measured, const std::vector<WidthRule>& rules,
+                                    const std::vector<int>& group) {
+  std::set<std::string> labels;
+  for (const Option& option : measured.options.options[group.front()]) labels.insert(Label(option));
   for (const int i : group) {
-    for (size_t k = 0; k < costs.costs[i].size(); ++k) {
-      if (!IsPriced(costs.costs[i][k], budgets)) shared.erase(Label(measured.options.options[i][k]));
+    for (const Option& option : measured.options.options[i]) {
+      if (!IsAllowed(rules, NameOf(measured, i), option)) labels.erase(Label(option));
     }
   }
-  return shared;
+  return labels;
+}
+
+absl::Status NothingAllowed(const Measurement& measured, const std::vector<WidthRule>& rules,
+                            const std::vector<int>& group) {
+  std::set<std::string> names;
+  std::set<std::string> widths;
+  for (const int i : group) {
+    names.insert(NameOf(measured, i));
+    for (const Option& option : measured.options.options[i]) {
+      widths.insert(fmt::format("w{}a{}", option.weight_bits, option.activation_bits));
+    }
+  }
+  std::vector<std::string> on_group;
+  for (const WidthRule& rule : rules) {
+    if (names.contains(rule.layer))
+      on_group.push_back(fmt::format("{} {}", ToString(rule.kind), FormatWidthRule(rule)));
+  }
+  return InvalidArgument("rules: {} leave{} no option to {} '{}', which {} {}", fmt::join(on_group, ", "),
+                         on_group.size() == 1 ? "s" : "", names.size() == 1 ? "layer" : "the tied layers",
+                         fmt::join(names, "', '"), names.size() == 1 ? "has" : "have", fmt::join(widths, ", "));
+}
+
+// Those that every layer of the group has with all costs that the budgets need.
+void DropUnpriced(const Measurement& measured, const CostTable& costs, const std::vector<BudgetSpec>& budgets,
+                  const std::vector<int>& group, std::set<std::string>& labels) {
+  for (const int i : group) {
+    for (size_t k = 0; k < costs.costs[i].size(); ++k) {
+      if (!IsPriced(costs.costs[i][k], budgets)) labels.erase(Label(measured.options.options[i][k]));
+    }
+  }
 }
 
 // Options of layer i with these labels: in the order of the table, or by label for tied layers, whose options must
@@ -103,12 +135,14 @@ std::vector<int> KeptOptions(const std::vector<Option>& options, const std::set<
 }
 
 absl::StatusOr<std::vector<std::vector<int>>> ChooseKept(const Measurement& measured, const CostTable& costs,
-                                                         const std::vector<BudgetSpec>& budgets,
+                                                         const SearchRequest& request,
                                                          const std::vector<std::vector<int>>& groups) {
   std::vector<std::vector<int>> kept(costs.costs.size());
   std::vector<std::string> empty;
   for (const std::vector<int>& group : groups) {
-    const std::set<std::string> labels = SharedLabels(measured, costs, budgets, group);
+    std::set<std::string> labels = AllowedLabels(measured, request.rules, group);
+    if (labels.empty()) return NothingAllowed(measured, request.rules, group);
+    DropUnpriced(measured, costs, request.budgets, group, labels);
     for (const int i : group) {
       kept[i] = KeptOptions(measured.options.options[i], labels, group.size() > 1);
       if (kept[i].empty()) empty.push_back(fmt::format("'{}'", NameOf(measured, i)));
@@ -119,26 +153,69 @@ absl::StatusOr<std::vector<std::vector<int>>> ChooseKept(const Measurement& meas
       "profile '{}' leaves no option with a known cost ({}) in layers {}. It knows {}. Use another profile or give "
       "costs "
       "with the sensitivities",
-      costs.profile, DescribeResources(budgets), fmt::join(empty, ", "), costs.coverage);
+      costs.profile, DescribeResources(request.budgets), fmt::join(empty, ", "), costs.coverage);
 }
 
-ProblemLayer BuildLayer(const Measurement& measured, const CostTable& costs, const std::vector<BudgetSpec>& budgets,
+ProblemLayer BuildLayer(const Measurement& measured, const CostTable& costs, const std::vector<Resource>& resources,
                         int i, const std::vector<int>& kept) {
   ProblemLayer layer{.name = NameOf(measured, i), .options = {}};
   for (const int k : kept) {
     ProblemOption option{.objective = measured.sensitivity.score[i][k], .cost = {}};
-    for (const BudgetSpec& budget : budgets) option.cost.push_back(costs.costs[i][k].at(budget.resource));
+    for (const Resource resource : resources) option.cost.push_back(costs.costs[i][k].at(resource));
     layer.options.push_back(std::move(option));
   }
   return layer;
 }
 
+// Budgeted resources in the order of their first budgets.
+std::vector<Resource> ResourcesOf(const std::vector<BudgetSpec>& budgets) {
+  std::vector<Resource> resources;
+  for (const BudgetSpec& budget : budgets) {
+    if (std::ranges::find(resources, budget.resource) == resources.end()) resources.push_back(budget.resource);
+  }
+  return resources;
+}
+
 absl::Status AddBudgets(const Measurement& measured, const CostTable& costs, const std::vector<BudgetSpec>& budgets,
                         Problem& problem) {
+  const std::vector<Resource> resources = ResourcesOf(budgets);
+  for (const Resource resource : resources) problem.resources.emplace_back(ResourceKey(resource));
   for (const BudgetSpec& budget : budgets) {
     BITPLAN_ASSIGN_OR_RETURN(const int64_t limit, ResolveBudget(budget, measured.layers, measured.options, costs));
-    problem.budgets.push_back({.resource = static_cast<int>(problem.resources.size()), .limit = limit});
-    problem.resources.emplace_back(ResourceKey(budget.resource));
+    const auto column = std::ranges::find(resources, budget.resource) - resources.begin();
+    problem.budgets.push_back({.resource = static_cast<int>(column), .limit = limit, .sense = budget.sense});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRules(const Measurement& measured, const std::vector<WidthRule>& rules) {
+  for (const WidthRule& rule : rules) {
+    if (std::ranges::find(measured.layers.layers, rule.layer, &Layer::name) != measured.layers.layers.end()) continue;
+    constexpr size_t kNamedLayers = 20;
+    std::vector<std::string> known;
+    for (const Layer& layer : measured.layers.layers) {
+      if (known.size() < kNamedLayers) known.push_back(layer.name);
+    }
+    return NotFound("{} '{}': there is no layer '{}', only {}{}", ToString(rule.kind), FormatWidthRule(rule),
+                    rule.layer, fmt::join(known, ", "), known.size() < measured.layers.layers.size() ? ", ..." : "");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddActivationTies(const Measurement& measured, const SearchRequest& request, BuiltProblem& built) {
+  for (const std::vector<std::string>& names : ActivationTiesOf(measured, request)) {
+    ClassTie tie;
+    for (const std::string& name : names) {
+      const auto layer = std::ranges::find(measured.layers.layers, name, &Layer::name);
+      if (layer == measured.layers.layers.end()) {
+        return InvalidArgument("measurement.activation_ties: there is no layer '{}'", name);
+      }
+      const auto i = static_cast<int>(layer - measured.layers.layers.begin());
+      tie.layers.push_back(i);
+      std::vector<int>& widths = tie.classes.emplace_back();
+      for (const int k : built.kept[i]) widths.push_back(measured.options.options[i][k].activation_bits);
+    }
+    built.problem.class_ties.push_back(std::move(tie));
   }
   return absl::OkStatus();
 }
@@ -162,19 +239,35 @@ Ties AllTies(const Measurement& measured, const SearchRequest& request) {
   return ties;
 }
 
+Ties ActivationTiesOf(const Measurement& measured, const SearchRequest& request) {
+  Ties ties;
+  if (request.untie_activations) return ties;
+  for (const std::vector<std::string>& tie : measured.activation_ties) {
+    std::set<int> widths;
+    for (size_t i = 0; i < measured.layers.layers.size(); ++i) {
+      if (std::ranges::find(tie, NameOf(measured, static_cast<int>(i))) == tie.end()) continue;
+      for (const Option& option : measured.options.options[i]) widths.insert(option.activation_bits);
+    }
+    if (widths.size() > 1) ties.push_back(tie);
+  }
+  return ties;
+}
+
 absl::StatusOr<BuiltProblem> BuildProblem(const Measurement& measured, const CostTable& costs,
                                           const SearchRequest& request) {
   BuiltProblem built;
   BITPLAN_RETURN_IF_ERROR(AddBudgets(measured, costs, request.budgets, built.problem));
+  BITPLAN_RETURN_IF_ERROR(CheckRules(measured, request.rules));
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, GroupLayers(measured, request));
-  if (!request.leave_out_unpriced) BITPLAN_RETURN_IF_ERROR(CheckAllPriced(measured, costs, request.budgets));
-  BITPLAN_ASSIGN_OR_RETURN(built.kept, ChooseKept(measured, costs, request.budgets, groups));
+  if (!request.leave_out_unpriced) BITPLAN_RETURN_IF_ERROR(CheckAllPriced(measured, costs, request));
+  BITPLAN_ASSIGN_OR_RETURN(built.kept, ChooseKept(measured, costs, request, groups));
   for (int i = 0; i < std::ssize(built.kept); ++i) {
-    built.problem.layers.push_back(BuildLayer(measured, costs, request.budgets, i, built.kept[i]));
+    built.problem.layers.push_back(BuildLayer(measured, costs, ResourcesOf(request.budgets), i, built.kept[i]));
   }
   for (const std::vector<int>& group : groups) {
     if (group.size() > 1) built.problem.ties.push_back(group);
   }
+  BITPLAN_RETURN_IF_ERROR(AddActivationTies(measured, request, built));
   return built;
 }
 

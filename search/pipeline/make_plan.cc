@@ -77,18 +77,23 @@ std::vector<PlanBudget> BudgetsOf(const SearchRequest& request, const Solution& 
                        .least_achievable = usage.least_achievable,
                        .used = usage.used,
                        .slack = usage.slack,
-                       .multiplier = usage.multiplier});
+                       .multiplier = usage.multiplier,
+                       .sense = usage.sense,
+                       .most_achievable = usage.most_achievable});
   }
   return budgets;
 }
 
 std::optional<PlanInfeasibility> InfeasibilityOf(const SearchRequest& request, const Solution& solution) {
   if (!solution.infeasibility) return std::nullopt;
-  PlanInfeasibility why{.joint = solution.infeasibility->joint, .shortages = {}};
+  PlanInfeasibility why{.joint = solution.infeasibility->joint,
+                        .shortages = {},
+                        .rules_conflict = solution.infeasibility->rules_conflict};
   for (const BudgetShortage& shortage : solution.infeasibility->shortages) {
     why.shortages.push_back({.resource = request.budgets[shortage.budget].resource,
                              .least_achievable = shortage.least_achievable,
-                             .short_by = shortage.short_by});
+                             .short_by = shortage.short_by,
+                             .sense = request.budgets[shortage.budget].sense});
   }
   return why;
 }
@@ -186,6 +191,8 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
   plan.uniform = UniformOf(measured, costs);
   plan.budgets = BudgetsOf(request, solution);
   plan.ties = AllTies(measured, request);
+  plan.activation_ties = ActivationTiesOf(measured, request);
+  plan.rules = request.rules;
   SetProof(solution, plan);
   if (found.prediction) {
     plan.predictor = ToString(measured.sensitivity.responses->form);

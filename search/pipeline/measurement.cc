@@ -6,6 +6,7 @@
 #include "search/base/digest.h"
 #include "search/base/json_reader.h"
 #include "search/base/status.h"
+#include "search/layer/ties.h"
 #include "search/pipeline/settings.h"
 #include "search/sensitivity/given.h"
 
@@ -26,6 +27,12 @@ GivenSensitivities ToGiven(const Measurement& measurement) {
 std::map<std::string, std::string> ReadTexts(JsonObject object) {
   std::map<std::string, std::string> texts;
   for (const std::string& key : object.Keys()) texts[key] = object.String(key);
+  return texts;
+}
+
+std::vector<std::string> ReadStrings(const JsonValue& value) {
+  std::vector<std::string> texts;
+  for (const JsonValue& text : value.Array()) texts.push_back(text.String());
   return texts;
 }
 
@@ -51,13 +58,14 @@ Measurement FromTables(GivenSensitivities given) {
 }
 
 std::string MeasurementToJson(const Measurement& measurement) {
-  const Json json = {{"format", kMeasurementFormat},
-                     {"digest", measurement.digest},
-                     {"model_digest", measurement.model_digest},
-                     {"dataset_digest", measurement.dataset_digest},
-                     {"settings", measurement.settings},
-                     {"versions", measurement.versions},
-                     {"sensitivities", Json::parse(sensitivity::ToJson(ToGiven(measurement)))}};
+  Json json = {{"format", kMeasurementFormat},
+               {"digest", measurement.digest},
+               {"model_digest", measurement.model_digest},
+               {"dataset_digest", measurement.dataset_digest},
+               {"settings", measurement.settings},
+               {"versions", measurement.versions},
+               {"sensitivities", Json::parse(sensitivity::ToJson(ToGiven(measurement)))}};
+  if (!measurement.activation_ties.empty()) json["activation_ties"] = measurement.activation_ties;
   return json.dump(1) + "\n";
 }
 
@@ -75,11 +83,16 @@ absl::StatusOr<Measurement> ParseMeasurement(std::string_view json) {
   const std::string settings = root.String("settings");
   const std::map<std::string, std::string> versions = ReadTexts(root.Object("versions"));
   const std::string tables = root.At("sensitivities").Text();
+  Ties activation_ties;
+  if (root.Has("activation_ties")) {
+    for (const JsonValue& tie : root.Array("activation_ties")) activation_ties.push_back(ReadStrings(tie));
+  }
   root.RefuseUnknownKeys();
   BITPLAN_RETURN_IF_ERROR(document.status());
   absl::StatusOr<GivenSensitivities> given = sensitivity::ParseGiven(tables);
   if (!given.ok()) return WithContext(given.status(), "measurement");
   Measurement measurement = FromTables(*std::move(given));
+  measurement.activation_ties = std::move(activation_ties);
   measurement.digest = digest;
   measurement.model_digest = model_digest;
   measurement.dataset_digest = dataset_digest;

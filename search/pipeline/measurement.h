@@ -23,6 +23,10 @@ struct Measurement {
   std::vector<std::vector<Costs>> given_costs;  // [layer][option]; came with given sensitivities; empty: none
   std::vector<std::vector<std::string>> ties;   // of the network itself: every search obeys them besides its own
 
+  // Groups of layers whose activations have one width on integer hardware (ActivationTies), by name; searches obey them
+  // unless told not to. Empty for given sensitivities.
+  std::vector<std::vector<std::string>> activation_ties;
+
   std::string digest;        // SHA-256; of a MeasureRequest it is known before measuring (pipeline::MeasurementDigest)
   std::string model_digest;  // of the ONNX bytes; empty for given sensitivities
   std::string dataset_digest;  // of the calibration file's bytes; empty for given sensitivities

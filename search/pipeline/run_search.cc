@@ -11,6 +11,7 @@
 #include "search/allocation/solver_table.h"
 #include "search/base/digest.h"
 #include "search/base/status.h"
+#include "search/graph/activation_points.h"
 #include "search/onnx/parse_model.h"
 #include "search/pipeline/make_plan.h"
 #include "search/pipeline/model_options.h"
@@ -44,11 +45,22 @@ absl::StatusOr<Inputs> LoadInputs(const MeasureRequest& request, const RunContex
   return inputs;
 }
 
+Ties ActivationTieNames(const Graph& graph) {
+  Ties ties;
+  for (const std::vector<int>& group : ActivationTies(graph, FindActivationPoints(graph))) {
+    std::vector<std::string>& names = ties.emplace_back();
+    for (const int layer : group) names.push_back(graph.layers.layers[layer].name);
+  }
+  return ties;
+}
+
 Measurement MakeMeasurement(const MeasureRequest& request, Graph graph, OptionTable options,
                             SensitivityTable sensitivity) {
+  Ties activation_ties = ActivationTieNames(graph);
   Measurement measurement{.layers = std::move(graph.layers),
                           .options = std::move(options),
                           .sensitivity = std::move(sensitivity),
+                          .activation_ties = std::move(activation_ties),
                           .model_digest = Sha256Hex(request.onnx),
                           .dataset_digest = Sha256Hex(request.dataset),
                           .settings = SettingsJson(request.quantization, request.sensitivity),
@@ -66,12 +78,13 @@ absl::Status CheckBytes(std::string_view what, std::string_view bytes, int64_t m
 
 absl::Status CheckBudgets(const std::vector<BudgetSpec>& budgets) {
   if (budgets.empty()) return InvalidArgument("budgets: got none, want at least one such as size=0.5x");
-  std::set<Resource> seen;
+  std::set<std::pair<Resource, BudgetSense>> seen;
   for (const BudgetSpec& budget : budgets) {
     BITPLAN_RETURN_IF_ERROR(ValidateBudget(budget));
-    if (!seen.insert(budget.resource).second) {
-      return InvalidArgument("budgets: two for {}, want at most one a resource", ToString(budget.resource));
-    }
+    if (seen.emplace(budget.resource, budget.sense).second) continue;
+    return InvalidArgument("budgets: two {}for {}, want at most one a resource{}",
+                           budget.sense == BudgetSense::kAtLeast ? "lower ones " : "", ToString(budget.resource),
+                           budget.sense == BudgetSense::kAtLeast ? " and direction" : "");
   }
   return absl::OkStatus();
 }
@@ -149,6 +162,7 @@ absl::Status ValidateMethodFor(const SensitivityOptions& sensitivity, const Sear
 
 absl::Status ValidateSearchRequest(const SearchRequest& request) {
   BITPLAN_RETURN_IF_ERROR(CheckBudgets(request.budgets));
+  for (const WidthRule& rule : request.rules) BITPLAN_RETURN_IF_ERROR(Validate(rule));
   if (request.solver.solver != "auto") {
     BITPLAN_RETURN_IF_ERROR(allocation::FindSolver(request.solver.solver).status());
   }

@@ -14,6 +14,7 @@
 #include "search/hardware/price.h"
 #include "search/hardware/profile.h"
 #include "search/layer/ties.h"
+#include "search/layer/width_rule.h"
 #include "search/onnx/parse_limits.h"
 #include "search/pipeline/budget.h"
 #include "search/pipeline/measurement.h"
@@ -38,7 +39,7 @@ struct MeasureRequest {
 // One allocation problem, less the measurement.
 struct SearchRequest {
   HardwareProfile profile;
-  std::vector<BudgetSpec> budgets;             // at least one, at most one a resource
+  std::vector<BudgetSpec> budgets;             // at least one, at most one a resource and direction
   std::vector<std::vector<std::string>> ties;  // layer names, besides the measurement's own; at least two a group
   // Leave options out of the search that have no known cost of a budgeted resource (not measured, width not supported
   // by the device). False: such options are an error that names them all.
@@ -47,6 +48,10 @@ struct SearchRequest {
   // changed. Not for methods that predict whole plans.
   bool repair_monotonicity = false;
   SolverOptions solver;
+  std::vector<WidthRule> rules;  // layers pinned to widths, widths that layers must not take
+  // Layers whose activations meet in residual additions or concatenations may take different activation widths. False:
+  // the measurement's activation_ties hold wherever options differ in activation width.
+  bool untie_activations = false;
   std::string created;  // RFC 3339 in UTC, goes into the plan as it is; may be empty
 };
 
@@ -92,11 +97,16 @@ absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const Ha
 // The measurement's own ties, then the request's.
 Ties AllTies(const Measurement& measured, const SearchRequest& request);
 
-// The integer program: objective = score, one cost column and one limit for each budget, ties by layer index.
+// Of the measurement's activation ties those that the search obeys: none if the request unties them, else those whose
+// layers have options of different activation widths.
+Ties ActivationTiesOf(const Measurement& measured, const SearchRequest& request);
+
+// The integer program: objective = score, one cost column for each budgeted resource, one limit for each budget, ties
+// by layer index; options that rules or missing prices take out are not in it; activation ties are class ties.
 // Errors: kInvalidArgument: a budgeted resource without a cost for some option (all named, with what the profile has
 // and
 //         what to do instead), a budget that cannot be resolved, tied layers whose options differ (both named), a layer
-//         without an option left. kNotFound: a tie that names no layer.
+//         without an option left. kNotFound: a tie or rule that names no layer.
 absl::StatusOr<BuiltProblem> BuildProblem(const Measurement& measured, const CostTable& costs,
                                           const SearchRequest& request);
 

@@ -10,6 +10,7 @@
 #include "search/allocation/solution.h"
 #include "search/base/resource.h"
 #include "search/layer/layer.h"
+#include "search/layer/width_rule.h"
 
 namespace bitplan {
 
@@ -38,9 +39,11 @@ struct PlanBudget {
   int64_t limit = 0;             // base unit
   int64_t least_achievable = 0;  // smallest sum any choice has, this budget looked at alone, ties respected
   int64_t used = 0;              // 0 without a choice
-  int64_t slack = 0;             // limit - used; 0 without a choice
+  int64_t slack = 0;             // limit - used, of a lower budget used - limit; 0 without a choice
   // About how much the predicted loss would fall for one more base unit; absent if the solver has none.
   std::optional<double> multiplier;
+  BudgetSense sense = BudgetSense::kAtMost;
+  int64_t most_achievable = 0;  // of a lower budget: largest sum any choice has, likewise; else 0
 
   bool operator==(const PlanBudget&) const = default;
 };
@@ -50,6 +53,7 @@ struct PlanShortage {
   Resource resource = Resource::kSize;
   std::optional<int64_t> least_achievable;
   std::optional<int64_t> short_by;
+  BudgetSense sense = BudgetSense::kAtMost;  // of the budget; kAtLeast: least_achievable is the most achievable
 
   bool operator==(const PlanShortage&) const = default;
 };
@@ -58,6 +62,7 @@ struct PlanShortage {
 struct PlanInfeasibility {
   bool joint = false;
   std::vector<PlanShortage> shortages;
+  bool rules_conflict = false;  // ties, activation ties and rules leave no choice at all; no shortages then
 
   bool operator==(const PlanInfeasibility&) const = default;
 };
@@ -91,7 +96,9 @@ struct Plan {
   Costs totals;                   // sums over the choice, for each resource that every chosen option has a cost of
   std::map<int, Costs> uniform;   // totals of uniform 4 and 8 bits, cheapest option each, where every layer has one
   std::vector<PlanBudget> budgets;
-  std::vector<std::vector<std::string>> ties;  // names of layers that share bits, scheme and granularity
+  std::vector<std::vector<std::string>> ties;             // names of layers that share bits, scheme and granularity
+  std::vector<std::vector<std::string>> activation_ties;  // names of layers that share activation bits
+  std::vector<WidthRule> rules;                           // pinned and forbidden widths, and why
 
   double objective = 0;   // predicted loss increase: sum of the chosen sensitivities in layer order, or by `predictor`
   std::string predictor;  // a method that predicts whole plans; empty: the sum

@@ -16,6 +16,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Value of "sense" of a lower budget; an upper one has none.
+constexpr std::string_view kAtLeast = "at_least";
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kMaxCount = std::numeric_limits<int64_t>::max();
 constexpr size_t kDigestLength = 64;
@@ -25,6 +27,7 @@ constexpr size_t kDigestLength = 64;
 Json ToJsonValue(const PlanLayer& layer);
 Json ToJsonValue(const PlanBudget& budget);
 Json ToJsonValue(const PlanShortage& shortage);
+Json ToJsonValue(const WidthRule& rule);
 
 Json ToJsonValue(const Costs& costs) {
   Json json = Json::object();
@@ -71,6 +74,10 @@ Json ToJsonValue(const PlanBudget& budget) {
   Json json = {{"resource", ToString(budget.resource)},       {"spec", budget.spec}, {"limit", budget.limit},
                {"least_achievable", budget.least_achievable}, {"used", budget.used}, {"slack", budget.slack}};
   if (budget.multiplier) json["multiplier"] = *budget.multiplier;
+  if (budget.sense == BudgetSense::kAtLeast) {
+    json["sense"] = kAtLeast;
+    json["most_achievable"] = budget.most_achievable;
+  }
   return json;
 }
 
@@ -78,6 +85,15 @@ Json ToJsonValue(const PlanShortage& shortage) {
   Json json = {{"resource", ToString(shortage.resource)}};
   if (shortage.least_achievable) json["least_achievable"] = *shortage.least_achievable;
   if (shortage.short_by) json["short_by"] = *shortage.short_by;
+  if (shortage.sense == BudgetSense::kAtLeast) json["sense"] = kAtLeast;
+  return json;
+}
+
+Json ToJsonValue(const WidthRule& rule) {
+  Json json = {{"kind", ToString(rule.kind)}, {"layer", rule.layer}};
+  if (rule.weight_bits) json["weight_bits"] = *rule.weight_bits;
+  if (rule.activation_bits) json["activation_bits"] = *rule.activation_bits;
+  json["reason"] = rule.reason;
   return json;
 }
 
@@ -95,6 +111,7 @@ Json ResultToJson(const Plan& plan) {
   if (plan.infeasibility) {
     json["infeasibility"] = {{"joint", plan.infeasibility->joint},
                              {"shortages", ToJsonArray(plan.infeasibility->shortages)}};
+    if (plan.infeasibility->rules_conflict) json["infeasibility"]["rules_conflict"] = true;
   }
   json["diagnosis"] = plan.diagnosis;
   json["warnings"] = plan.warnings;
@@ -128,13 +145,16 @@ Json ToJsonValue(const PlanProvenance& provenance) {
 
 // All of the plan but `created` and `fingerprint`.
 Json ContentToJson(const Plan& plan) {
-  return {{"result", ResultToJson(plan)},
-          {"budgets", ToJsonArray(plan.budgets)},
-          {"totals", ToJsonValue(plan.totals)},
-          {"uniform", UniformToJson(plan.uniform)},
-          {"ties", plan.ties},
-          {"layers", ToJsonArray(plan.layers)},
-          {"provenance", ToJsonValue(plan.provenance)}};
+  Json json = {{"result", ResultToJson(plan)},
+               {"budgets", ToJsonArray(plan.budgets)},
+               {"totals", ToJsonValue(plan.totals)},
+               {"uniform", UniformToJson(plan.uniform)},
+               {"ties", plan.ties}};
+  if (!plan.activation_ties.empty()) json["activation_ties"] = plan.activation_ties;
+  if (!plan.rules.empty()) json["rules"] = ToJsonArray(plan.rules);
+  json["layers"] = ToJsonArray(plan.layers);
+  json["provenance"] = ToJsonValue(plan.provenance);
+  return json;
 }
 
 // Levels of containers: 0 for a number or text, 1 for a list of those, ...
@@ -215,6 +235,33 @@ PlanLayer ReadLayer(JsonObject object) {
   return layer;
 }
 
+// Absent: kAtMost.
+BudgetSense ReadSense(JsonObject& object) {
+  if (!object.Has("sense")) return BudgetSense::kAtMost;
+  const JsonValue sense = object.At("sense");
+  if (sense.String() != kAtLeast) sense.Fail(fmt::format("got '{}', want '{}' or nothing", sense.String(), kAtLeast));
+  return BudgetSense::kAtLeast;
+}
+
+std::optional<int> ReadBits(JsonObject& object, const std::string& key) {
+  if (!object.Has(key)) return std::nullopt;
+  return static_cast<int>(object.Integer(key, {.least = 1, .most = kMaxOptionBits}));
+}
+
+WidthRule ReadRule(JsonObject object) {
+  WidthRule rule{.layer = object.String("layer"),
+                 .weight_bits = ReadBits(object, "weight_bits"),
+                 .activation_bits = ReadBits(object, "activation_bits"),
+                 .reason = object.String("reason")};
+  const JsonValue kind = object.At("kind");
+  const std::optional<WidthRuleKind> known = ParseWidthRuleKind(kind.String());
+  if (!known) kind.Fail(fmt::format("got '{}', want pin or forbid", kind.String()));
+  rule.kind = known.value_or(WidthRuleKind::kPin);
+  kind.Check(Validate(rule));
+  object.RefuseUnknownKeys();
+  return rule;
+}
+
 PlanBudget ReadBudget(JsonObject object) {
   PlanBudget budget{.resource = ReadNamed(object.At("resource"), &ParseResource),
                     .spec = object.String("spec"),
@@ -223,6 +270,8 @@ PlanBudget ReadBudget(JsonObject object) {
                     .used = ReadCount(object.At("used")),
                     .slack = ReadCount(object.At("slack"))};
   if (object.Has("multiplier")) budget.multiplier = object.Number("multiplier");
+  budget.sense = ReadSense(object);
+  if (budget.sense == BudgetSense::kAtLeast) budget.most_achievable = ReadCount(object.At("most_achievable"));
   object.RefuseUnknownKeys();
   return budget;
 }
@@ -239,6 +288,7 @@ PlanShortage ReadShortage(JsonObject object) {
   PlanShortage shortage{.resource = ReadNamed(object.At("resource"), &ParseResource)};
   if (object.Has("least_achievable")) shortage.least_achievable = ReadCount(object.At("least_achievable"));
   if (object.Has("short_by")) shortage.short_by = ReadCount(object.At("short_by"));
+  shortage.sense = ReadSense(object);
   object.RefuseUnknownKeys();
   return shortage;
 }
@@ -246,6 +296,7 @@ PlanShortage ReadShortage(JsonObject object) {
 PlanInfeasibility ReadInfeasibility(JsonObject object) {
   PlanInfeasibility why{.joint = object.Bool("joint")};
   for (const JsonValue& shortage : object.Array("shortages")) why.shortages.push_back(ReadShortage(shortage.Object()));
+  if (object.Has("rules_conflict")) why.rules_conflict = object.Bool("rules_conflict");
   object.RefuseUnknownKeys();
   return why;
 }
@@ -336,6 +387,12 @@ Plan ReadPlan(JsonObject& root) {
   plan.totals = ReadCosts(root.Object("totals"));
   plan.uniform = ReadUniform(root.Object("uniform"));
   for (const JsonValue& tie : root.Array("ties")) plan.ties.push_back(ReadStrings(tie));
+  if (root.Has("activation_ties")) {
+    for (const JsonValue& tie : root.Array("activation_ties")) plan.activation_ties.push_back(ReadStrings(tie));
+  }
+  if (root.Has("rules")) {
+    for (const JsonValue& rule : root.Array("rules")) plan.rules.push_back(ReadRule(rule.Object()));
+  }
   for (const JsonValue& layer : root.Array("layers")) plan.layers.push_back(ReadLayer(layer.Object()));
   plan.provenance = ReadProvenance(root.Object("provenance"));
   root.RefuseUnknownKeys();

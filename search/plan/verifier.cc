@@ -169,40 +169,128 @@ absl::Status VerifyTies(const Plan& plan, const std::vector<std::vector<int>>& g
   return absl::OkStatus();
 }
 
-// An option takes part in the search if every budgeted resource has a cost.
-bool TakesPart(const Plan& plan, const PlanOption& option) {
+absl::Status VerifyActivationTies(const Plan& plan, const Ties& activation_ties) {
+  for (const std::vector<std::string>& tie : activation_ties) {
+    const PlanLayer* first = nullptr;
+    for (const PlanLayer& layer : plan.layers) {
+      if (!layer.chosen || std::ranges::find(tie, layer.layer.name) == tie.end()) continue;
+      if (first == nullptr) first = &layer;
+      const int bits = layer.chosen->option.activation_bits;
+      const int want = first->chosen->option.activation_bits;
+      if (bits != want) {
+        return DataLoss("activation_ties: '{}' has {} activation bits, '{}' has {}", first->layer.name, want,
+                        layer.layer.name, bits);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyRules(const Plan& plan) {
+  for (const WidthRule& rule : plan.rules) {
+    const auto layer = std::ranges::find(plan.layers, rule.layer, [](const PlanLayer& l) { return l.layer.name; });
+    if (layer == plan.layers.end()) return DataLoss("rules: there is no layer '{}'", rule.layer);
+    if (!layer->chosen || IsAllowed({&rule, 1}, rule.layer, layer->chosen->option)) continue;
+    return DataLoss("rules: {} '{}' is broken, the layer has {}", ToString(rule.kind), FormatWidthRule(rule),
+                    Label(layer->chosen->option));
+  }
+  return absl::OkStatus();
+}
+
+// An option takes part in the search if the rules allow it and every budgeted resource has a cost.
+bool TakesPart(const Plan& plan, const PlanLayer& layer, const PlanOption& option) {
   for (const PlanBudget& budget : plan.budgets) {
     if (!option.costs.contains(budget.resource)) return false;
   }
-  return true;
+  return IsAllowed(plan.rules, layer.layer.name, option.option);
 }
 
-// Smallest sum of `resource` over a group whose members all take the same option; nullopt if there is no such option.
-std::optional<int64_t> LeastOfGroup(const Plan& plan, const std::vector<int>& group, Resource resource) {
-  std::map<std::string, std::pair<int64_t, size_t>> sums;  // by label: sum, number of layers that have the option
+// Smallest and largest sum.
+struct SumRange {
+  int64_t least = 0;
+  int64_t most = 0;
+};
+
+// By activation width: range of the sum of `resource` over a group whose members all take the same option.
+std::map<int, SumRange> RangesOfGroup(const Plan& plan, const std::vector<int>& group, Resource resource) {
+  struct Entry {
+    std::optional<int64_t> sum = 0;
+    size_t members = 0;  // layers that have the option
+    int activation_bits = 0;
+  };
+  std::map<std::string, Entry> sums;  // by label
   for (const int i : group) {
     for (const PlanOption& option : AllOptions(plan.layers[i])) {
-      if (!TakesPart(plan, option)) continue;
-      auto& [sum, members] = sums[Label(option.option)];
-      const std::optional<int64_t> next = CheckedAdd(sum, option.costs.at(resource));
-      if (!next) return std::nullopt;
-      sum = *next;
-      ++members;
+      if (!TakesPart(plan, plan.layers[i], option)) continue;
+      Entry& entry = sums[Label(option.option)];
+      entry.sum = entry.sum ? CheckedAdd(*entry.sum, option.costs.at(resource)) : std::nullopt;
+      entry.activation_bits = option.option.activation_bits;
+      ++entry.members;
     }
   }
-  std::optional<int64_t> least;
+  std::map<int, SumRange> ranges;
   for (const auto& [unused, entry] : sums) {
-    if (entry.second == group.size() && (!least || entry.first < *least)) least = entry.first;
+    if (entry.members != group.size() || !entry.sum) continue;
+    SumRange& range = ranges.emplace(entry.activation_bits, SumRange{*entry.sum, *entry.sum}).first->second;
+    range = {std::min(range.least, *entry.sum), std::max(range.most, *entry.sum)};
   }
-  return least;
+  return ranges;
 }
 
-std::optional<int64_t> LeastAchievable(const Plan& plan, const std::vector<std::vector<int>>& groups,
-                                       Resource resource) {
-  std::optional<int64_t> sum = 0;
-  for (const std::vector<int>& group : groups) {
-    const std::optional<int64_t> least = LeastOfGroup(plan, group, resource);
-    sum = sum && least ? CheckedAdd(*sum, *least) : std::nullopt;
+// Sets of groups (indices) that take one activation width: those that an activation tie joins. A group of tied layers
+// has one width itself.
+absl::StatusOr<std::vector<std::vector<int>>> WidthSets(const Plan& plan, const std::vector<std::vector<int>>& groups) {
+  std::vector<std::string> ids;  // of groups, by index
+  std::map<std::string, std::string> group_of;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    ids.push_back(fmt::format("{}", g));
+    for (const int i : groups[g]) group_of[plan.layers[i].layer.name] = ids.back();
+  }
+  Ties joined;
+  for (const std::vector<std::string>& tie : plan.activation_ties) {
+    std::set<std::string> members;
+    for (const std::string& name : tie) {
+      if (!group_of.contains(name)) return DataLoss("activation_ties: there is no layer '{}'", name);
+      members.insert(group_of[name]);
+    }
+    if (members.size() > 1) joined.emplace_back(members.begin(), members.end());
+  }
+  const std::vector<std::string_view> names(ids.begin(), ids.end());
+  return GroupByTies(names, joined);
+}
+
+// nullopt: no choice keeps ties and rules, or a sum does not fit.
+std::optional<SumRange> RangeOfSet(const Plan& plan, const std::vector<std::vector<int>>& groups,
+                                   const std::vector<int>& set, Resource resource) {
+  std::map<int, SumRange> shared;  // by activation width
+  std::optional<SumRange> any;     // for a set of one group
+  for (size_t s = 0; s < set.size(); ++s) {
+    const std::map<int, SumRange> ranges = RangesOfGroup(plan, groups[set[s]], resource);
+    if (s == 0) shared = ranges;
+    for (auto entry = shared.begin(); s > 0 && entry != shared.end();) {
+      const auto found = ranges.find(entry->first);
+      const auto least = found == ranges.end() ? std::nullopt : CheckedAdd(entry->second.least, found->second.least);
+      const auto most = found == ranges.end() ? std::nullopt : CheckedAdd(entry->second.most, found->second.most);
+      if (least && most) entry->second = {*least, *most};
+      entry = least && most ? std::next(entry) : shared.erase(entry);
+    }
+  }
+  for (const auto& [unused, range] : shared) {
+    if (!any) any = range;
+    any = SumRange{std::min(any->least, range.least), std::max(any->most, range.most)};
+  }
+  return any;
+}
+
+std::optional<SumRange> RangeOfSums(const Plan& plan, const std::vector<std::vector<int>>& groups,
+                                    const std::vector<std::vector<int>>& sets, Resource resource) {
+  SumRange sum;
+  for (const std::vector<int>& set : sets) {
+    const std::optional<SumRange> range = RangeOfSet(plan, groups, set, resource);
+    const auto least = range ? CheckedAdd(sum.least, range->least) : std::nullopt;
+    const auto most = range ? CheckedAdd(sum.most, range->most) : std::nullopt;
+    if (!least || !most) return std::nullopt;
+    sum = {*least, *most};
   }
   return sum;
 }
@@ -211,24 +299,44 @@ absl::Status VerifyUse(const Plan& plan, const PlanBudget& budget, const std::st
   const std::optional<int64_t> used = plan.has_choice() ? ChosenTotal(plan, budget.resource) : 0;
   if (!used) return DataLoss("{}.used: not every chosen option has a cost, or the sum does not fit", where);
   if (budget.used != *used) return DataLoss("{}.used: got {}, the layers add up to {}", where, budget.used, *used);
-  if (*used > budget.limit) return DataLoss("{}: uses {}, more than the limit {}", where, *used, budget.limit);
-  const int64_t slack = plan.has_choice() ? budget.limit - *used : 0;
+  if (!plan.has_choice()) {
+    return budget.slack == 0 ? absl::OkStatus() : DataLoss("{}.slack: got {}, want 0", where, budget.slack);
+  }
+  const bool upper = budget.sense == BudgetSense::kAtMost;
+  const int64_t slack = upper ? budget.limit - *used : *used - budget.limit;
+  if (slack < 0) {
+    return DataLoss("{}: uses {}, {} than the limit {}", where, *used, upper ? "more" : "less", budget.limit);
+  }
   if (budget.slack != slack) return DataLoss("{}.slack: got {}, want {}", where, budget.slack, slack);
   return absl::OkStatus();
 }
 
+bool HasRulesConflict(const Plan& plan) { return plan.infeasibility && plan.infeasibility->rules_conflict; }
+
+absl::Status VerifyAchievable(const Plan& plan, const PlanBudget& budget, const std::vector<std::vector<int>>& groups,
+                              const std::vector<std::vector<int>>& sets, const std::string& where) {
+  if (HasRulesConflict(plan)) return absl::OkStatus();  // nothing is
+  const std::optional<SumRange> range = RangeOfSums(plan, groups, sets, budget.resource);
+  if (!range || budget.least_achievable != range->least) {
+    return DataLoss("{}.least_achievable: got {}, want {}", where, budget.least_achievable, range ? range->least : -1);
+  }
+  const int64_t most = budget.sense == BudgetSense::kAtLeast ? range->most : 0;
+  if (budget.most_achievable == most) return absl::OkStatus();
+  return DataLoss("{}.most_achievable: got {}, want {}", where, budget.most_achievable, most);
+}
+
 absl::Status VerifyBudgets(const Plan& plan, const std::vector<std::vector<int>>& groups) {
-  std::set<Resource> seen;
+  std::set<std::pair<Resource, BudgetSense>> seen;
+  BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> sets, WidthSets(plan, groups));
   for (size_t b = 0; b < plan.budgets.size(); ++b) {
     const PlanBudget& budget = plan.budgets[b];
     const std::string where = fmt::format("budgets[{}] '{}'", b, budget.spec);
-    if (!seen.insert(budget.resource).second) return DataLoss("{}: a second budget of this resource", where);
+    if (!seen.emplace(budget.resource, budget.sense).second) {
+      return DataLoss("{}: a second budget of this resource", where);
+    }
     if (budget.limit < 0) return DataLoss("{}.limit: got {}, want >= 0", where, budget.limit);
     BITPLAN_RETURN_IF_ERROR(VerifyUse(plan, budget, where));
-    const std::optional<int64_t> least = LeastAchievable(plan, groups, budget.resource);
-    if (!least || budget.least_achievable != *least) {
-      return DataLoss("{}.least_achievable: got {}, want {}", where, budget.least_achievable, least.value_or(-1));
-    }
+    BITPLAN_RETURN_IF_ERROR(VerifyAchievable(plan, budget, groups, sets, where));
   }
   return absl::OkStatus();
 }
@@ -236,14 +344,17 @@ absl::Status VerifyBudgets(const Plan& plan, const std::vector<std::vector<int>>
 // A shortage must be one: a least achievable sum above the limit of its budget.
 absl::Status VerifyShortage(const Plan& plan, const PlanShortage& shortage, bool joint) {
   const std::string where = fmt::format("result.infeasibility '{}'", ToString(shortage.resource));
-  const auto budget = std::ranges::find(plan.budgets, shortage.resource, &PlanBudget::resource);
+  const auto budget = std::ranges::find_if(
+      plan.budgets, [&](const PlanBudget& b) { return b.resource == shortage.resource && b.sense == shortage.sense; });
   if (budget == plan.budgets.end()) return DataLoss("{}: there is no such budget", where);
   if (!shortage.least_achievable) return joint ? absl::OkStatus() : DataLoss("{}: no least_achievable", where);
-  if (!joint && shortage.least_achievable != budget->least_achievable) {
-    return DataLoss("{}.least_achievable: got {}, want {}", where, *shortage.least_achievable,
-                    budget->least_achievable);
+  const bool upper = shortage.sense == BudgetSense::kAtMost;
+  const int64_t alone = upper ? budget->least_achievable : budget->most_achievable;
+  if (!joint && shortage.least_achievable != alone) {
+    return DataLoss("{}.least_achievable: got {}, want {}", where, *shortage.least_achievable, alone);
   }
-  const int64_t short_by = *shortage.least_achievable - budget->limit;
+  const int64_t short_by =
+      upper ? *shortage.least_achievable - budget->limit : budget->limit - *shortage.least_achievable;
   if (short_by <= 0 || shortage.short_by != short_by) {
     return DataLoss("{}.short_by: got {}, least {} and limit {} make {}", where, shortage.short_by.value_or(0),
                     *shortage.least_achievable, budget->limit, short_by);
@@ -257,6 +368,7 @@ absl::Status VerifyInfeasibility(const Plan& plan) {
                     allocation::TerminationName(plan.termination));
   }
   if (!plan.infeasibility) return absl::OkStatus();
+  if (plan.infeasibility->rules_conflict && plan.infeasibility->shortages.empty()) return absl::OkStatus();
   if (plan.infeasibility->shortages.empty()) return DataLoss("result.infeasibility.shortages: none");
   for (const PlanShortage& shortage : plan.infeasibility->shortages) {
     BITPLAN_RETURN_IF_ERROR(VerifyShortage(plan, shortage, plan.infeasibility->joint));
@@ -305,6 +417,8 @@ absl::Status Verify(const Plan& plan) {
   BITPLAN_RETURN_IF_ERROR(VerifyUniform(plan));
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, TieGroups(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyTies(plan, groups));
+  BITPLAN_RETURN_IF_ERROR(VerifyActivationTies(plan, plan.activation_ties));
+  BITPLAN_RETURN_IF_ERROR(VerifyRules(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyBudgets(plan, groups));
   BITPLAN_RETURN_IF_ERROR(VerifyInfeasibility(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyObjective(plan));

@@ -35,6 +35,8 @@ v1::SearchConfig FillIn(const v1::SearchConfig& given, const SearchRequest& requ
   convert::FromTies(request.ties, config.mutable_ties());
   config.set_leave_out_unpriced(request.leave_out_unpriced);
   config.set_repair_monotonicity(request.repair_monotonicity);
+  for (const WidthRule& rule : request.rules) *config.add_rules() = convert::FromWidthRule(rule);
+  config.set_untie_activations(request.untie_activations);
   config.mutable_solver()->set_solver(request.solver.solver);
   config.mutable_solver()->set_relative_gap(request.solver.relative_gap);
   config.mutable_solver()->set_node_limit(request.solver.node_limit);

@@ -185,5 +185,65 @@ TEST(MediumAllocation, SeveralBudgetsSolverEqualsTheExactSolverOnOneBudget) {
   }
 }
 
+// A network whose neighbours pay for different widths (some changes are forbidden) and whose layers share one of two
+// classes by blocks of six, with one or two steps of a schedule and a lower budget now and then.
+Problem NetworkWithRules(uint64_t seed) {
+  const int num_layers = 8 + static_cast<int>(seed % 8);
+  const int num_options = 2 + static_cast<int>(seed % 3);
+  const int num_budgets = 1 + static_cast<int>(seed % 3);
+  Problem problem =
+      NetworkLikeProblem(seed, num_layers, num_options, num_budgets, 0.25 + 0.05 * static_cast<double>(seed % 8));
+  for (int i = 0; i + 1 < num_layers && seed % 5 != 0; ++i) {
+    for (int k = 0; k < num_options; ++k) {
+      for (int l = 0; l < num_options; ++l) {
+        if (k == l) continue;
+        problem.pairs.push_back({.layer_a = i,
+                                 .option_a = k,
+                                 .layer_b = i + 1,
+                                 .option_b = l,
+                                 .forbidden = std::abs(k - l) > 2,
+                                 .objective = 0.01 * std::abs(k - l)});
+      }
+    }
+  }
+  for (int first = 0; first < num_layers && seed % 4 != 0; first += 6) {
+    ClassTie tie;
+    for (int i = first; i < std::min(num_layers, first + 6); ++i) {
+      if (i % 3 == 1) continue;
+      tie.layers.push_back(i);
+      std::vector<int>& classes = tie.classes.emplace_back();
+      for (int k = 0; k < num_options; ++k) classes.push_back(k < num_options / 2 ? 4 : 8);
+    }
+    problem.class_ties.push_back(std::move(tie));
+  }
+  if (seed % 3 == 0) {
+    ProblemStep step{.name = "", .resource = 2, .layers = {0, 1, 2, 3}};
+    for (const int i : step.layers) step.limit += problem.layers[i].options[seed % 2].cost[2] + 1;
+    problem.steps.push_back(std::move(step));
+  }
+  if (seed % 7 == 0) problem.budgets.push_back({2, problem.budgets[0].limit / 8, BudgetSense::kAtLeast});
+  return problem;
+}
+
+TEST(MediumAllocation, RulesGiveTheSameAnswerInThreeWays) {
+  int optimal = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    const Problem problem = NetworkWithRules(seed);
+    const Solution merged = SolveWith(problem, "auto");
+    const Solution linked = SolveWith(problem, "linked");
+    ASSERT_EQ(merged.termination, linked.termination);
+    const Solution cbc = SolveWith(problem, "cbc");
+    ASSERT_EQ(merged.termination, cbc.termination);
+    if (merged.termination != Termination::kOptimal) continue;
+    ++optimal;
+    const double slop = merged.optimality_tolerance + linked.optimality_tolerance + cbc.optimality_tolerance +
+                        1e-12 * std::abs(merged.objective);
+    EXPECT_NEAR(merged.objective, linked.objective, slop);
+    EXPECT_NEAR(merged.objective, cbc.objective, slop);
+  }
+  EXPECT_GT(optimal, 150);
+}
+
 }  // namespace
 }  // namespace bitplan

@@ -28,22 +28,34 @@ double RoundingOf(const Problem& problem) {
     for (const ProblemOption& option : layer.options) largest = std::max(largest, std::abs(option.objective));
     sum += largest;
   }
-  return static_cast<double>(problem.layers.size()) * std::numeric_limits<double>::epsilon() * sum;
+  for (const ProblemPair& pair : problem.pairs) sum += std::abs(pair.objective);
+  return static_cast<double>(problem.layers.size() + problem.pairs.size()) * std::numeric_limits<double>::epsilon() *
+         sum;
+}
+
+bool IsBroken(const ProblemBudget& budget, int64_t used) {
+  return budget.sense == BudgetSense::kAtMost ? used > budget.limit : used < budget.limit;
 }
 
 void ExpectSameShortages(const Problem& problem, const Solution& solution, const BruteForceAnswer& truth) {
   ASSERT_TRUE(solution.infeasibility.has_value());
+  EXPECT_EQ(solution.infeasibility->rules_conflict, truth.rules_conflict);
+  if (truth.rules_conflict) return;
   bool alone = false;
-  for (size_t b = 0; b < problem.budgets.size(); ++b) alone |= truth.least_alone[b] > problem.budgets[b].limit;
+  for (size_t b = 0; b < problem.budgets.size(); ++b) alone |= IsBroken(problem.budgets[b], truth.least_alone[b]);
   EXPECT_EQ(solution.infeasibility->joint, !alone);
   EXPECT_FALSE(solution.infeasibility->shortages.empty());
   for (const BudgetShortage& shortage : solution.infeasibility->shortages) {
+    if (shortage.step >= 0) {
+      EXPECT_EQ(shortage.least_achievable, truth.least_of_steps_given_rest[shortage.step]);
+      continue;
+    }
     const std::optional<int64_t> want =
         alone ? std::optional(truth.least_alone[shortage.budget]) : truth.least_given_rest[shortage.budget];
     EXPECT_EQ(shortage.least_achievable, want);
     EXPECT_EQ(shortage.others_conflict, !want.has_value());
     if (want.has_value()) {
-      EXPECT_EQ(shortage.short_by, *want - problem.budgets[shortage.budget].limit);
+      EXPECT_EQ(shortage.short_by, std::abs(*want - problem.budgets[shortage.budget].limit));
     }
   }
 }
@@ -64,8 +76,10 @@ void ExpectTruth(const RandomProblemSpec& spec, const std::string& solver) {
   const BruteForceAnswer truth = SolveByBruteForce(problem);
   const auto solution = allocation::Solve(problem, {.solver = solver}, {});
   ASSERT_TRUE(solution.ok()) << solution.status();
-  for (size_t b = 0; b < problem.budgets.size(); ++b) {
-    EXPECT_EQ(solution->budgets[b].least_achievable, truth.least_alone[b]);
+  for (size_t b = 0; b < problem.budgets.size() && !truth.rules_conflict; ++b) {
+    const bool upper = problem.budgets[b].sense == BudgetSense::kAtMost;
+    EXPECT_EQ(upper ? solution->budgets[b].least_achievable : solution->budgets[b].most_achievable,
+              truth.least_alone[b]);
   }
   if (truth.feasible) {
     ExpectProvenOptimum(problem, *solution, truth);
@@ -130,6 +144,28 @@ TEST(SmallAllocation, SeveralBudgetsSolverEqualsBruteForceOnManyBudgets) {
 TEST(SmallAllocation, SeveralBudgetsSolverEqualsBruteForceOnLongerProblems) {
   ExpectTruthForSeeds({.min_layers = 8, .max_layers = 10, .max_options = 3, .min_budgets = 2, .max_budgets = 4},
                       800'000, 300, "auto");
+}
+
+// Options not allowed, class ties, priced and forbidden pairs, lower budgets, steps: every mix of them. "auto" merges
+// what links join, "linked" branches on it.
+TEST(SmallAllocation, EqualsBruteForceWithRulesOnAtMostOneBudget) {
+  ExpectTruthForSeeds({.max_layers = 5, .max_options = 4, .rules = true}, 1'000'000, 30'000, "auto");
+}
+
+TEST(SmallAllocation, EqualsBruteForceWithRulesOnSeveralBudgets) {
+  ExpectTruthForSeeds({.max_layers = 5, .max_options = 4, .min_budgets = 2, .max_budgets = 4, .rules = true}, 1'100'000,
+                      30'000, "auto");
+}
+
+TEST(SmallAllocation, LinkedSearchEqualsBruteForceWithRules) {
+  ExpectTruthForSeeds({.max_layers = 5, .max_options = 4, .max_budgets = 3, .rules = true}, 1'200'000, 40'000,
+                      "linked");
+}
+
+TEST(SmallAllocation, EqualsBruteForceWithRulesOnLongerProblems) {
+  const RandomProblemSpec spec{.min_layers = 7, .max_layers = 9, .max_options = 3, .max_budgets = 3, .rules = true};
+  ExpectTruthForSeeds(spec, 1'300'000, 500, "auto");
+  ExpectTruthForSeeds(spec, 1'310'000, 500, "linked");
 }
 
 // Whole objectives make many choices equal; sums are exact in double, so the optimum must be met to the last bit.

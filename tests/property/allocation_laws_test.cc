@@ -278,6 +278,65 @@ TEST(AllocationLaws, DroppingABudgetIsNeverWorse) {
   }
 }
 
+// The laws with class ties, pairs, steps and lower budgets.
+Problem WithRules(uint64_t seed) {
+  return RandomProblem({.seed = seed,
+                        .min_layers = 3,
+                        .max_layers = 8,
+                        .min_budgets = 1,
+                        .max_budgets = 3,
+                        .whole_objectives = true,
+                        .rules = true});
+}
+
+TEST(AllocationLaws, PermutingLayersLeavesTheOptimumWithRules) {
+  for (uint64_t seed = 1; seed <= 3 * kSeeds; ++seed) {
+    const Problem problem = WithRules(seed);
+    const std::vector<int> order = RandomOrder(problem.layers.size(), seed);
+    Problem permuted = Permuted(problem, order);
+    std::vector<int> new_index(order.size());
+    for (size_t i = 0; i < order.size(); ++i) new_index[order[i]] = static_cast<int>(i);
+    for (ClassTie& tie : permuted.class_ties) {
+      for (int& layer : tie.layers) layer = new_index[layer];
+    }
+    for (ProblemStep& step : permuted.steps) {
+      for (int& layer : step.layers) layer = new_index[layer];
+    }
+    for (ProblemPair& pair : permuted.pairs) {
+      pair.layer_a = new_index[pair.layer_a];
+      pair.layer_b = new_index[pair.layer_b];
+    }
+    const Solution before = SolveOrFail(problem);
+    const Solution after = SolveOrFail(permuted);
+    EXPECT_EQ(before.termination, after.termination) << Describe(problem);
+    EXPECT_EQ(before.objective, after.objective) << Describe(problem);
+  }
+}
+
+// Dropping any one restriction, or loosening every budget, is never worse.
+TEST(AllocationLaws, FewerRulesAreNeverWorse) {
+  for (uint64_t seed = 1; seed <= 2 * kSeeds; ++seed) {
+    const Problem problem = WithRules(seed);
+    const Solution all = SolveOrFail(problem);
+    if (all.termination != Termination::kOptimal) continue;
+    std::vector<Problem> looser(5, problem);
+    if (!looser[0].class_ties.empty()) looser[0].class_ties.pop_back();
+    if (!looser[1].steps.empty()) looser[1].steps.pop_back();
+    for (ProblemLayer& layer : looser[2].layers) {
+      for (ProblemOption& option : layer.options) option.allowed = true;
+    }
+    for (ProblemBudget& budget : looser[3].budgets) {
+      budget.limit += budget.sense == BudgetSense::kAtMost ? 1 : -std::min<int64_t>(budget.limit, 1);
+    }
+    for (ProblemPair& pair : looser[4].pairs) pair.objective = std::min(pair.objective, 0.0);
+    for (size_t l = 0; l < looser.size(); ++l) {
+      const Solution fewer = SolveOrFail(looser[l]);
+      ASSERT_EQ(fewer.termination, Termination::kOptimal) << l << "\n" << Describe(problem);
+      EXPECT_LE(fewer.objective, all.objective) << l << "\n" << Describe(problem);
+    }
+  }
+}
+
 bool IsNowhereWorse(const Problem& problem, const ProblemOption& a, const ProblemOption& b) {
   if (a.objective > b.objective) return false;
   return std::all_of(problem.budgets.begin(), problem.budgets.end(),

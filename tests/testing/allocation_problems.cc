@@ -132,6 +132,75 @@ void DrawTies(Problem& problem, Rng& rng) {
   }
 }
 
+std::vector<int> DrawLayers(const Problem& problem, int64_t most, Rng& rng) {
+  std::vector<int> layers;
+  for (int64_t more = Between(rng, 1, most); more > 0; --more) {
+    const auto layer = static_cast<int>(rng.NextBelow(problem.layers.size()));
+    if (std::find(layers.begin(), layers.end(), layer) == layers.end()) layers.push_back(layer);
+  }
+  return layers;
+}
+
+void DrawAllowed(Problem& problem, Rng& rng) {
+  for (ProblemLayer& layer : problem.layers) {
+    const size_t kept = rng.NextBelow(layer.options.size());
+    for (size_t k = 0; k < layer.options.size(); ++k) layer.options[k].allowed = k == kept || !OneIn(rng, 4);
+  }
+}
+
+void DrawClassTies(Problem& problem, Rng& rng) {
+  for (int64_t t = Between(rng, 1, 2); t > 0; --t) {
+    ClassTie tie{.layers = DrawLayers(problem, 5, rng), .classes = {}};
+    for (const int layer : tie.layers) {
+      std::vector<int>& classes = tie.classes.emplace_back();
+      for (size_t k = 0; k < problem.layers[layer].options.size(); ++k) {
+        classes.push_back(static_cast<int>(Between(rng, 4, OneIn(rng, 3) ? 6 : 5)));
+      }
+    }
+    problem.class_ties.push_back(std::move(tie));
+  }
+}
+
+void DrawPairs(Problem& problem, const Style& style, Rng& rng) {
+  const int64_t last = std::ssize(problem.layers) - 1;
+  for (int64_t p = last > 0 ? Between(rng, 1, 12) : 0; p > 0; --p) {
+    ProblemPair pair{.layer_a = static_cast<int>(Between(rng, 0, last))};
+    pair.layer_b = OneIn(rng, 3) ? static_cast<int>(Between(rng, 0, last)) : (pair.layer_a + 1) % (last + 1);
+    if (pair.layer_a == pair.layer_b) continue;
+    pair.option_a = static_cast<int>(rng.NextBelow(problem.layers[pair.layer_a].options.size()));
+    pair.option_b = static_cast<int>(rng.NextBelow(problem.layers[pair.layer_b].options.size()));
+    pair.forbidden = OneIn(rng, 3);
+    pair.objective = DrawObjective(style, rng);
+    if (OneIn(rng, 3)) {
+      for (size_t r = 0; r < problem.resources.size(); ++r) {
+        pair.cost.push_back(style.cost == Style::Cost::kHuge ? DrawCost(style, rng) / 16 : DrawCost(style, rng));
+      }
+    }
+    problem.pairs.push_back(std::move(pair));
+  }
+}
+
+void DrawSteps(Problem& problem, Rng& rng) {
+  for (int64_t s = problem.resources.empty() ? 0 : Between(rng, 1, 4); s > 0; --s) {
+    ProblemStep step{.name = "", .resource = static_cast<int>(rng.NextBelow(problem.resources.size()))};
+    step.layers = DrawLayers(problem, 4, rng);
+    const std::vector<int> choice = DrawChoice(problem, rng);
+    for (const int i : step.layers) step.limit += problem.layers[i].options[choice[i]].cost[step.resource];
+    if (OneIn(rng, 6)) step.limit = std::max<int64_t>(step.limit - 1, 0);
+    problem.steps.push_back(std::move(step));
+  }
+}
+
+void DrawRules(Problem& problem, const Style& style, Rng& rng) {
+  if (OneIn(rng, 4)) DrawAllowed(problem, rng);
+  if (OneIn(rng, 2)) DrawClassTies(problem, rng);
+  if (OneIn(rng, 2)) DrawPairs(problem, style, rng);
+  if (OneIn(rng, 3)) DrawSteps(problem, rng);
+  for (ProblemBudget& budget : problem.budgets) {
+    if (OneIn(rng, 3)) budget.sense = BudgetSense::kAtLeast;
+  }
+}
+
 }  // namespace
 
 Problem RandomProblem(const RandomProblemSpec& spec) {
@@ -149,6 +218,7 @@ Problem RandomProblem(const RandomProblemSpec& spec) {
   }
   if (OneIn(rng, 3)) DrawTies(problem, rng);
   for (int b = 0; b < num_budgets; ++b) problem.budgets.push_back({b, DrawLimit(problem, b, rng)});
+  if (spec.rules) DrawRules(problem, style, rng);
   return problem;
 }
 
@@ -236,12 +306,27 @@ std::string Describe(const Problem& problem) {
   for (const ProblemLayer& layer : problem.layers) {
     text += "layer:";
     for (const ProblemOption& option : layer.options) {
-      text += fmt::format(" {}@({})", option.objective, fmt::join(option.cost, ","));
+      text += fmt::format(" {}@({}){}", option.objective, fmt::join(option.cost, ","), option.allowed ? "" : "!");
     }
     text += "\n";
   }
   for (const ProblemBudget& budget : problem.budgets) {
-    text += fmt::format("budget: resource {} <= {}\n", budget.resource, budget.limit);
+    text += fmt::format("budget: resource {} {} {}\n", budget.resource,
+                        budget.sense == BudgetSense::kAtMost ? "<=" : ">=", budget.limit);
+  }
+  for (const ClassTie& tie : problem.class_ties) {
+    text += "class tie:";
+    for (size_t j = 0; j < tie.layers.size(); ++j) {
+      text += fmt::format(" {}:({})", tie.layers[j], fmt::join(tie.classes[j], ","));
+    }
+    text += "\n";
+  }
+  for (const ProblemStep& step : problem.steps) {
+    text += fmt::format("step: resource {} of {} <= {}\n", step.resource, fmt::join(step.layers, ","), step.limit);
+  }
+  for (const ProblemPair& pair : problem.pairs) {
+    text += fmt::format("pair: {}.{} {}.{} {} {}@({})\n", pair.layer_a, pair.option_a, pair.layer_b, pair.option_b,
+                        pair.forbidden ? "forbidden" : "priced", pair.objective, fmt::join(pair.cost, ","));
   }
   for (const std::vector<int>& tied : problem.ties) text += fmt::format("tied: {}\n", fmt::join(tied, ","));
   return text;

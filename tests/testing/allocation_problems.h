@@ -19,6 +19,9 @@ struct RandomProblemSpec {
   int min_budgets = 0;
   int max_budgets = 1;
   bool whole_objectives = false;  // objectives are integers: sums in double are exact
+  // What else may be there, each with some chance: options that are not allowed, class ties, priced and forbidden
+  // pairs, lower budgets, steps of a schedule.
+  bool rules = false;
 };
 Problem RandomProblem(const RandomProblemSpec& spec);
 

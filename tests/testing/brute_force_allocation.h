@@ -15,14 +15,16 @@ struct BruteForceAnswer {
   bool feasible = false;
   double objective = 0;              // least over the choices within the budgets, each added in layer order
   std::vector<int> choice;           // the first choice that attains it
-  std::vector<int64_t> least_alone;  // of each budget: least sum over all choices that keep the ties
-  std::vector<std::optional<int64_t>> least_given_rest;  // of each budget: the same over choices that keep the others
+  bool rules_conflict = false;       // no choice keeps ties, class ties, allowed options and forbidden pairs
+  std::vector<int64_t> least_alone;  // of each budget: least sum (lower budget: most) over choices that keep the rules
+  std::vector<std::optional<int64_t>> least_given_rest;  // the same over choices that keep all the rest, too
+  std::vector<std::optional<int64_t>> least_of_steps_given_rest;
 };
 
 // Product of the option counts must be small (some 10^6).
 BruteForceAnswer SolveByBruteForce(const Problem& problem);
 
-// Whether `choice` keeps every budget and tie.
+// Whether `choice` keeps every budget, step and rule.
 bool KeepsEverything(const Problem& problem, std::span<const int> choice);
 
 // Exact optimum of a problem with at most one budget by Bellman's recursion over the costs 0..limit: for problems too

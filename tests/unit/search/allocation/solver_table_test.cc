@@ -24,7 +24,7 @@ TEST(SolverTable, RowsAreComplete) {
 TEST(SolverTable, ListsTheKnownNames) {
   const absl::Status status = FindSolver("simplex").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(MessageOf(status), "solver: got 'simplex', want one of auto, one_budget, several_budgets, cbc");
+  EXPECT_EQ(MessageOf(status), "solver: got 'simplex', want one of auto, one_budget, several_budgets, linked, cbc");
 }
 
 }  // namespace

@@ -51,6 +51,13 @@ TEST(ParseBudget, ReadsRelativeAndInterpolated) {
   EXPECT_EQ(ParseBudget("latency=1@w2:w6").value(), (BudgetSpec{Resource::kLatency, InterpolatedLimit{1, 2, 6}}));
 }
 
+TEST(ParseBudget, ReadsLowerLimits) {
+  const BudgetSpec lower{Resource::kSize, RelativeLimit{0.5}, BudgetSense::kAtLeast};
+  EXPECT_EQ(ParseBudget("size>=0.5x").value(), lower);
+  EXPECT_EQ(pipeline::FormatBudget(lower), "size>=0.5x");
+  EXPECT_EQ(ParseBudget("size<=0.5x").value(), ParseBudget("size=0.5x").value());
+}
+
 TEST(ParseBudget, SaysWhatCameAndWhatIsAccepted) {
   EXPECT_EQ(ErrorOf("size=1"),
             "budget 'size=1': got '1', want a number >= 0 with a unit (bit, kbit, Mbit, Gbit, B, kB, MB, GB, KiB, MiB, "

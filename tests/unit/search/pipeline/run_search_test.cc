@@ -107,6 +107,81 @@ TEST(Search, ObeysTiesOfRequestAndMeasurement) {
   EXPECT_EQ(plan.ties.size(), 2);
 }
 
+// 3600 bits: a and b have 8 bits without rules. Pinned c takes 2400, which leaves 1200 for a and b: 4 bits each.
+TEST(Search, ObeysPinsAndForbiddenWidths) {
+  SearchRequest request = Request({"size=3600bit"});
+  request.rules = {{.kind = WidthRuleKind::kPin, .layer = "c", .weight_bits = 8, .reason = "last layer"}};
+  const Plan pinned = Solve(SmallTable(), request);
+  EXPECT_THAT(Bits(pinned), ElementsAre(4, 4, 8));
+  EXPECT_EQ(pinned.rules, request.rules);
+  EXPECT_EQ(pinned.budgets[0].least_achievable, 400 + 800 + 2400);
+  request.rules = {{.kind = WidthRuleKind::kForbid, .layer = "a", .activation_bits = 8}};
+  EXPECT_THAT(Bits(Solve(SmallTable(), request)), ElementsAre(4, 8, 4));
+}
+
+TEST(Search, RulesThatLeaveNothingSayWhatTheLayerHas) {
+  SearchRequest request = Request({"size=1x"});
+  request.rules = {{.kind = WidthRuleKind::kPin, .layer = "c", .weight_bits = 3}};
+  EXPECT_EQ(SearchError(SmallTable(), request), "rules: pin c=w3 leaves no option to layer 'c', which has w4a4, w8a8");
+  request.rules = {{.kind = WidthRuleKind::kForbid, .layer = "a", .weight_bits = 4},
+                   {.kind = WidthRuleKind::kForbid, .layer = "b", .weight_bits = 8}};
+  request.ties = {{"a", "b"}};
+  EXPECT_EQ(SearchError(SmallTable(), request),
+            "rules: forbid a=w4, forbid b=w8 leave no option to the tied layers 'a', 'b', which have w4a4, w8a8");
+  request.rules[0].layer = "d";
+  EXPECT_EQ(SearchError(SmallTable(), request), "forbid 'd=w4': there is no layer 'd', only a, b, c");
+}
+
+// 4000 to 4500 bits: a and c with 8 bits (4000, loss 2 of b) or b and c (4400, loss 3 of a).
+TEST(Search, TakesLowerBudgets) {
+  const Plan plan = Solve(SmallTable(), Request({"size>=4000bit", "size<=4500bit"}));
+  EXPECT_EQ(plan.termination, Termination::kOptimal);
+  EXPECT_THAT(Bits(plan), ElementsAre(8, 4, 8));
+  EXPECT_EQ(plan.budgets[0].spec, "size>=4000bit");
+  EXPECT_EQ(plan.budgets[0].used, 4000);
+  EXPECT_EQ(plan.budgets[0].slack, 0);
+  EXPECT_EQ(plan.budgets[0].most_achievable, 4800);
+  EXPECT_EQ(plan.budgets[1].slack, 500);
+  const Plan none = Solve(SmallTable(), Request({"size>=5000bit"}));
+  EXPECT_EQ(none.termination, Termination::kInfeasible);
+  EXPECT_EQ(none.diagnosis, "size_bits: lower limit 5000 is too high by 200; the most achievable is 4800");
+}
+
+// Options w4a4, w8a4, w4a8, w8a8: with a free choice a takes 8 bit activations and c 4; joined they agree.
+TEST(Search, LayersThatMeetInAnAdditionShareTheirActivationWidth) {
+  GivenSensitivities given = SmallTable();
+  for (int i = 0; i < 3; ++i) {
+    given.options.options[i] = {Given(4, 4), Given(8, 4), Given(4, 8), Given(8, 8)};
+    given.sensitivity.score[i] = {3.0 - i, 1.0, 2.0 - i, 0.0};
+    given.sensitivity.standard_error[i] = {0, 0, 0, 0};
+  }
+  Measurement measured = FromGiven(given).value();
+  measured.activation_ties = {{"a", "c"}};
+  SearchRequest request = Request({"bops=1600"});
+  const auto activations = [](const Plan& plan) {
+    std::vector<int> bits;
+    for (const PlanLayer& layer : plan.layers) bits.push_back(layer.chosen->option.activation_bits);
+    return bits;
+  };
+  const absl::StatusOr<Plan> tied = Search(measured, request, {});
+  ASSERT_TRUE(tied.ok()) << tied.status();
+  EXPECT_EQ(tied->termination, Termination::kOptimal);
+  EXPECT_EQ(activations(*tied)[0], activations(*tied)[2]);
+  EXPECT_EQ(tied->activation_ties, measured.activation_ties);
+  request.untie_activations = true;
+  const absl::StatusOr<Plan> free = Search(measured, request, {});
+  ASSERT_TRUE(free.ok()) << free.status();
+  EXPECT_LE(free->objective, tied->objective);
+  EXPECT_THAT(free->activation_ties, IsEmpty());
+  // One width for all: nothing to tie.
+  request.untie_activations = false;
+  request.rules.clear();
+  Measurement one_width = FromGiven(SmallTable()).value();
+  one_width.options.options = {{Given(4, 8), Given(8, 8)}, {Given(4, 8), Given(8, 8)}, {Given(4, 8), Given(8, 8)}};
+  one_width.activation_ties = {{"a", "c"}};
+  EXPECT_THAT(pipeline::ActivationTiesOf(one_width, request), IsEmpty());
+}
+
 // Layer b claims that 8 bits are worse than 4 by 2: repaired, both cost 1 (and the cheaper one is as good).
 TEST(Search, RepairsMonotonicityIfAskedToAndSaysSo) {
   GivenSensitivities given = SmallTable();

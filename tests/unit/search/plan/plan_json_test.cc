@@ -44,6 +44,27 @@ TEST(PlanJson, ReadsWhatItWrote) {
   }
 }
 
+TEST(PlanJson, KeepsRulesActivationTiesAndLowerBudgets) {
+  Plan plan = SmallPlan();
+  plan.rules = {{.kind = WidthRuleKind::kPin, .layer = "a", .weight_bits = 8, .reason = "first layer"},
+                {.kind = WidthRuleKind::kForbid, .layer = "b", .weight_bits = 8, .activation_bits = 4}};
+  plan.activation_ties = {{"a", "b"}};
+  plan.budgets.push_back({.resource = Resource::kSize,
+                          .spec = "size>=500bit",
+                          .limit = 500,
+                          .least_achievable = 510,
+                          .used = 510,
+                          .slack = 10,
+                          .sense = BudgetSense::kAtLeast,
+                          .most_achievable = 820});
+  plan.budgets[0].least_achievable = 510;
+  plan.fingerprint = Fingerprint(plan);
+  const absl::StatusOr<Plan> read = ParsePlan(ToJson(plan));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, plan);
+  EXPECT_EQ(testing::SchemaViolation(ToJson(plan), Schema()), "");
+}
+
 TEST(PlanJson, KeepsEveryBitOfADouble) {
   Plan plan = SmallPlan();
   plan.objective = std::nextafter(0.1, 1);
@@ -119,8 +140,9 @@ TEST(PlanJson, ErrorsNameTheField) {
             "plan.totals.size: resource: got 'size', want one of size_bits, bops, latency_ns, memory_bytes, energy_pj");
   EXPECT_EQ(ErrorWith("\"macs\"", "\"mac\""), "plan.layers[0]: missing field 'macs'");
   EXPECT_EQ(ErrorWith("\"created\"", "\"note\": 1, \"created\""),
-            "plan: unknown field 'note', want only budgets, created, fingerprint, format, layers, provenance, result, "
-            "ties, totals, uniform");
+            "plan: unknown field 'note', want only activation_ties, budgets, created, fingerprint, format, layers, "
+            "provenance, "
+            "result, rules, ties, totals, uniform");
   EXPECT_THAT(ErrorWith(std::string(64, '1'), "1"), HasSubstr("plan.provenance.model_digest: got '1', want 64"));
 }
 

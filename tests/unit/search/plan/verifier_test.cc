@@ -120,6 +120,38 @@ const Corruption kCorruptions[] = {
     {"ShortageChanged", InfeasiblePlan, [](Plan& p) { p.infeasibility->shortages[0].short_by = 9; }, "short_by: got 9"},
     {"LeastOfShortageChanged", InfeasiblePlan, [](Plan& p) { p.infeasibility->shortages[0].least_achievable = 420; },
      "least_achievable: got 420, want 410"},
+    {"PinBroken", SmallPlan, [](Plan& p) { p.rules = {{.kind = WidthRuleKind::kPin, .layer = "a", .weight_bits = 4}}; },
+     "rules: pin 'a=w4' is broken, the layer has w8a8/symmetric/per_channel"},
+    {"ForbiddenWidth", SmallPlan,
+     [](Plan& p) { p.rules = {{.kind = WidthRuleKind::kForbid, .layer = "b", .activation_bits = 8}}; },
+     "rules: forbid 'b=a8' is broken"},
+    {"RuleOnNoLayer", SmallPlan,
+     [](Plan& p) { p.rules = {{.kind = WidthRuleKind::kPin, .layer = "d", .weight_bits = 4}}; },
+     "rules: there is no layer 'd'"},
+    {"RuleRaisesLeast", SmallPlan,
+     [](Plan& p) { p.rules = {{.kind = WidthRuleKind::kPin, .layer = "a", .weight_bits = 8}}; },
+     "least_achievable: got 410, want 510"},
+    {"ActivationTieBroken", SmallPlan,
+     [](Plan& p) {
+       p.layers[1].chosen->option.activation_bits = 4;
+       p.ties.clear();
+       p.activation_ties = {{"a", "b"}};
+     },
+     "activation_ties: 'a' has 8 activation bits, 'b' has 4"},
+    {"ActivationTieOfNoLayer", SmallPlan,
+     [](Plan& p) {
+       p.activation_ties = {{"a", "d"}};
+     },
+     "activation_ties: there is no layer 'd'"},
+    {"LowerBudgetBroken", SmallPlan, [](Plan& p) { p.budgets[0].sense = BudgetSense::kAtLeast; },
+     "uses 510, less than the limit 512"},
+    {"MostAchievableChanged", SmallPlan,
+     [](Plan& p) {
+       p.budgets[0].sense = BudgetSense::kAtLeast;
+       p.budgets[0].limit = 508;
+       p.budgets[0].most_achievable = 819;
+     },
+     "most_achievable: got 819, want 820"},
     {"ShortageOfNoBudget", InfeasiblePlan, [](Plan& p) { p.infeasibility->shortages[0].resource = Resource::kEnergy; },
      "there is no such budget"},
 };
