@@ -17,6 +17,10 @@ class PredictedLoss final : public ConvexObjective {
 
   double Value(std::span<const double> x) const override;
   double ValueAndGradient(std::span<const double> x, std::span<double> gradient) const override;
+  bool CurvatureFloor(std::span<double> floor, const RunContext& context) const override {
+    return predictor_.CurvatureFloor(change_of_, context, floor);
+  }
+  bool is_quadratic() const override { return predictor_.is_quadratic(); }
   double least() const override { return predictor_.least(); }
   double tolerance() const override { return predictor_.tolerance(); }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -137,6 +138,70 @@ double PlanPredictor::ValueAndGradient(std::span<const double> x, std::span<doub
         Dot(slope, std::span(changes_).subspan(j * std::ssize(v), v.size())) / static_cast<double>(num_samples_);
   }
   return sensitivity::MeanOf(Increases(v)).mean;
+}
+
+// Of each sample; see the header.
+std::vector<double> PlanPredictor::WeightsOfFloor(std::span<const int64_t> changes) const {
+  std::vector<double> weights(num_samples_, 1.0);
+  const bool is_constant = form_ == PlanForm::kQuadratic || loss_.name().ends_with("mean_squared_error");
+  if (is_constant) return weights;
+  const int64_t outputs = std::ssize(outputs_);
+  std::vector<double> low(outputs, 0.0);
+  std::vector<double> high(outputs, 0.0);
+  for (size_t layer = 0; layer < first_.size(); ++layer) {
+    const int64_t end = layer + 1 < first_.size() ? first_[layer + 1] : num_changes_;
+    std::vector<int64_t> own;
+    std::ranges::copy_if(changes, std::back_inserter(own), [&](int64_t j) { return j >= first_[layer] && j < end; });
+    if (own.empty()) continue;
+    for (int64_t i = 0; i < outputs; ++i) {
+      float least = changes_[own.front() * outputs + i];
+      float most = least;
+      for (const int64_t j : own) {
+        least = std::min(least, changes_[j * outputs + i]);
+        most = std::max(most, changes_[j * outputs + i]);
+      }
+      low[i] += least;
+      high[i] += most;
+    }
+  }
+  for (int64_t n = 0; n < num_samples_; ++n) {
+    // An output that does not change counts too: binary cross-entropies compare with 0.
+    double least = 0;
+    double most = 0;
+    for (int64_t i = n * num_outputs_; i < (n + 1) * num_outputs_; ++i) {
+      least = std::min(least, low[i]);
+      most = std::max(most, high[i]);
+    }
+    // Rounding of the outputs to float moves them a little; see ToleranceFor.
+    weights[n] = std::exp(-(most - least) - tolerance_) * (1 - 1e-6);
+  }
+  return weights;
+}
+
+bool PlanPredictor::CurvatureFloor(std::span<const int64_t> changes, const RunContext& context,
+                                   std::span<double> floor) const {
+  constexpr double kMostProducts = 4e9;  // a second or two
+  const int64_t outputs = std::ssize(outputs_);
+  const auto count = static_cast<int64_t>(changes.size());
+  if (static_cast<double>(outputs) * static_cast<double>(count) * static_cast<double>(count) > kMostProducts) {
+    return false;
+  }
+  const std::vector<double> weights = WeightsOfFloor(changes);
+  std::vector<float> curved(outputs);
+  std::vector<float> weighted(outputs);
+  for (int64_t a = 0; a < count; ++a) {
+    if (!context.CheckStop().ok()) return false;
+    loss_.Curvature(0, outputs_, std::span(changes_).subspan(changes[a] * outputs, outputs), 1, curved);
+    for (int64_t i = 0; i < outputs; ++i) {
+      weighted[i] = static_cast<float>(weights[i / num_outputs_] / static_cast<double>(num_samples_)) * curved[i];
+    }
+    for (int64_t b = 0; b <= a; ++b) {
+      const double product = Dot(weighted, std::span(changes_).subspan(changes[b] * outputs, outputs));
+      floor[a * count + b] = product;
+      floor[b * count + a] = product;
+    }
+  }
+  return true;
 }
 
 double PlanPredictor::least() const { return loss_.label_free() ? 0 : -std::numeric_limits<double>::infinity(); }

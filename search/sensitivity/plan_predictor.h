@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "search/base/run_context.h"
 #include "search/data/dataset.h"
 #include "search/ops/sample_loss.h"
 #include "search/sensitivity/paired_difference.h"
@@ -49,6 +50,13 @@ class PlanPredictor {
   // The mean at x, num_changes() entries, and its gradient by x.
   double Value(std::span<const double> x) const;
   double ValueAndGradient(std::span<const double> x, std::span<double> gradient) const;
+  // Fills `floor`, by rows over `changes`, with a matrix that the second derivative of Value never falls
+  // below while x is a mixture of these changes in each layer: for kQuadratic and squared errors the second derivative
+  // itself, (1/N) sum_n V_n'F_n V_n; for cross-entropies sample n counts exp(-R_n), as no probability (of a class, or
+  // of yes and no) falls below exp(-R_n) times what it is at z_n. R_n: largest less smallest change of an output that
+  // any mixture makes. False: it would take too long, or the context says stop.
+  bool CurvatureFloor(std::span<const int64_t> changes, const RunContext& context, std::span<double> floor) const;
+  bool is_quadratic() const { return form_ == PlanForm::kQuadratic; }
   // No plan is predicted below it: 0 for label-free losses, which are least at the network's own outputs.
   double least() const;
   // About how far rounding of the outputs to float may move a value.
@@ -58,6 +66,7 @@ class PlanPredictor {
   PlanPredictor(std::unique_ptr<const Dataset> targets, ops::SampleLoss loss)
       : targets_(std::move(targets)), loss_(std::move(loss)) {}
 
+  std::vector<double> WeightsOfFloor(std::span<const int64_t> changes) const;
   std::vector<float> ChangeAt(std::span<const double> x) const;
   // What is averaged, of each sample, where the outputs change by v.
   std::vector<double> Increases(std::span<const float> v) const;
