@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -28,6 +29,7 @@ constexpr int kSubgradientSteps = 300;
 constexpr int kPatience = 12;             // steps without gain before they are halved
 constexpr size_t kPairwiseStates = 4096;  // so many states are compared each with each
 constexpr size_t kStatesBetweenStops = 1 << 16;
+constexpr size_t kMostCombined = 4096;     // items that stand for layers of one activation width
 constexpr size_t kNamedLayers = 3;  // of a better choice, in a message
 
 // The largest double that is not above x.
@@ -117,6 +119,55 @@ Relaxation Improve(const Table& table, Relaxation best, Real target) {
     }
   }
   return best;
+}
+
+// The group that stands for groups of one width set: items are their combinations of equal activation bits, without
+// those that another one of the same bits is nowhere worse than. The plan's own combination always stays. nullopt: more
+// than kMostCombined.
+std::optional<Group> Combine(const Table& table, const std::vector<int>& set) {
+  Group joined = table.groups[set.front()];
+  for (size_t s = 1; s < set.size(); ++s) {
+    const Group& next = table.groups[set[s]];
+    Group wider{.name = joined.name + " + " + next.name};
+    for (int a = 0; a < std::ssize(joined.items); ++a) {
+      for (int b = 0; b < std::ssize(next.items); ++b) {
+        const Item& first = joined.items[a];
+        const Item& second = next.items[b];
+        if (first.option.activation_bits != second.option.activation_bits) continue;
+        Item both = first;
+        both.label = first.label + " + " + second.label;
+        both.value += second.value;
+        for (size_t r = 0; r < table.num_rows(); ++r) both.cost[r] += second.cost[r];
+        const auto covers = [&](const Item& other) {
+          if (other.option.activation_bits != both.option.activation_bits || other.value > both.value) return false;
+          return std::ranges::equal(other.cost, both.cost, std::less_equal());
+        };
+        const bool is_chosen = a == joined.chosen && b == next.chosen;
+        if (!is_chosen && std::ranges::any_of(wider.items, covers)) continue;
+        if (is_chosen) wider.chosen = static_cast<int>(wider.items.size());
+        wider.items.push_back(std::move(both));
+        if (wider.items.size() > kMostCombined) return std::nullopt;
+      }
+    }
+    joined = std::move(wider);
+  }
+  return joined;
+}
+
+// The table with one group for each width set; nullopt: too large.
+std::optional<Table> CombineWidthSets(const Table& table) {
+  Table combined{.limits = table.limits, .offsets = table.offsets};
+  std::vector<bool> is_joined(table.groups.size(), false);
+  for (const std::vector<int>& set : table.width_sets) {
+    std::optional<Group> group = Combine(table, set);
+    if (!group) return std::nullopt;
+    combined.groups.push_back(*std::move(group));
+    for (const int g : set) is_joined[g] = true;
+  }
+  for (size_t g = 0; g < table.groups.size(); ++g) {
+    if (!is_joined[g]) combined.groups.push_back(table.groups[g]);
+  }
+  return combined;
 }
 
 // What is left between a bound and an objective, looked at completely or up to a number of states.
@@ -341,7 +392,7 @@ std::string Describe(const Table& table, const std::vector<int>& choice) {
 std::vector<Real> PlannedMultipliers(const Plan& plan) {
   std::vector<Real> u;
   u.reserve(plan.budgets.size());
-  for (const PlanBudget& budget : plan.budgets) u.push_back(std::max(0.0, budget.multiplier.value_or(0)));
+  for (const PlanBudget& budget : plan.budgets) u.push_back(std::abs(budget.multiplier.value_or(0)));
   return u;
 }
 
@@ -443,7 +494,17 @@ absl::StatusOr<Certificate> CheckProof(const Plan& plan, int64_t max_states, con
                                               "measurement, not in the plan: not checked",
                                               plan.predictor)};
   }
-  BITPLAN_ASSIGN_OR_RETURN(const Table table, TableOf(plan));
+  BITPLAN_ASSIGN_OR_RETURN(const Table separate, TableOf(plan));
+  const std::optional<Table> combined = CombineWidthSets(separate);
+  // Without activation ties choices are more and bounds lower, but there is nothing to look at.
+  if (!combined) max_states = 0;
+  const Table& table = combined ? *combined : separate;
+  for (const Group& group : table.groups) {
+    if (!group.items.empty()) continue;
+    if (plan.termination != Termination::kInfeasible) return DataLoss("layer '{}': no option is left", group.name);
+    return Certificate{.check = ProofCheck::kInfeasible,
+                       .summary = fmt::format("infeasible: ties and rules leave no option for '{}'", group.name)};
+  }
   if (plan.has_choice()) return CheckChoice(plan, table, max_states, context);
   if (plan.termination == Termination::kInfeasible) return CheckInfeasible(table, max_states, context);
   return Certificate{.summary = "no choice and no proof: nothing to check"};

@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
 #include "search/base/resource.h"
 #include "search/base/status.h"
 #include "search/layer/ties.h"
+#include "search/layer/width_rule.h"
 
 namespace bitplan::plan {
 namespace {
@@ -33,9 +36,11 @@ std::optional<std::vector<int64_t>> CostsOf(const Plan& plan, const PlanOption& 
 }
 
 // Adds the layer's option of that label to the item; false if it has none that takes part.
+// Costs are the options' own; rows of lower budgets are turned afterwards.
 bool AddOption(const Plan& plan, const PlanLayer& layer, PlanTableItem& item) {
   for (const PlanOption* option : OptionsOf(layer)) {
     if (Label(option->option) != item.label) continue;
+    if (!IsAllowed(plan.rules, layer.layer.name, option->option)) return false;
     const std::optional<std::vector<int64_t>> costs = CostsOf(plan, *option);
     if (!costs) return false;
     item.value += option->sensitivity;
@@ -78,7 +83,49 @@ absl::Status CheckSums(const Plan& plan) {
   return absl::OkStatus();
 }
 
+// Groups that activation ties join, as indices; groups have unique names.
+absl::StatusOr<std::vector<std::vector<int>>> WidthSetsOf(const Plan& plan, const PlanTable& table) {
+  std::map<std::string_view, std::string_view> group_of;  // names: layer, group
+  std::vector<std::string_view> names;
+  for (const PlanTableGroup& group : table.groups) {
+    names.push_back(group.name);
+    for (const int layer : group.layers) group_of[plan.layers[layer].layer.name] = group.name;
+  }
+  Ties joined;
+  for (const std::vector<std::string>& tie : plan.activation_ties) {
+    std::set<std::string> members;
+    for (const std::string& name : tie) {
+      if (!group_of.contains(name)) return DataLoss("activation_ties: there is no layer '{}'", name);
+      members.emplace(group_of[name]);
+    }
+    if (members.size() > 1) joined.emplace_back(members.begin(), members.end());
+  }
+  BITPLAN_ASSIGN_OR_RETURN(std::vector<std::vector<int>> sets, GroupByTies(names, joined));
+  std::erase_if(sets, [](const std::vector<int>& set) { return set.size() < 2; });
+  return sets;
+}
+
+// Rows of lower budgets: sum >= limit becomes sum (largest - cost) <= sum of largest - limit.
+void TurnLowerBudgets(const Plan& plan, PlanTable& table) {
+  table.offsets.assign(plan.budgets.size(), 0);
+  for (size_t r = 0; r < plan.budgets.size(); ++r) {
+    table.limits.push_back(plan.budgets[r].limit);
+    if (plan.budgets[r].sense == BudgetSense::kAtMost) continue;
+    for (PlanTableGroup& group : table.groups) {
+      int64_t largest = 0;
+      for (const PlanTableItem& item : group.items) largest = std::max(largest, item.cost[r]);
+      for (PlanTableItem& item : group.items) item.cost[r] = largest - item.cost[r];
+      table.offsets[r] += largest;
+    }
+    table.limits[r] = table.offsets[r] - plan.budgets[r].limit;
+  }
+}
+
 }  // namespace
+
+int64_t RowLimit(const PlanTable& table, size_t row, int64_t budget_limit) {
+  return table.offsets[row] > 0 ? table.offsets[row] - budget_limit : budget_limit;
+}
 
 absl::StatusOr<PlanTable> TableOf(const Plan& plan) {
   BITPLAN_RETURN_IF_ERROR(CheckSums(plan));
@@ -88,16 +135,16 @@ absl::StatusOr<PlanTable> TableOf(const Plan& plan) {
   const auto groups = GroupByTies(names, plan.ties);
   if (!groups.ok()) return DataLoss("{}", MessageOf(groups.status()));
   PlanTable table;
-  for (const PlanBudget& budget : plan.budgets) table.limits.push_back(budget.limit);
   for (const std::vector<int>& layers : *groups) {
     PlanTableGroup group = GroupOf(plan, layers);
-    if (group.items.empty()) return DataLoss("layer '{}': no option has a cost of every budget", group.name);
     if (plan.has_choice() && group.chosen < 0) {
-      return DataLoss("layer '{}': the chosen option has no cost of a budget, or is not one of every tied layer",
+      return DataLoss("layer '{}': the chosen option has no cost of a budget, is not allowed, or is not one of every tied layer",
                       group.name);
     }
     table.groups.push_back(std::move(group));
   }
+  TurnLowerBudgets(plan, table);
+  BITPLAN_ASSIGN_OR_RETURN(table.width_sets, WidthSetsOf(plan, table));
   return table;
 }
 

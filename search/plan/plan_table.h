@@ -16,7 +16,7 @@ struct PlanTableItem {
   Option option;
   std::string label;          // Label(option)
   long double value = 0;      // sum of the layers' sensitivities
-  std::vector<int64_t> cost;  // of each budget: sum over the layers
+  std::vector<int64_t> cost;  // of each row: sum over the layers
 };
 
 // A layer, or layers that are tied.
@@ -27,19 +27,28 @@ struct PlanTableGroup {
   int chosen = -1;  // index into items; -1: the plan has no choice
 };
 
-// The choice that a plan is about, as numbers, from the plan's own tables.
+// The choice that a plan is about, as numbers, from the plan's own tables: one item of each group, items of groups in a
+// width set of equal activation bits, and sum of costs <= limit in each row.
 struct PlanTable {
-  std::vector<PlanTableGroup> groups;  // in the order of their first layers
-  std::vector<int64_t> limits;         // of each budget, in the plan's order
+  std::vector<PlanTableGroup> groups;        // in the order of their first layers
+  std::vector<std::vector<int>> width_sets;  // groups (indices) that share activation bits, two or more each
+  std::vector<int64_t> limits;               // of each row: one a budget, in the plan's order
+  // Of a lower budget the sum over the groups of their largest costs: its row counts what each option has less than its
+  // group's largest cost, and its limit is offset - the budget's. 0 for an upper one.
+  std::vector<int64_t> offsets;
 
   size_t num_rows() const { return limits.size(); }
 };
 
 namespace plan {
 
-// Options that lack a cost of a budget, or that not every layer of a tie has, take no part. kDataLoss: a group without
-// options or with a chosen one that takes no part, ties of unknown layers, costs that do not add up in 64 bits.
+// Options that the plan's rules forbid, that lack a cost of a budget, or that not every layer of a tie has, take no part.
+// kDataLoss: a chosen option that takes no part, a plan with a choice and a group without items, ties of unknown layers,
+// costs that do not add up in 64 bits.
 absl::StatusOr<PlanTable> TableOf(const Plan& plan);
+
+// The row's limit where the budget has another one.
+int64_t RowLimit(const PlanTable& table, size_t row, int64_t budget_limit);
 
 }  // namespace plan
 }  // namespace bitplan
