@@ -107,6 +107,7 @@ std::optional<TieBrokenInstance> WithTieBreak(const Instance& instance, const Pr
   TieBrokenInstance broken{.instance = instance};
   for (InstanceGroup& group : broken.instance.groups) {
     std::vector<Int128> costs;
+    costs.reserve(group.value.size());
     for (int k = 0; k < group.num_options(); ++k) costs.push_back(TieCost(problem, group, k));
     const auto [least, most] = std::ranges::minmax(costs);
     for (int k = 0; k < group.num_options(); ++k) group.value[k] += costs[k] - least;

@@ -97,7 +97,7 @@ TEST(ConvertSearch, TakesRules) {
   EXPECT_TRUE(request->untie_activations);
   message.mutable_rules(1)->set_weight_bits(0);
   EXPECT_EQ(MessageOf(ToSearchRequest(message, 1).status()),
-            "rules[1].weight_bits, activation_bits: got w0a8, want 1..32");
+            "rules[1]: weight_bits, activation_bits: got w0a8, want 1..32");
   message.mutable_rules(0)->clear_kind();
   EXPECT_EQ(MessageOf(ToSearchRequest(message, 1).status()), "rules[0].kind: got 0, want PIN or FORBID");
 }
