@@ -163,8 +163,12 @@ absl::StatusOr<WidthRule> ToWidthRule(const v1::WidthRule& message) {
   rule.kind = message.kind() == v1::WidthRule::PIN ? WidthRuleKind::kPin : WidthRuleKind::kForbid;
   if (message.has_weight_bits()) rule.weight_bits = message.weight_bits();
   if (message.has_activation_bits()) rule.activation_bits = message.activation_bits();
-  BITPLAN_RETURN_IF_ERROR(Validate(rule));
-  return rule;
+  if (Validate(rule).ok()) return rule;
+  if (rule.layer.empty()) return InvalidArgument("layer: got nothing, want a name");
+  if (!rule.weight_bits && !rule.activation_bits) {
+    return InvalidArgument("weight_bits: got nothing, want weight_bits or activation_bits");
+  }
+  return InvalidArgument("weight_bits, activation_bits: got {}, want 1..{}", FormatWidths(rule), kMaxOptionBits);
 }
 
 v1::WidthRule FromWidthRule(const WidthRule& rule) {

@@ -258,6 +258,7 @@ std::vector<CoinPackedVector> LinkRows(const Model& model) {
     }
   }
   std::vector<CoinPackedVector> all;
+  all.reserve(rows.size());
   for (auto& [unused, row] : rows) all.push_back(std::move(row));
   return all;
 }

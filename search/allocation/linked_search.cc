@@ -86,13 +86,11 @@ class Lagrangian {
   std::vector<std::vector<double>> MinMarginals(const std::vector<std::vector<int>>& open,
                                                 const std::vector<double>& prices, const Point& point) {
     std::vector<std::vector<double>> marginal(order_.size());
-    double of_roots = 0;
     for (const int g : order_) {
       marginal[g].assign(open[g].size(), kInfinity);
       if (parent_[g] < 0) {
         double least = kInfinity;
         for (const int k : open[g]) least = std::min(least, up_[g][k]);
-        of_roots += least;
         for (size_t i = 0; i < open[g].size(); ++i) marginal[g][i] = up_[g][open[g][i]] - least;
         continue;
       }
@@ -206,12 +204,15 @@ class Lagrangian {
     };
     std::vector<Int128> of_groups;
     std::vector<Int128> of_links;
+    of_groups.reserve(instance_.groups.size());
+    of_links.reserve(instance_.links.size());
     for (const InstanceGroup& group : instance_.groups) of_groups.push_back(note(group.value));
     for (const InstanceLink& link : instance_.links) of_links.push_back(note(link.value));
     if (range > 0) std::frexp(static_cast<double>(range), &exponent_);
     step_ = std::ldexp(static_cast<double>(step), -exponent_);
     const auto scale = [&](const std::vector<Int128>& values, Int128 least) {
       std::vector<double> scaled;
+      scaled.reserve(values.size());
       for (const Int128 value : values) {
         scaled.push_back(value == kInfiniteValue ? kInfinity
                                                  : std::ldexp(static_cast<double>(value - least), -exponent_));
@@ -473,6 +474,7 @@ class LinkedSearch {
   // Every group is decided.
   void TryLeaf() {
     std::vector<int> option;
+    option.reserve(left_.size());
     for (const std::vector<int>& left : left_) option.push_back(left[0]);
     Try(option);
   }
@@ -667,6 +669,7 @@ class LinkedSearch {
 
   Totals AddUp(const std::vector<int>& option) const {
     Totals totals;
+    totals.over.reserve(instance_.limits.size());
     for (const int64_t limit : instance_.limits) totals.over.push_back(-limit);
     for (int g = 0; g < std::ssize(option); ++g) {
       totals.value += instance_.groups[g].value[option[g]];

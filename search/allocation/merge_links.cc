@@ -194,6 +194,7 @@ class Merger {
       }
     }
     std::vector<int> frontier;
+    frontier.reserve(kept.size());
     for (const size_t f : kept) frontier.push_back(next.frontier[f]);
     next.frontier = std::move(frontier);
     return Undominated(next) ? std::optional(std::move(next)) : std::nullopt;
@@ -220,9 +221,10 @@ class Merger {
       const Label& y = stage.labels[b];
       if (x.key != y.key) return x.key < y.key;
       if (x.value != y.value) return x.value < y.value;
-      const auto costs = std::lexicographical_compare_three_way(CostOf(stage, a).begin(), CostOf(stage, a).end(),
-                                                                CostOf(stage, b).begin(), CostOf(stage, b).end());
-      return costs != 0 ? costs < 0 : a < b;
+      const std::span<const int64_t> cost_a = CostOf(stage, a);
+      const std::span<const int64_t> cost_b = CostOf(stage, b);
+      if (std::ranges::equal(cost_a, cost_b)) return a < b;
+      return std::ranges::lexicographical_compare(cost_a, cost_b);
     });
     std::vector<int> kept;
     size_t first = 0;  // of the labels kept with this key

@@ -206,6 +206,9 @@ absl::Status Validate(const Problem& problem) {
   for (size_t t = 0; t < problem.class_ties.size(); ++t) BITPLAN_RETURN_IF_ERROR(ValidateClassTie(problem, t));
   for (size_t s = 0; s < problem.steps.size(); ++s) BITPLAN_RETURN_IF_ERROR(ValidateStep(problem, s));
   for (size_t p = 0; p < problem.pairs.size(); ++p) BITPLAN_RETURN_IF_ERROR(ValidatePair(problem, p));
+  if (problem.tie_break && (*problem.tie_break < 0 || *problem.tie_break >= std::ssize(problem.resources))) {
+    return InvalidArgument("tie_break: got {}, want 0..{}", *problem.tie_break, std::ssize(problem.resources) - 1);
+  }
   BITPLAN_RETURN_IF_ERROR(ValidateCostSums(problem));
   return ValidateObjectiveSum(problem);
 }

@@ -2,6 +2,7 @@
 #define BITPLAN_SEARCH_ALLOCATION_PROBLEM_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,8 @@ struct Problem {
   std::vector<ClassTie> class_ties;
   std::vector<ProblemStep> steps;
   std::vector<ProblemPair> pairs;
+  // Index of a resource: of several best choices that with the least sum of it is wanted (tie_break.h).
+  std::optional<int> tie_break;
 };
 
 namespace allocation {

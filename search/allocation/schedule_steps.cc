@@ -19,6 +19,7 @@ std::vector<int> BrokenSteps(const Problem& problem, std::span<const int> choice
   std::ranges::sort(broken);
   if (broken.size() > kMostStepsAtOnce) broken.resize(kMostStepsAtOnce);
   std::vector<int> steps;
+  steps.reserve(broken.size());
   for (const auto& [unused, constraint] : broken) steps.push_back(constraint);
   std::ranges::sort(steps);
   return steps;

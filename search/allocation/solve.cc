@@ -16,6 +16,7 @@
 #include "search/allocation/run_limits.h"
 #include "search/allocation/schedule_steps.h"
 #include "search/allocation/solve_instance.h"
+#include "search/allocation/tie_break.h"
 #include "search/base/status.h"
 
 namespace bitplan::allocation {
@@ -99,6 +100,11 @@ void PolishChoice(const Instance& instance, std::vector<int>& choice) {
 // Options in terms of all budgets and steps of the problem, also those that cannot bind: the polish must not raise
 // those either.
 Instance InstanceOfAllRows(const Problem& problem, std::span<const std::vector<int>> groups) {
+  if (problem.tie_break) {
+    Problem with_tie = WithTieBudget(problem);
+    with_tie.tie_break.reset();
+    return InstanceOfAllRows(with_tie, groups);
+  }
   std::vector<int> rows(problem.budgets.size() + problem.steps.size());
   for (int c = 0; c < std::ssize(rows); ++c) rows[c] = c;
   return BuildInstance(problem, groups, std::move(rows), std::nullopt);
@@ -163,10 +169,33 @@ bool HasAllRows(const Search& search) {
   return search.rows.size() == search.problem.budgets.size() + search.problem.steps.size();
 }
 
+// Only the solver for one budget compares values to the last digit.
+std::optional<TieBrokenInstance> TieBroken(const Search& search, const Instance& instance) {
+  const bool exact =
+      instance.num_rows() <= 1 && (search.options.solver == "auto" || search.options.solver == "one_budget");
+  if (!search.problem.tie_break || !exact || instance.no_choice) return std::nullopt;
+  return WithTieBreak(instance, search.problem);
+}
+
+// What of several best choices is wanted, if the search has not seen to it already.
+absl::Status WantLeast(const Search& search, const Instance& instance, const Solution& solution,
+                       std::vector<int>& choice) {
+  if (!search.problem.tie_break || solution.termination != Termination::kOptimal) return absl::OkStatus();
+  if (TieBroken(search, instance).has_value()) return absl::OkStatus();
+  // Once more as many nodes as the proof took, with a floor for those that took next to none.
+  constexpr int64_t kFewestNodes = 1000;
+  BITPLAN_ASSIGN_OR_RETURN(choice, BreakTies(search.problem, search.groups, search.rows, std::move(choice),
+                                             std::max(solution.nodes, kFewestNodes), search.context));
+  return absl::OkStatus();
+}
+
 // One round: the problem with the rows of `search`. kOptimal for the whole problem only if the choice breaks no step.
 absl::StatusOr<InstanceAnswer> RunRound(const Search& search, const Instance& instance, Solution& solution) {
+  const std::optional<TieBrokenInstance> broken = TieBroken(search, instance);
   BITPLAN_ASSIGN_OR_RETURN(InstanceAnswer answer,
-                           SolveInstance(instance, search.problem.layers.size(), search.options, search.context));
+                           SolveInstance(broken.has_value() ? broken->instance : instance, search.problem.layers.size(),
+                                         search.options, search.context));
+  if (broken.has_value()) answer.found.bound -= FromFixedPoint(broken->most_added, instance.shift);
   solution.solver = answer.solver;
   solution.nodes += answer.found.nodes;
   if (answer.found.termination == Termination::kInfeasible) {
@@ -191,7 +220,12 @@ absl::StatusOr<Solution> RunSolver(Search& search, Solution solution) {
     if (answer.choice.empty()) return solution;
     const std::vector<int> broken = BrokenSteps(search.problem, answer.choice, search.rows);
     if (broken.empty()) {
-      PolishChoice(HasAllRows(search) ? instance : InstanceOfAllRows(search.problem, search.groups), answer.choice);
+      BITPLAN_RETURN_IF_ERROR(WantLeast(search, instance, solution, answer.choice));
+      if (HasAllRows(search) && !search.problem.tie_break) {
+        PolishChoice(instance, answer.choice);
+      } else {
+        PolishChoice(InstanceOfAllRows(search.problem, search.groups), answer.choice);
+      }
       solution.choice = std::move(answer.choice);
       BITPLAN_RETURN_IF_ERROR(FinishChoice(search.problem, solution));
       return solution;

@@ -231,6 +231,34 @@ absl::StatusOr<std::vector<std::vector<int>>> GroupLayers(const Measurement& mea
   return groups;
 }
 
+// Of several best choices that of the least size is wanted, where sizes are known. A column more if size has no budget.
+// Not for predictions of whole plans, whose solver asks for many sums.
+void AddTieBreak(const Measurement& measured, const CostTable& costs, BuiltProblem& built) {
+  Problem& problem = built.problem;
+  if (measured.sensitivity.responses) return;
+  const auto column = std::ranges::find(problem.resources, ResourceKey(Resource::kSize));
+  if (column != problem.resources.end()) {
+    problem.tie_break = static_cast<int>(column - problem.resources.begin());
+    return;
+  }
+  std::vector<int64_t> most(built.kept.size(), 0);  // so that no sum overflows
+  for (size_t i = 0; i < built.kept.size(); ++i) {
+    for (const int k : built.kept[i]) {
+      const auto size = costs.costs[i][k].find(Resource::kSize);
+      if (size == costs.costs[i][k].end()) return;
+      most[i] = std::max(most[i], size->second);
+    }
+  }
+  if (!hardware::CheckedSum(most)) return;
+  problem.tie_break = static_cast<int>(problem.resources.size());
+  problem.resources.emplace_back(ResourceKey(Resource::kSize));
+  for (size_t i = 0; i < built.kept.size(); ++i) {
+    for (size_t k = 0; k < built.kept[i].size(); ++k) {
+      problem.layers[i].options[k].cost.push_back(costs.costs[i][built.kept[i][k]].at(Resource::kSize));
+    }
+  }
+}
+
 }  // namespace
 
 Ties AllTies(const Measurement& measured, const SearchRequest& request) {
@@ -268,6 +296,7 @@ absl::StatusOr<BuiltProblem> BuildProblem(const Measurement& measured, const Cos
     if (group.size() > 1) built.problem.ties.push_back(group);
   }
   BITPLAN_RETURN_IF_ERROR(AddActivationTies(measured, request, built));
+  AddTieBreak(measured, costs, built);
   return built;
 }
 

@@ -102,7 +102,8 @@ Ties AllTies(const Measurement& measured, const SearchRequest& request);
 Ties ActivationTiesOf(const Measurement& measured, const SearchRequest& request);
 
 // The integer program: objective = score, one cost column for each budgeted resource, one limit for each budget, ties
-// by layer index; options that rules or missing prices take out are not in it; activation ties are class ties.
+// by layer index; options that rules or missing prices take out are not in it; activation ties are class ties. Of
+// several best plans that of the least size comes back where sizes are known (not for predictions of whole plans).
 // Errors: kInvalidArgument: a budgeted resource without a cost for some option (all named, with what the profile has
 // and
 //         what to do instead), a budget that cannot be resolved, tied layers whose options differ (both named), a layer

@@ -184,5 +184,37 @@ TEST(SmallAllocation, SeveralBudgetsSolverEqualsBruteForceWithManyEqualObjective
   }
 }
 
+// Of equal objectives (sums are exact in double) the least sum of the last resource, with every mix of rules.
+TEST(SmallAllocation, TieBreaksEqualBruteForce) {
+  for (const int most_budgets : {1, 4}) {
+    for (uint64_t seed = 1'400'000; seed < 1'410'000 && !HasFailure(); ++seed) {
+      Problem problem = RandomProblem({.seed = seed,
+                                       .max_layers = 5,
+                                       .min_budgets = 1,
+                                       .max_budgets = most_budgets,
+                                       .whole_objectives = true,
+                                       .rules = seed % 2 == 0});
+      problem.tie_break = static_cast<int>(problem.resources.size()) - 1;
+      SCOPED_TRACE("seed " + std::to_string(seed) + "\n" + Describe(problem));
+      const BruteForceAnswer truth = SolveByBruteForce(problem);
+      const auto solution = allocation::Solve(problem, {}, {});
+      ASSERT_TRUE(solution.ok()) << solution.status();
+      ASSERT_EQ(solution->termination == Termination::kOptimal, truth.feasible);
+      if (!truth.feasible) continue;
+      EXPECT_EQ(solution->objective, truth.objective);
+      int64_t used = 0;
+      for (size_t i = 0; i < solution->choice.size(); ++i) {
+        used += problem.layers[i].options[solution->choice[i]].cost.back();
+      }
+      for (const ProblemPair& pair : problem.pairs) {
+        const bool meet =
+            solution->choice[pair.layer_a] == pair.option_a && solution->choice[pair.layer_b] == pair.option_b;
+        if (meet && !pair.cost.empty()) used += pair.cost.back();
+      }
+      EXPECT_EQ(used, truth.least_tie_break);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bitplan

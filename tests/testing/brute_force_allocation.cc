@@ -99,7 +99,12 @@ void Look(const Problem& problem, const std::vector<int>& choice, BruteForceAnsw
   }
   if (broken > 0) return;
   const double objective = ObjectiveOf(problem, choice);
+  const int64_t tie_break = problem.tie_break ? SumOf(problem, choice, *problem.tie_break) : 0;
+  if (answer.feasible && objective == answer.objective) {
+    answer.least_tie_break = std::min(answer.least_tie_break, tie_break);
+  }
   if (answer.feasible && objective >= answer.objective) return;
+  answer.least_tie_break = tie_break;
   answer.feasible = true;
   answer.objective = objective;
   answer.choice = choice;

@@ -15,6 +15,7 @@ struct BruteForceAnswer {
   bool feasible = false;
   double objective = 0;              // least over the choices within the budgets, each added in layer order
   std::vector<int> choice;           // the first choice that attains it
+  int64_t least_tie_break = 0;       // least sum of Problem::tie_break over those that attain it to the last bit
   bool rules_conflict = false;       // no choice keeps ties, class ties, allowed options and forbidden pairs
   std::vector<int64_t> least_alone;  // of each budget: least sum (lower budget: most) over choices that keep the rules
   std::vector<std::optional<int64_t>> least_given_rest;  // the same over choices that keep all the rest, too

@@ -87,6 +87,8 @@ TEST(CommandLine, WrongUsageSaysWhatAndWhere) {
       {{"local", "search", "nowhere.onnx", "--calibration", "x.npz", "--budget", "size=1x"}, "nowhere.onnx"},
       {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=0.5 of it"}, "size=0.5 of it"},
       {{"local", "search", "--sensitivities", Hawq(), "--budget", "weight=1kB"}, "weight"},
+      {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x", "--pin", "conv1=8b"}, "want LAYER=WIDTHS"},
+      {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x", "--forbid", "conv1"}, "want LAYER=WIDTHS"},
       {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x", "--tie", "conv1"},
        "at least two layer names"},
       {{"local", "search", "--sensitivities", Hawq(), "--budget", "size=1x", "--save", "plan.txt"}, "plan.txt"},

@@ -15,6 +15,7 @@ TEST(ConvertBudget, RoundTrip) {
       {.resource = Resource::kSize, .amount = AbsoluteLimit{0}},
       {.resource = Resource::kBops, .amount = AbsoluteLimit{INT64_MAX}},
       {.resource = Resource::kLatency, .amount = RelativeLimit{0.7}},
+      {.resource = Resource::kSize, .amount = RelativeLimit{0.7}, .sense = BudgetSense::kAtLeast},
       {.resource = Resource::kEnergy, .amount = InterpolatedLimit{.fraction = 0.25, .low_bits = 2, .high_bits = 6}}};
   for (const BudgetSpec& spec : specs) {
     const auto back = ToBudget(FromBudget(spec));
@@ -82,6 +83,23 @@ TEST(ConvertSearch, TakesOverWhatIsAskedFor) {
   message.set_leave_out_unpriced(true);
   EXPECT_TRUE(ToSearchRequest(message, 1)->repair_monotonicity);
   EXPECT_TRUE(ToSearchRequest(message, 1)->leave_out_unpriced);
+}
+
+TEST(ConvertSearch, TakesRules) {
+  const WidthRule pin{.kind = WidthRuleKind::kPin, .layer = "a", .weight_bits = 8, .reason = "first layer"};
+  const WidthRule forbid{.kind = WidthRuleKind::kForbid, .layer = "b", .weight_bits = 4, .activation_bits = 8};
+  v1::SearchConfig message;
+  for (const WidthRule& rule : {pin, forbid}) *message.add_rules() = FromWidthRule(rule);
+  message.set_untie_activations(true);
+  const auto request = ToSearchRequest(message, 1);
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_EQ(request->rules, (std::vector<WidthRule>{pin, forbid}));
+  EXPECT_TRUE(request->untie_activations);
+  message.mutable_rules(1)->set_weight_bits(0);
+  EXPECT_EQ(MessageOf(ToSearchRequest(message, 1).status()),
+            "rules[1]: weight_bits, activation_bits: got w0a8, want 1..32");
+  message.mutable_rules(0)->clear_kind();
+  EXPECT_EQ(MessageOf(ToSearchRequest(message, 1).status()), "rules[0].kind: got 0, want PIN or FORBID");
 }
 
 TEST(ConvertPlan, KeepsChoicesCostsAndProvenance) {

@@ -58,7 +58,7 @@ TEST(PlanJson, KeepsRulesActivationTiesAndLowerBudgets) {
                           .sense = BudgetSense::kAtLeast,
                           .most_achievable = 820});
   plan.budgets[0].least_achievable = 510;
-  plan.fingerprint = Fingerprint(plan);
+  plan.fingerprint = plan::Fingerprint(plan);
   const absl::StatusOr<Plan> read = ParsePlan(ToJson(plan));
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(*read, plan);
