@@ -128,6 +128,7 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
   SearchRequest request{.ties = TiesOf(arguments),
                         .leave_out_unpriced = arguments.leave_out_unpriced,
                         .repair_monotonicity = arguments.repair_monotonicity,
+                        .robustness_resamples = arguments.robustness_resamples,
                         .solver = arguments.solver,
                         .created = Now()};
   BITPLAN_ASSIGN_OR_RETURN(request.profile, ReadProfile(arguments.hardware));

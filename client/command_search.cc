@@ -50,6 +50,7 @@ absl::StatusOr<v1::SearchConfig> MakeConfig(const SearchArguments& arguments) {
   SetSolver(arguments.solver, *config.mutable_solver());
   config.set_leave_out_unpriced(arguments.leave_out_unpriced);
   config.set_repair_monotonicity(arguments.repair_monotonicity);
+  config.set_robustness_resamples(arguments.robustness_resamples);
   return config;
 }
 

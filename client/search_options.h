@@ -40,6 +40,7 @@ struct SearchArguments {
   SolverOptions solver;
   bool leave_out_unpriced = false;
   bool repair_monotonicity = false;
+  int robustness_resamples = 0;
 
   std::string save;       // path; empty: not asked for
   int threads = 0;        // local only; 0: all processors

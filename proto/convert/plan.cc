@@ -68,6 +68,8 @@ void FromPlanLayer(const PlanLayer& layer, v1::PlanChoice* message) {
     message->set_standard_error(layer.chosen->standard_error);
     FromCosts(layer.chosen->costs, message->mutable_costs());
   }
+  if (layer.keep_probability) message->set_keep_probability(*layer.keep_probability);
+  if (layer.value_of_information) message->set_value_of_information(*layer.value_of_information);
   for (const PlanOption& other : layer.alternatives) FromPlanOption(other, message->add_alternatives());
 }
 
@@ -171,6 +173,7 @@ absl::StatusOr<SearchRequest> ToSearchRequest(const v1::SearchConfig& message, d
   request.ties = ToTies(message.ties());
   request.leave_out_unpriced = message.leave_out_unpriced();
   request.repair_monotonicity = message.repair_monotonicity();
+  request.robustness_resamples = message.robustness_resamples();
   auto solver = ToSolverOptions(message.solver(), default_time_limit_s);
   if (!solver.ok()) return AtField("solver", solver.status());
   request.solver = *std::move(solver);
@@ -208,6 +211,7 @@ v1::Plan FromPlan(const Plan& plan) {
   message.set_bound(plan.bound);
   message.set_gap(plan.gap);
   message.set_optimality_tolerance(plan.optimality_tolerance);
+  if (plan.mean_regret) message.set_mean_regret(*plan.mean_regret);
   message.set_solver(plan.solver);
   message.set_nodes(plan.solver_nodes);
   if (plan.infeasibility) FromInfeasibility(*plan.infeasibility, message.mutable_infeasibility());

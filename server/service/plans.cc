@@ -33,6 +33,7 @@ v1::SearchConfig FillIn(const v1::SearchConfig& given, const SearchRequest& requ
   convert::FromTies(request.ties, config.mutable_ties());
   config.set_leave_out_unpriced(request.leave_out_unpriced);
   config.set_repair_monotonicity(request.repair_monotonicity);
+  config.set_robustness_resamples(request.robustness_resamples);
   config.mutable_solver()->set_solver(request.solver.solver);
   config.mutable_solver()->set_relative_gap(request.solver.relative_gap);
   config.mutable_solver()->set_node_limit(request.solver.node_limit);
