@@ -163,6 +163,7 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
   SearchRequest request{.ties = TiesOf(arguments),
                         .leave_out_unpriced = arguments.leave_out_unpriced,
                         .repair_monotonicity = arguments.repair_monotonicity,
+                        .robustness_resamples = arguments.robustness_resamples,
                         .solver = arguments.solver,
                         .untie_activations = arguments.untie_activations,
                         .created = Now()};

@@ -54,6 +54,7 @@ absl::StatusOr<v1::SearchConfig> MakeConfig(const SearchArguments& arguments) {
   BITPLAN_ASSIGN_OR_RETURN(const auto rules, RulesOf(arguments));
   for (const WidthRule& rule : rules) *config.add_rules() = convert::FromWidthRule(rule);
   config.set_untie_activations(arguments.untie_activations);
+  config.set_robustness_resamples(arguments.robustness_resamples);
   return config;
 }
 

@@ -70,6 +70,7 @@ std::string RenderLayers(const Plan& plan, size_t name_width) {
     columns.push_back({.title = std::string(ToString(resource)), .right = true});
   columns.push_back({.title = "sensitivity", .right = true});
   if (has_errors) columns.push_back({.title = "+- error", .right = true});
+  if (plan.mean_regret) columns.push_back({.title = "kept", .right = true});
 
   Table table(std::move(columns));
   for (const PlanLayer& layer : plan.layers) {
@@ -82,7 +83,8 @@ std::string RenderLayers(const Plan& plan, size_t name_width) {
                                     DescribeGranularity(chosen.option)};
     for (const Resource resource : resources) row.push_back(CostText(chosen.costs, resource));
     row.push_back(FormatLoss(chosen.sensitivity));
-    row.push_back(ErrorText(chosen.standard_error));
+    if (has_errors) row.push_back(ErrorText(chosen.standard_error));
+    if (plan.mean_regret) row.push_back(fmt::format("{:.0f} %", 100 * layer.keep_probability.value_or(0)));
     table.AddRow(std::move(row));
   }
   std::vector<std::string> total = {fmt::format("total of {} layers", plan.layers.size()),

@@ -129,6 +129,10 @@ void AddProblem(CLI::App& app, SearchArguments& to, bool needs_budget) {
   app.add_flag("--repair-monotonicity", to.repair_monotonicity,
                "Change scores so that more weight bits are never predicted to be worse; the plan's warnings say what "
                "changed. Not for methods that predict whole plans");
+  app.add_option("--robustness", to.robustness_resamples,
+                 "Resampled searches that tell how sure each layer's option is, given the standard errors; 0: none")
+      ->type_name("COUNT")
+      ->capture_default_str();
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ struct SearchArguments {
   std::vector<std::string> pins;     // "layer=widths" each
   std::vector<std::string> forbids;  // likewise
   bool untie_activations = false;
+  int robustness_resamples = 0;
 
   std::string save;       // path; empty: not asked for
   int threads = 0;        // local only; 0: all processors

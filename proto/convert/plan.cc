@@ -68,6 +68,8 @@ void FromPlanLayer(const PlanLayer& layer, v1::PlanChoice* message) {
     message->set_standard_error(layer.chosen->standard_error);
     FromCosts(layer.chosen->costs, message->mutable_costs());
   }
+  if (layer.keep_probability) message->set_keep_probability(*layer.keep_probability);
+  if (layer.value_of_information) message->set_value_of_information(*layer.value_of_information);
   for (const PlanOption& other : layer.alternatives) FromPlanOption(other, message->add_alternatives());
 }
 
@@ -209,6 +211,7 @@ absl::StatusOr<SearchRequest> ToSearchRequest(const v1::SearchConfig& message, d
     request.rules.push_back(*std::move(rule));
   }
   request.untie_activations = message.untie_activations();
+  request.robustness_resamples = message.robustness_resamples();
   auto solver = ToSolverOptions(message.solver(), default_time_limit_s);
   if (!solver.ok()) return AtField("solver", solver.status());
   request.solver = *std::move(solver);
@@ -248,6 +251,7 @@ v1::Plan FromPlan(const Plan& plan) {
   message.set_bound(plan.bound);
   message.set_gap(plan.gap);
   message.set_optimality_tolerance(plan.optimality_tolerance);
+  if (plan.mean_regret) message.set_mean_regret(*plan.mean_regret);
   message.set_solver(plan.solver);
   message.set_nodes(plan.solver_nodes);
   if (plan.infeasibility) FromInfeasibility(*plan.infeasibility, message.mutable_infeasibility());

@@ -67,6 +67,7 @@ std::vector<int> ConvexInstance::OfLayers(std::span<const int> option) const {
 
 std::vector<int> ConvexInstance::OfGroups(std::span<const int> choice) const {
   std::vector<int> option;
+  option.reserve(groups_.size());
   for (const std::vector<int>& group : groups_) option.push_back(choice[group.front()]);
   return option;
 }

@@ -162,6 +162,7 @@ class ConvexSearch {
     const int n = instance_.size();
     const auto layers = static_cast<size_t>(mixture_.size());
     if (n > kMostDense || layers > 2 * static_cast<size_t>(kMostDense)) return false;
+    if (StopReason(context_)) return true;  // with what there is
     std::vector<double> of_layers(layers * layers);
     std::vector<double> floor;
     if (objective_.CurvatureFloor(of_layers, context_)) floor = instance_.Merge(of_layers);
@@ -169,13 +170,14 @@ class ConvexSearch {
     std::vector<double> metric = objective_.is_quadratic() ? floor : CurvatureAt(instance_.OfGroups(best_.choice));
     if (metric.empty()) return false;
     context_.Report({.stage = "solve"});
+    if (StopReason(context_)) return true;
     std::vector<uint8_t> open(n, 1);
     ConvexRelaxation relaxation(instance_, metric, {});
     ConvexRelaxation::Point root = relaxation.Start(open);
     RaiseBound(relaxation.Solve(open, best_.value - Tolerance(), context_, root), relaxation, root);
     if (!floor.empty()) FitSplit(floor, metric, open, relaxation, root);
     Restart(relaxation);
-    if (IsClosed(relative_gap)) return true;
+    if (IsClosed(relative_gap) || StopReason(context_)) return true;
     ConvexBranch branch(instance_, relaxation, [&](const std::vector<int>& option, bool searches) {
       return Offer(relaxation, option, searches);
     });

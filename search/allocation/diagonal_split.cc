@@ -72,15 +72,21 @@ void DiagonalSplit::MixWorth(std::span<const double> mixture, double share) {
   for (int g = 0; g < std::ssize(basis_); ++g) worth_[g] = (1 - share) * worth_[g] + share * WorthOf(g, mixture);
 }
 
-bool DiagonalSplit::Invert() {
+bool DiagonalSplit::Invert(const RunContext& context) {
   const Eigen::LLT<Matrix> factor(rest_);
   if (factor.info() != Eigen::Success) return false;
-  inverse_ = factor.solve(Matrix::Identity(rest_.rows(), rest_.cols()));
+  inverse_.setIdentity(rest_.rows(), rest_.cols());
+  constexpr Eigen::Index kColumns = 64;  // between questions whether to stop
+  for (Eigen::Index first = 0; first < inverse_.cols(); first += kColumns) {
+    if (!context.CheckStop().ok()) return false;
+    auto columns = inverse_.middleCols(first, std::min(kColumns, inverse_.cols() - first));
+    factor.solveInPlace(columns);
+  }
   return inverse_.allFinite();
 }
 
 bool DiagonalSplit::Pass(double mu, const RunContext& context) {
-  if (is_empty() || !Invert()) return false;
+  if (is_empty() || !Invert(context)) return false;
   for (int g = 0; g < std::ssize(basis_); ++g) {
     if (!context.CheckStop().ok()) return false;
     if (basis_[g].cols() > 0) Move(g, mu * scale_);

@@ -40,7 +40,7 @@ class DiagonalSplit {
  private:
   using Matrix = Eigen::MatrixXd;
   Matrix WorthOf(int g, std::span<const double> mixture) const;
-  bool Invert();
+  bool Invert(const RunContext& context);
   void Move(int g, double mu);
 
   std::vector<int> first_;

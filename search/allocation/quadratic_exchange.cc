@@ -77,6 +77,7 @@ void QuadraticExchange::Improve(std::vector<int>& option, const RunContext& cont
   std::vector<int> taken;
   std::vector<double> gradient(linear_.begin(), linear_.end());
   std::vector<int64_t> spare;
+  spare.reserve(instance_.num_rows());
   for (int r = 0; r < instance_.num_rows(); ++r) spare.push_back(instance_.limit(r));
   for (int g = 0; g < instance_.num_groups(); ++g) {
     taken.push_back(instance_.first(g) + option[g]);

@@ -111,7 +111,10 @@ std::string DiagnosisOf(const Solution& solution, bool predicted) {
       break;
   }
   if (predicted && solution.termination == Termination::kFeasible) {
-    return "The bound is of mixtures of plans, which predictions of whole plans favour: it is seldom close.";
+    return fmt::format(
+        "Stopped at the node limit or at the gap asked for: no plan within the budgets is better than {}, the gap is "
+        "{:.3g} %. The bound is of mixtures of plans, which predictions of whole plans favour; more nodes raise it.",
+        solution.bound, 100 * solution.gap);
   }
   if (solution.choice.empty()) return fmt::format("Stopped ({}) before any plan within the budgets was found.", why);
   return fmt::format(
@@ -197,6 +200,13 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
   if (found.prediction) {
     plan.predictor = ToString(measured.sensitivity.responses->form);
     plan.objective_standard_error = found.prediction->standard_error;
+  }
+  if (found.robustness) {
+    plan.mean_regret = found.robustness->mean_regret;
+    for (size_t i = 0; i < plan.layers.size(); ++i) {
+      plan.layers[i].keep_probability = found.robustness->layers[i].keep_probability;
+      plan.layers[i].value_of_information = found.robustness->layers[i].value_of_information;
+    }
   }
   plan.infeasibility = InfeasibilityOf(request, solution);
   plan.diagnosis = DiagnosisOf(solution, found.prediction.has_value());

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
+#include "search/allocation/robustness.h"
 #include "search/allocation/solution.h"
 #include "search/hardware/price.h"
 #include "search/pipeline/measurement.h"
@@ -16,6 +17,7 @@ namespace bitplan::pipeline {
 struct PredictedSolution {
   Solution solution;
   std::optional<SampleMean> prediction;  // of the whole plan; absent: solution.objective is the sum of the layers'
+  std::optional<Robustness> robustness;  // absent: not asked for, or not possible
 };
 
 // Puts names, prices, references and provenance to a solution of `built`, and verifies the result.

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "search/allocation/convex_search.h"
+#include "search/allocation/robustness.h"
+#include "search/allocation/run_limits.h"
 #include "search/allocation/solve.h"
 #include "search/allocation/solver_table.h"
 #include "search/base/digest.h"
@@ -166,6 +168,11 @@ absl::Status ValidateSearchRequest(const SearchRequest& request) {
   if (request.solver.solver != "auto") {
     BITPLAN_RETURN_IF_ERROR(allocation::FindSolver(request.solver.solver).status());
   }
+  constexpr int kMostResamples = 10'000;
+  const int resamples = request.robustness_resamples;
+  if (resamples != 0 && (resamples < 2 || resamples > kMostResamples)) {
+    return InvalidArgument("robustness_resamples: got {}, want 0 or 2..{}", resamples, kMostResamples);
+  }
   return allocation::Validate(request.solver);
 }
 
@@ -208,12 +215,45 @@ absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const Ha
 
 namespace {
 
+bool HasErrors(const SensitivityTable& sensitivity) {
+  return std::ranges::any_of(sensitivity.standard_error, [](const std::vector<double>& row) {
+    return std::ranges::any_of(row, [](double error) { return error > 0; });
+  });
+}
+
+absl::StatusOr<std::optional<Robustness>> AssessFor(const Measurement& measured, const BuiltProblem& built,
+                                                    const Solution& solution, const SearchRequest& request,
+                                                    const RunContext& context) {
+  const SensitivityTable& sensitivity = measured.sensitivity;
+  if (request.robustness_resamples == 0 || sensitivity.responses || !HasErrors(sensitivity) ||
+      solution.termination != Termination::kOptimal) {
+    return std::nullopt;
+  }
+  std::vector<std::vector<double>> errors;
+  for (size_t l = 0; l < built.kept.size(); ++l) {
+    auto& row = errors.emplace_back();
+    for (const int k : built.kept[l]) row.push_back(sensitivity.standard_error[l][k]);
+  }
+  // Where a curvature was estimated, its error is behind all options of the layer.
+  const RobustnessOptions options{
+      .num_resamples = request.robustness_resamples,
+      .seed = sensitivity.seed,
+      .errors = sensitivity.curvature.empty() ? OptionErrors::kIndependent : OptionErrors::kShared};
+  Stage(context, "robustness");
+  const RunContext limited = allocation::WithTimeLimit(context, request.solver);
+  auto found = allocation::AssessRobustness(built.problem, solution, errors, options, limited);
+  if (found.ok()) return *std::move(found);
+  if (!limited.CheckStop().ok()) return std::nullopt;
+  return found.status();
+}
+
 absl::StatusOr<Plan> SearchWith(const Measurement& measured, const SearchRequest& request, const RunContext& context) {
   Stage(context, "price");
   BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, PriceMeasurement(measured, request.profile));
   BITPLAN_ASSIGN_OR_RETURN(const BuiltProblem built, BuildProblem(measured, costs, request));
   Stage(context, "solve");
-  BITPLAN_ASSIGN_OR_RETURN(const PredictedSolution found, SolveFor(measured, built, request.solver, context));
+  BITPLAN_ASSIGN_OR_RETURN(PredictedSolution found, SolveFor(measured, built, request.solver, context));
+  BITPLAN_ASSIGN_OR_RETURN(found.robustness, AssessFor(measured, built, found.solution, request, context));
   return MakePlan(measured, costs, built, found, request);
 }
 

@@ -47,6 +47,10 @@ struct SearchRequest {
   // Scores are made not to grow with weight bits (sensitivity::RepairMonotonicity); the plan's warnings say what that
   // changed. Not for methods that predict whole plans.
   bool repair_monotonicity = false;
+  // So many resampled searches tell how sure each layer's option is, given the standard errors of the sensitivities
+  // (allocation::AssessRobustness); 0: not asked for, or 2..10000. Only where there are standard errors, scores are
+  // summed and the plan is proven; left out, too, where the search's time is up.
+  int robustness_resamples = 0;
   SolverOptions solver;
   std::vector<WidthRule> rules;  // layers pinned to widths, widths that layers must not take
   // Layers whose activations meet in residual additions or concatenations may take different activation widths. False:

@@ -12,7 +12,8 @@ auto Fields(const Layer& layer) {
 }  // namespace
 
 bool PlanLayer::operator==(const PlanLayer& other) const {
-  return Fields(layer) == Fields(other.layer) && chosen == other.chosen && alternatives == other.alternatives;
+  return Fields(layer) == Fields(other.layer) && chosen == other.chosen && alternatives == other.alternatives &&
+         keep_probability == other.keep_probability && value_of_information == other.value_of_information;
 }
 
 }  // namespace bitplan

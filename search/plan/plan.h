@@ -29,6 +29,9 @@ struct PlanLayer {
   Layer layer;
   std::optional<PlanOption> chosen;      // absent in every layer if the plan has no choice
   std::vector<PlanOption> alternatives;  // the layer's other options, in the order of its option table
+  // How sure `chosen` is, given the errors of the sensitivities (allocation::AssessRobustness); both or none.
+  std::optional<double> keep_probability;
+  std::optional<double> value_of_information;  // units of loss
 
   bool operator==(const PlanLayer&) const;
 };
@@ -106,6 +109,9 @@ struct Plan {
   double bound = 0;  // no choice within the budgets has a smaller objective (up to optimality_tolerance)
   double gap = 0;    // allocation::RelativeGap(objective, bound)
   double optimality_tolerance = 0;
+  // With keep_probability of the layers: what the plan's objective is above the best plan's on average, should the
+  // sensitivities be off by their errors; units of loss.
+  std::optional<double> mean_regret;
   std::string solver;
   int64_t solver_nodes = 0;
   std::optional<PlanInfeasibility> infeasibility;  // present exactly for kInfeasible

@@ -67,6 +67,8 @@ Json ToJsonValue(const PlanLayer& layer) {
                {"macs", layer.layer.macs}};
   if (layer.chosen) json["chosen"] = ToJsonValue(*layer.chosen);
   json["alternatives"] = ToJsonArray(layer.alternatives);
+  if (layer.keep_probability) json["keep_probability"] = *layer.keep_probability;
+  if (layer.value_of_information) json["value_of_information"] = *layer.value_of_information;
   return json;
 }
 
@@ -106,6 +108,7 @@ Json ResultToJson(const Plan& plan) {
   if (std::isfinite(plan.bound)) json["bound"] = plan.bound;
   if (std::isfinite(plan.gap)) json["gap"] = plan.gap;
   json["optimality_tolerance"] = plan.optimality_tolerance;
+  if (plan.mean_regret) json["mean_regret"] = *plan.mean_regret;
   json["solver"] = plan.solver;
   json["solver_nodes"] = plan.solver_nodes;
   if (plan.infeasibility) {
@@ -231,6 +234,8 @@ PlanLayer ReadLayer(JsonObject object) {
   if (object.Has("chosen")) layer.chosen = ReadOption(object.Object("chosen"));
   for (const JsonValue& option : object.Array("alternatives"))
     layer.alternatives.push_back(ReadOption(option.Object()));
+  if (object.Has("keep_probability")) layer.keep_probability = object.Number("keep_probability");
+  if (object.Has("value_of_information")) layer.value_of_information = object.Number("value_of_information");
   object.RefuseUnknownKeys();
   return layer;
 }
@@ -317,6 +322,7 @@ void ReadResult(JsonObject object, Plan& plan) {
   plan.bound = object.Has("bound") ? object.Number("bound") : -kInfinity;
   plan.gap = object.Has("gap") ? object.Number("gap") : kInfinity;
   plan.optimality_tolerance = object.Number("optimality_tolerance");
+  if (object.Has("mean_regret")) plan.mean_regret = object.Number("mean_regret");
   plan.solver = object.String("solver");
   plan.solver_nodes = ReadCount(object.At("solver_nodes"));
   if (object.Has("infeasibility")) plan.infeasibility = ReadInfeasibility(object.Object("infeasibility"));

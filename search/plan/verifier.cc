@@ -408,6 +408,32 @@ absl::Status VerifyObjective(const Plan& plan) {
   return VerifyProof(plan);
 }
 
+// Estimates over resamples that the plan does not hold: only their ranges can be checked.
+absl::Status VerifyRobustness(const Plan& plan) {
+  const auto is_amount = [](double value) { return value >= 0 && std::isfinite(value); };
+  if (plan.mean_regret && !is_amount(*plan.mean_regret)) {
+    return DataLoss("result.mean_regret: got {}, want a finite number >= 0", *plan.mean_regret);
+  }
+  for (size_t i = 0; i < plan.layers.size(); ++i) {
+    const PlanLayer& layer = plan.layers[i];
+    if (layer.keep_probability.has_value() != plan.mean_regret.has_value() ||
+        layer.value_of_information.has_value() != plan.mean_regret.has_value()) {
+      return DataLoss(
+          "layers[{}]: keep_probability and value_of_information want to be there in all layers, with "
+          "result.mean_regret, or nowhere",
+          i);
+    }
+    if (layer.keep_probability && !(*layer.keep_probability >= 0 && *layer.keep_probability <= 1)) {
+      return DataLoss("layers[{}].keep_probability: got {}, want 0..1", i, *layer.keep_probability);
+    }
+    if (layer.value_of_information && !is_amount(*layer.value_of_information)) {
+      return DataLoss("layers[{}].value_of_information: got {}, want a finite number >= 0", i,
+                      *layer.value_of_information);
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Verify(const Plan& plan) {
@@ -422,6 +448,7 @@ absl::Status Verify(const Plan& plan) {
   BITPLAN_RETURN_IF_ERROR(VerifyBudgets(plan, groups));
   BITPLAN_RETURN_IF_ERROR(VerifyInfeasibility(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyObjective(plan));
+  BITPLAN_RETURN_IF_ERROR(VerifyRobustness(plan));
   if (const std::string fingerprint = Fingerprint(plan); fingerprint != plan.fingerprint) {
     return DataLoss("fingerprint: got '{}', the content has '{}'", plan.fingerprint, fingerprint);
   }

@@ -81,6 +81,8 @@ TEST(ConvertSearch, TakesOverWhatIsAskedFor) {
   EXPECT_FALSE(ToSearchRequest(message, 1)->leave_out_unpriced);
   message.set_repair_monotonicity(true);
   message.set_leave_out_unpriced(true);
+  message.set_robustness_resamples(7);
+  EXPECT_EQ(ToSearchRequest(message, 1)->robustness_resamples, 7);
   EXPECT_TRUE(ToSearchRequest(message, 1)->repair_monotonicity);
   EXPECT_TRUE(ToSearchRequest(message, 1)->leave_out_unpriced);
 }

@@ -8,6 +8,7 @@
 
 #include "search/base/status.h"
 #include "search/hardware/shipped_profiles.h"
+#include "search/plan/plan_json.h"
 #include "search/plan/verifier.h"
 
 namespace bitplan {
@@ -202,6 +203,32 @@ TEST(Search, RepairsMonotonicityIfAskedToAndSaysSo) {
   EXPECT_TRUE(in_order.warnings.empty());
   request.repair_monotonicity = false;
   EXPECT_EQ(in_order, Solve(given, request));
+}
+
+// Layer a's gain of its 8 bits is known to 1e-9 of itself; the others have no errors.
+TEST(Search, SaysHowSureEachLayersOptionIsIfAskedTo) {
+  GivenSensitivities given = SmallTable();
+  SearchRequest request = Request({"size=1x"});
+  request.robustness_resamples = 20;
+  EXPECT_EQ(Solve(given, request).mean_regret, std::nullopt);  // no errors known
+  given.sensitivity.standard_error.assign(given.sensitivity.score.size(), {});
+  for (size_t l = 0; l < given.sensitivity.score.size(); ++l) {
+    given.sensitivity.standard_error[l].assign(given.sensitivity.score[l].size(), 1e-9);
+  }
+  const Plan sure = Solve(given, request);
+  EXPECT_EQ(sure.mean_regret, 0);
+  for (const PlanLayer& layer : sure.layers) EXPECT_EQ(layer.keep_probability, 1);
+  for (auto& row : given.sensitivity.standard_error) row.assign(row.size(), 100);
+  const Plan unsure = Solve(given, request);
+  EXPECT_GT(unsure.mean_regret, 1);
+  EXPECT_EQ(plan::Verify(unsure), absl::OkStatus());
+  const auto read = plan::ParsePlan(plan::ToJson(unsure));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, unsure);
+  request.robustness_resamples = 0;
+  EXPECT_EQ(Solve(given, request).mean_regret, std::nullopt);
+  request.robustness_resamples = 1;
+  EXPECT_THAT(MessageOf(pipeline::ValidateSearchRequest(request)), HasSubstr("robustness_resamples: got 1"));
 }
 
 TEST(ValidateMethodFor, RefusesRepairsOfWholePlans) {
@@ -434,10 +461,14 @@ TEST(Search, MapsOptionsThatWereLeftOut) {
   EXPECT_THAT(Bits(whole), ElementsAre(4, 4, 8));
 }
 
+// Branch and bound closes the gap that mixtures leave, unless it is stopped.
 TEST(Search, SaysThatAGapIsOfMixtures) {
   GivenSensitivities given = TableWithResponses();
   given.sensitivity.responses->responses.values = {2, 0, 2, 0, -3, 0};  // -1 or 1 in a plan, 0 between
-  const Plan plan = Solve(given, Request({"size=3600bit"}));
+  SearchRequest request = Request({"size=3600bit"});
+  EXPECT_EQ(Solve(given, request).termination, Termination::kOptimal);
+  request.solver.node_limit = 1;
+  const Plan plan = Solve(given, request);
   EXPECT_EQ(plan.termination, Termination::kFeasible);
   EXPECT_LE(plan.bound, plan.objective);
   EXPECT_GT(plan.gap, 0);
