@@ -369,6 +369,7 @@ absl::StatusOr<FrontierSearch> FrontierOf(const FrontierArguments& arguments) {
                          .complete = arguments.complete};
   BITPLAN_ASSIGN_OR_RETURN(request.search.budgets, BudgetsOf(arguments.search));
   BITPLAN_ASSIGN_OR_RETURN(request.resource, ParseResource(arguments.resource));
+  request.limits.reserve(arguments.limits.size());
   for (const std::string& text : arguments.limits) {
     BITPLAN_ASSIGN_OR_RETURN(request.limits.emplace_back(),
                              pipeline::ParseBudget(fmt::format("{}={}", arguments.resource, text)));
