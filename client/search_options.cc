@@ -221,7 +221,7 @@ void AddLimits(CLI::App& app, SearchArguments& to, const std::string& time_help)
       ->group(group);
 }
 
-void AddSolving(CLI::App& app, SearchArguments& to) {
+void AddSolving(CLI::App& app, SearchArguments& to, const std::string& time_help) {
   const std::string group = "Solving";
   std::vector<std::string> solvers = {"auto"};
   for (const std::string& name : NamesOf(allocation::Solvers())) solvers.push_back(name);
@@ -229,7 +229,7 @@ void AddSolving(CLI::App& app, SearchArguments& to) {
       ->check(CLI::IsMember(solvers))
       ->capture_default_str()
       ->group(group);
-  AddLimits(app, to, "Seconds for solving [60]");
+  AddLimits(app, to, time_help);
 }
 
 void AddEvaluation(CLI::App& app, SearchArguments& to) {
@@ -292,7 +292,7 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
         ->needs("model");
   }
   AddMeasuringOptions(app, *arguments);
-  AddSolving(app, *arguments);
+  AddSolving(app, *arguments, "Seconds for solving [60]");
   AddEvaluation(app, *arguments);
   app.parse_complete_callback([&app, to = arguments.get()] {
     const absl::Status status = ValidateArguments(app, *to);
@@ -373,7 +373,7 @@ std::shared_ptr<FrontierArguments> AddFrontierOptions(CLI::App& app, bool on_ser
     AddThreads(app, arguments->search.threads);
     AddMeasuringOptions(app, arguments->search);
   }
-  AddLimits(app, arguments->search, "Seconds for all points together [60; server: 10]");
+  AddSolving(app, arguments->search, "Seconds for all points together [60; server: 10]");
   app.parse_complete_callback([&app, to = arguments.get(), on_server] {
     const absl::Status status = ValidateFrontierArguments(app, *to, on_server);
     const auto code = CLI::ExitCodes::ValidationError;
@@ -391,6 +391,7 @@ absl::StatusOr<FrontierSearch> FrontierOf(const FrontierArguments& arguments) {
                          .complete = arguments.complete};
   BITPLAN_ASSIGN_OR_RETURN(request.search.budgets, BudgetsOf(arguments.search));
   BITPLAN_ASSIGN_OR_RETURN(request.resource, ParseResource(arguments.resource));
+  request.limits.reserve(arguments.limits.size());
   for (const std::string& text : arguments.limits) {
     BITPLAN_ASSIGN_OR_RETURN(request.limits.emplace_back(),
                              pipeline::ParseBudget(fmt::format("{}={}", arguments.resource, text)));

@@ -17,6 +17,7 @@
 #include "search/allocation/several_budgets.h"
 #include "search/allocation/shared_knapsack.h"
 #include "search/allocation/solve.h"
+#include "search/allocation/solver_table.h"
 #include "search/base/status.h"
 
 namespace bitplan::allocation {
@@ -29,7 +30,7 @@ absl::Status ValidateFrontierRequest(const Problem& problem, const FrontierReque
                                      const SolverOptions& options) {
   BITPLAN_RETURN_IF_ERROR(Validate(options));
   BITPLAN_RETURN_IF_ERROR(Validate(problem));
-  if (options.solver != "auto") return InvalidArgument("solver: got '{}', a frontier takes 'auto'", options.solver);
+  if (options.solver != "auto") BITPLAN_RETURN_IF_ERROR(FindSolver(options.solver).status());
   if (request.resource < 0 || request.resource >= std::ssize(problem.resources)) {
     return InvalidArgument("resource: got {}, want 0..{}", request.resource, std::ssize(problem.resources) - 1);
   }
@@ -470,6 +471,75 @@ class SeveralBudgetsFrontier {
   Instance instance_;
 };
 
+// One Solve a limit: what a named solver is asked for.
+class SolverFrontier {
+ public:
+  explicit SolverFrontier(const Task& task) : task_(task), swept_(task.problem), of_point_(task.options) {
+    swept_.budgets.push_back({.resource = task.request.resource, .limit = kNoLimit});
+    of_point_.time_limit_s.reset();  // in the context already
+  }
+
+  absl::StatusOr<Frontier> Run() {
+    Frontier frontier;
+    const PointSolver solve = [&](int64_t limit, const Neighbours&, const RunContext& context) {
+      return SolveAt(limit, context, frontier);
+    };
+    if (task_.request.complete)
+      frontier.note = "A named solver lists no complete front; these are evenly spaced limits.";
+    std::vector<int64_t> limits = SortedLimits(task_.request.limits);
+    if (limits.empty() || task_.request.complete) {
+      BITPLAN_ASSIGN_OR_RETURN(const FrontierPoint free, SolveAt(kNoLimit, task_.context, frontier));
+      if (free.choice.empty()) {
+        BITPLAN_ASSIGN_OR_RETURN(const Solution why, Solve(task_.problem, of_point_, task_.context));
+        return Frontier{.note = why.termination == Termination::kInfeasible
+                                    ? ExplainInfeasibility(why)
+                                    : "Stopped before any choice within the other budgets was found."};
+      }
+      const int64_t most = free.totals[task_.request.resource];
+      BITPLAN_ASSIGN_OR_RETURN(const int64_t least, LeastKept());
+      limits = EvenLimits(std::min(least, most), most, task_.request.num_points);
+    }
+    BITPLAN_RETURN_IF_ERROR(Sweep(limits, task_.request.resource, solve, task_.context, task_.sink).Run(frontier));
+    return frontier;
+  }
+
+ private:
+  absl::StatusOr<FrontierPoint> SolveAt(int64_t limit, const RunContext& context, Frontier& frontier) {
+    swept_.budgets.back().limit = limit;
+    BITPLAN_ASSIGN_OR_RETURN(Solution found, Solve(swept_, of_point_, context));
+    frontier.nodes += found.nodes;
+    FrontierPoint point{.limit = limit,
+                        .termination = found.termination,
+                        .choice = std::move(found.choice),
+                        .objective = found.objective,
+                        .bound = found.bound,
+                        .gap = found.gap,
+                        .optimality_tolerance = found.optimality_tolerance,
+                        .multiplier = found.budgets.back().multiplier};
+    if (point.choice.empty()) return point;
+    BITPLAN_ASSIGN_OR_RETURN(ChoiceTotals totals, AddUp(task_.problem, point.choice));
+    point.totals = std::move(totals.used);
+    return point;
+  }
+
+  // Least use, as Solve explains a limit that cannot be kept: mostly that of the resource alone.
+  absl::StatusOr<int64_t> LeastKept() {
+    swept_.budgets.back().limit = 0;
+    BITPLAN_ASSIGN_OR_RETURN(const Solution none, Solve(swept_, of_point_, task_.context));
+    if (!none.infeasibility.has_value()) return 0;
+    for (const BudgetShortage& shortage : none.infeasibility->shortages) {
+      if (shortage.budget + 1 == std::ssize(swept_.budgets) && shortage.least_achievable.has_value()) {
+        return *shortage.least_achievable;
+      }
+    }
+    return none.budgets.back().least_achievable;
+  }
+
+  const Task& task_;
+  Problem swept_;
+  SolverOptions of_point_;
+};
+
 }  // namespace
 
 absl::StatusOr<Frontier> ComputeFrontier(const Problem& problem, const FrontierRequest& request,
@@ -478,6 +548,7 @@ absl::StatusOr<Frontier> ComputeFrontier(const Problem& problem, const FrontierR
   BITPLAN_RETURN_IF_ERROR(ValidateFrontierRequest(problem, request, options));
   const RunContext limited = WithTimeLimit(context, options);
   const Task task = MakeTask(problem, request, options, limited, sink);
+  if (options.solver != "auto") return SolverFrontier(task).Run();
   if (task.others.empty()) return OneBudgetFrontier(task).Run();
   BITPLAN_ASSIGN_OR_RETURN(const Solution free, Solve(problem, options, limited));
   if (free.termination == Termination::kInfeasible) return Frontier{.note = ExplainInfeasibility(free)};

@@ -83,7 +83,8 @@ using FrontierSink = std::function<void(const FrontierPoint& point, size_t index
 //           the solver's tolerance.
 // Hull:     the steps of the layers' convex hulls by falling slope, exactly.
 // Limits of options: node_limit and relative_gap hold for each point, time_limit_s for all of them together; each gets
-//           an equal share of what is left. options.solver must be "auto".
+//           an equal share of what is left.
+// Solver:   "auto" is all of the above; any other name is one Solve with it for each limit, none for a complete front.
 // Errors:   kInvalidArgument: problem, request or options; kInternal: an audit failed. Infeasible limits, a time limit
 //           and a stop request are terminations of points. If the other budgets cannot be kept there are no points, and
 //           the note says why.

@@ -50,7 +50,7 @@ std::vector<GroupStep> StepsOfGroup(std::span<const KnapsackItem> items, int gro
   std::vector<int> vertices = {0};
   for (int k = 1; k < std::ssize(items); ++k) {
     GroupStep step = MakeStep(items, vertices.back(), k, group);
-    while (!steps.empty() && CompareSlopes(steps.back(), step) <= 0) {
+    while (!steps.empty() && std::is_lteq(CompareSlopes(steps.back(), step))) {
       steps.pop_back();
       vertices.pop_back();
       step = MakeStep(items, vertices.back(), k, group);
@@ -63,7 +63,7 @@ std::vector<GroupStep> StepsOfGroup(std::span<const KnapsackItem> items, int gro
 
 bool ComesFirst(const GroupStep& a, const GroupStep& b) {
   const std::strong_ordering order = CompareSlopes(a, b);
-  if (order != 0) return order > 0;
+  if (std::is_neq(order)) return std::is_gt(order);
   return a.group < b.group;  // equal slopes are of different groups
 }
 

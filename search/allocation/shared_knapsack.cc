@@ -1,6 +1,7 @@
 #include "search/allocation/shared_knapsack.h"
 
 #include <algorithm>
+#include <compare>
 #include <numeric>
 #include <utility>
 
@@ -178,7 +179,7 @@ std::vector<SupportedPoint> SharedKnapsack::SupportedPoints() const {
   for (const std::vector<KnapsackItem>& items : reduced_.knapsack.groups) point.value += items.front().value;
   std::vector<SupportedPoint> points = {point};
   for (const GroupStep& step : steps_) {
-    const bool same_slope = point.steps > 0 && CompareSlopes(steps_[point.steps - 1], step) == 0;
+    const bool same_slope = point.steps > 0 && std::is_eq(CompareSlopes(steps_[point.steps - 1], step));
     point.cost += step.cost;
     point.value -= step.gain;
     point.slope = step.slope;

@@ -112,9 +112,6 @@ absl::Status ValidateFrontierSearch(const FrontierSearch& request) {
   if (request.num_points < 2 || request.num_points > kMostFrontierPoints) {
     return InvalidArgument("num_points: got {}, want 2..{}", request.num_points, kMostFrontierPoints);
   }
-  if (request.search.solver.solver != "auto") {
-    return InvalidArgument("solver: got '{}', a frontier takes 'auto'", request.search.solver.solver);
-  }
   return ValidateSearchRequest(SearchOfFrontier(request));
 }
 
