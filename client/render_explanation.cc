@@ -75,6 +75,7 @@ std::string RenderConflict(const Plan& plan, const ConflictExplanation& conflict
   std::vector<std::string> specs;
   specs.reserve(conflict.budgets.size());
   for (const int b : conflict.budgets) specs.push_back(plan.budgets[b].spec);
+  if (specs.empty()) return "ties and rules leave no choice, whatever the budgets\n";
   std::string text =
       specs.size() == 1
           ? fmt::format("{} cannot be kept by any plan\n", specs.front())

@@ -320,6 +320,7 @@ void AddFrontierSources(CLI::App& app, SearchArguments& to, bool on_server) {
 void AddSweep(CLI::App& app, FrontierArguments& to) {
   const std::string group = "Frontier";
   std::vector<std::string> resources;
+  resources.reserve(kResources.size());
   for (const Resource resource : kResources) resources.emplace_back(ToString(resource));
   app.add_option("--resource", to.resource, "Resource whose limit varies; --budget fixes others")
       ->check(CLI::IsMember(resources))

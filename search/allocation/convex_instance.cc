@@ -1,5 +1,7 @@
 #include "search/allocation/convex_instance.h"
 
+#include <algorithm>
+
 #include "search/allocation/audit.h"
 #include "search/allocation/instance.h"
 
@@ -28,6 +30,36 @@ ConvexInstance::ConvexInstance(const Problem& problem, const ConvexObjective& ob
       }
     }
   }
+  TurnLowerBudgets();
+}
+
+// Rows of lower budgets: sum >= limit becomes sum (largest - cost) <= sum of largest - limit.
+void ConvexInstance::TurnLowerBudgets() {
+  for (int r = 0; r < num_rows(); ++r) {
+    if (problem_.budgets[budgets_[r]].sense == BudgetSense::kAtMost) continue;
+    limit_[r] = -limit_[r];
+    for (int g = 0; g < num_groups(); ++g) {
+      int64_t largest = 0;
+      for (int j = first_[g]; j < first_[g + 1]; ++j) largest = std::max(largest, cost(j, r));
+      for (int j = first_[g]; j < first_[g + 1]; ++j) {
+        int64_t& of_entry = cost_[static_cast<int64_t>(j) * num_rows() + r];
+        of_entry = largest - of_entry;
+      }
+      limit_[r] += largest;
+    }
+  }
+}
+
+std::vector<uint8_t> ConvexInstance::Allowed() const {
+  std::vector<uint8_t> allowed(size(), 1);
+  for (int g = 0; g < num_groups(); ++g) {
+    for (const int l : groups_[g]) {
+      for (int k = 0; k < std::ssize(problem_.layers[l].options); ++k) {
+        if (!problem_.layers[l].options[k].allowed) allowed[first_[g] + k] = 0;
+      }
+    }
+  }
+  return allowed;
 }
 
 std::vector<double> ConvexInstance::Spread(std::span<const double> y) const {

@@ -22,7 +22,8 @@ class ConvexInstance {
   int first(int group) const { return first_[group]; }        // of the group's options in y; first(num_groups()): size
   int group_of(int entry) const { return group_of_[entry]; }  // of an entry of y
   const std::vector<int>& budgets() const { return budgets_; }  // of each row: index in Problem::budgets
-  // Whole numbers: cost of an entry, and the limit of a row.
+  // Whole numbers: cost of an entry, and the limit of a row; of a lower budget what an entry has less than its group's
+  // largest cost, and what all may have less.
   int64_t cost(int entry, int row) const { return cost_[static_cast<int64_t>(entry) * num_rows() + row]; }
   int64_t limit(int row) const { return limit_[row]; }
   const ConvexObjective& objective() const { return objective_; }
@@ -37,10 +38,13 @@ class ConvexInstance {
   std::vector<int> OfLayers(std::span<const int> option) const;
   std::vector<int> OfGroups(std::span<const int> choice) const;
   std::vector<double> OneHot(std::span<const int> option) const;
+  // Of each entry whether every layer of its group may take it.
+  std::vector<uint8_t> Allowed() const;
   // Whether an option for each group keeps every budget and whatever else the problem asks for.
   bool Keeps(std::span<const int> option) const;
 
  private:
+  void TurnLowerBudgets();
   std::vector<double> Spread(std::span<const double> y) const;
 
   const Problem& problem_;

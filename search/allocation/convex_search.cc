@@ -167,11 +167,12 @@ class ConvexSearch {
     std::vector<double> floor;
     if (objective_.CurvatureFloor(of_layers, context_)) floor = instance_.Merge(of_layers);
     if (objective_.is_quadratic() && floor.empty()) return false;
-    std::vector<double> metric = objective_.is_quadratic() ? floor : CurvatureAt(instance_.OfGroups(best_.choice));
+    std::vector<double> metric(floor.begin(), floor.end());
+    if (!objective_.is_quadratic()) metric = CurvatureAt(instance_.OfGroups(best_.choice));
     if (metric.empty()) return false;
     context_.Report({.stage = "solve"});
     if (StopReason(context_)) return true;
-    std::vector<uint8_t> open(n, 1);
+    const std::vector<uint8_t> open = instance_.Allowed();
     ConvexRelaxation relaxation(instance_, metric, {});
     ConvexRelaxation::Point root = relaxation.Start(open);
     RaiseBound(relaxation.Solve(open, best_.value - Tolerance(), context_, root), relaxation, root);

@@ -74,9 +74,10 @@ using PointSolver = std::function<absl::StatusOr<FrontierPoint>(int64_t limit, c
 absl::Status FinishPoint(const Problem& problem, int resource, FrontierPoint& point) {
   BITPLAN_ASSIGN_OR_RETURN(ChoiceTotals totals, AddUp(problem, point.choice));
   for (const ProblemBudget& budget : problem.budgets) {
-    if (totals.used[budget.resource] <= budget.limit) continue;
-    return Internal("frontier: the sum of '{}' is {}, above the limit {}", problem.resources[budget.resource],
-                    totals.used[budget.resource], budget.limit);
+    const int64_t used = totals.used[budget.resource];
+    if (budget.sense == BudgetSense::kAtMost ? used <= budget.limit : used >= budget.limit) continue;
+    return Internal("frontier: the sum of '{}' is {}, beyond the limit {}", problem.resources[budget.resource], used,
+                    budget.limit);
   }
   if (totals.used[resource] > point.limit) {
     return Internal("frontier: the sum of '{}' is {}, above the limit {}", problem.resources[resource],
@@ -471,7 +472,7 @@ class SeveralBudgetsFrontier {
   Instance instance_;
 };
 
-// One Solve a limit: what a named solver is asked for.
+// One Solve a limit: where a solver is named, or rules hold that the shared reductions do not know.
 class SolverFrontier {
  public:
   explicit SolverFrontier(const Task& task) : task_(task), swept_(task.problem), of_point_(task.options) {
@@ -485,7 +486,8 @@ class SolverFrontier {
       return SolveAt(limit, context, frontier);
     };
     if (task_.request.complete)
-      frontier.note = "A named solver lists no complete front; these are evenly spaced limits.";
+      frontier.note =
+          "With rules for layers, or a named solver, there is no complete front; these are evenly spaced limits.";
     std::vector<int64_t> limits = SortedLimits(task_.request.limits);
     if (limits.empty() || task_.request.complete) {
       BITPLAN_ASSIGN_OR_RETURN(const FrontierPoint free, SolveAt(kNoLimit, task_.context, frontier));
@@ -548,7 +550,7 @@ absl::StatusOr<Frontier> ComputeFrontier(const Problem& problem, const FrontierR
   BITPLAN_RETURN_IF_ERROR(ValidateFrontierRequest(problem, request, options));
   const RunContext limited = WithTimeLimit(context, options);
   const Task task = MakeTask(problem, request, options, limited, sink);
-  if (options.solver != "auto") return SolverFrontier(task).Run();
+  if (options.solver != "auto" || HasRules(problem)) return SolverFrontier(task).Run();
   if (task.others.empty()) return OneBudgetFrontier(task).Run();
   BITPLAN_ASSIGN_OR_RETURN(const Solution free, Solve(problem, options, limited));
   if (free.termination == Termination::kInfeasible) return Frontier{.note = ExplainInfeasibility(free)};

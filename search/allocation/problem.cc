@@ -198,6 +198,15 @@ absl::Status ValidateObjectiveSum(const Problem& problem) {
 
 }  // namespace
 
+bool HasRules(const Problem& problem) {
+  if (!problem.class_ties.empty() || !problem.steps.empty() || !problem.pairs.empty()) return true;
+  const auto is_lower = [](const ProblemBudget& budget) { return budget.sense == BudgetSense::kAtLeast; };
+  if (std::ranges::any_of(problem.budgets, is_lower)) return true;
+  return std::ranges::any_of(problem.layers, [](const ProblemLayer& layer) {
+    return !std::ranges::all_of(layer.options, &ProblemOption::allowed);
+  });
+}
+
 absl::Status Validate(const Problem& problem) {
   BITPLAN_RETURN_IF_ERROR(ValidateResources(problem));
   BITPLAN_RETURN_IF_ERROR(ValidateLayers(problem));

@@ -88,6 +88,10 @@ struct Problem {
 
 namespace allocation {
 
+// Whether the problem asks for more than upper budgets and ties: options that are not allowed, lower budgets, class
+// ties, steps or pairs.
+bool HasRules(const Problem& problem);
+
 // OK, or kInvalidArgument with a message that begins with the path of the field: no layers, a layer without options,
 // ragged costs, a negative cost or limit, an objective that is not finite, an unknown resource or layer index, tied
 // layers with different option counts, a layer without an allowed option, bad entries of class ties, steps or pairs,

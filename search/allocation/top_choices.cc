@@ -21,6 +21,9 @@ void Forbid(std::span<const std::vector<int>> groups, const std::vector<int>& ch
   for (ProblemLayer& layer : problem.layers) {
     for (ProblemOption& option : layer.options) option.cost.push_back(0);
   }
+  for (ProblemPair& pair : problem.pairs) {
+    if (!pair.cost.empty()) pair.cost.push_back(0);
+  }
   for (const std::vector<int>& group : groups) {
     problem.layers[group[0]].options[choice[group[0]]].cost.back() = 1;
   }

@@ -48,18 +48,19 @@ absl::StatusOr<WhatIf> WhatIf::Create(Problem problem) {
 }
 
 WhatIf::WhatIf(Problem problem) : problem_(std::move(problem)) {
-  const std::vector<std::vector<int>> groups = TieGroups(problem_);
+  groups_ = TieGroups(problem_);
   group_of_.resize(problem_.layers.size());
-  for (size_t g = 0; g < groups.size(); ++g) {
-    for (const int layer : groups[g]) group_of_[layer] = static_cast<int>(g);
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    for (const int layer : groups_[g]) group_of_[layer] = static_cast<int>(g);
   }
+  for (const ProblemBudget& budget : problem_.budgets) limits_.push_back(budget.limit);
+  if (HasRules(problem_)) return;
   std::vector<int> rows(problem_.budgets.size());
   std::iota(rows.begin(), rows.end(), 0);
-  instance_ = std::make_unique<Instance>(BuildInstance(problem_, groups, rows, std::nullopt));
-  limits_ = instance_->limits;
+  instance_ = std::make_unique<Instance>(BuildInstance(problem_, groups_, rows, std::nullopt));
   sums_.resize(rows.size());
   shared_.resize(rows.size() + 1);
-  for (int g = 0; g < std::ssize(groups); ++g) {
+  for (int g = 0; g < std::ssize(groups_); ++g) {
     std::vector<int> all(instance_->groups[g].value.size());
     std::iota(all.begin(), all.end(), 0);
     std::vector<CostRange>& ranges = ranges_.emplace_back();
@@ -82,7 +83,7 @@ CostRange WhatIf::RangeOf(int group, std::span<const int> options, int row) cons
 // What is left to each group that the change names.
 absl::StatusOr<std::vector<GroupRestriction>> WhatIf::Restrictions(const ProblemChange& change) const {
   std::vector<GroupRestriction> restrictions;
-  std::vector<int> at(instance_->groups.size(), -1);
+  std::vector<int> at(groups_.size(), -1);
   for (const LayerOptions& allowed : change.layers) {
     const int group = group_of_[allowed.layer];
     std::vector<int> options = allowed.options;
@@ -167,25 +168,22 @@ Solution WhatIf::FromSeveral(std::span<const GroupRestriction> restrictions, con
   return solution;
 }
 
-// The changed problem as one of its own, in which a layer has only the options that are left.
+// The changed problem as one of its own.
 absl::StatusOr<Solution> WhatIf::SolveAnew(std::span<const GroupRestriction> restrictions, const SolverOptions& options,
                                            const RunContext& context) const {
   Problem changed = problem_;
-  std::vector<std::vector<int>> left(problem_.layers.size());
   for (const GroupRestriction& restriction : restrictions) {
-    for (const int layer : instance_->groups[restriction.group].layers) {
-      left[layer] = restriction.options;
-      changed.layers[layer].options.clear();
-      for (const int k : restriction.options) {
-        changed.layers[layer].options.push_back(problem_.layers[layer].options[k]);
+    for (const int layer : groups_[restriction.group]) {
+      std::vector<ProblemOption>& of_layer = changed.layers[layer].options;
+      for (int k = 0; k < std::ssize(of_layer); ++k) {
+        if (!std::ranges::binary_search(restriction.options, k)) of_layer[k].allowed = false;
+      }
+      if (std::ranges::none_of(of_layer, &ProblemOption::allowed)) {
+        return InvalidArgument("layers: layer {} has no allowed option left", layer);
       }
     }
   }
-  BITPLAN_ASSIGN_OR_RETURN(Solution solution, allocation::Solve(changed, options, context));
-  for (size_t i = 0; i < solution.choice.size(); ++i) {
-    if (!left[i].empty()) solution.choice[i] = left[i][solution.choice[i]];
-  }
-  return solution;
+  return allocation::Solve(changed, options, context);
 }
 
 absl::StatusOr<Solution> WhatIf::Solve(const ProblemChange& change, const SolverOptions& options,
@@ -194,9 +192,10 @@ absl::StatusOr<Solution> WhatIf::Solve(const ProblemChange& change, const Solver
   if (options.solver != "auto") return InvalidArgument("solver: got '{}', want 'auto'", options.solver);
   BITPLAN_RETURN_IF_ERROR(ValidateChange(problem_, change));
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<GroupRestriction> restrictions, Restrictions(change));
-  instance_->limits = limits_;
-  for (const LimitChange& limit : change.limits) instance_->limits[limit.budget] = limit.limit;
-  for (size_t b = 0; b < limits_.size(); ++b) problem_.budgets[b].limit = instance_->limits[b];
+  for (size_t b = 0; b < limits_.size(); ++b) problem_.budgets[b].limit = limits_[b];
+  for (const LimitChange& limit : change.limits) problem_.budgets[limit.budget].limit = limit.limit;
+  if (instance_ == nullptr) return SolveAnew(restrictions, options, context);
+  for (size_t b = 0; b < limits_.size(); ++b) instance_->limits[b] = problem_.budgets[b].limit;
 
   const std::vector<CostRange> ranges = Ranges(restrictions);
   std::vector<int> binding;

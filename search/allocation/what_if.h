@@ -45,6 +45,7 @@ namespace allocation {
 //          choices maybe another one.
 // Cost:    where at most one budget can bind, linear in the undominated options plus the list search; with several, the
 //          search from the last answer's choice. An infeasible change costs a Solve, which explains it.
+// Rules:   a problem that has some (HasRules) is solved anew each time.
 // Threads: one at a time.
 class WhatIf {
  public:
@@ -74,8 +75,9 @@ class WhatIf {
 
   Problem problem_;                                      // budgets: with the limits of the change being answered
   std::vector<int64_t> limits_;                          // of the problem
+  std::vector<std::vector<int>> groups_;                 // tied layers
   std::vector<int> group_of_;                            // of each layer
-  std::unique_ptr<Instance> instance_;                   // a row for each budget
+  std::unique_ptr<Instance> instance_;                   // a row for each budget; null: the problem has rules
   std::vector<std::vector<CostRange>> ranges_;           // [group][row]
   std::vector<CostRange> sums_;                          // of each row
   std::vector<std::unique_ptr<SharedKnapsack>> shared_;  // of each row and, last, of none; null: not needed yet

@@ -33,6 +33,14 @@ Problem ProblemOf(const Plan& plan, const PlanTable& table) {
     }
     problem.layers.push_back(std::move(layer));
   }
+  for (const std::vector<int>& set : table.width_sets) {
+    ClassTie tie{.layers = set};
+    for (const int g : set) {
+      std::vector<int>& widths = tie.classes.emplace_back();
+      for (const PlanTableItem& item : table.groups[g].items) widths.push_back(item.option.activation_bits);
+    }
+    problem.class_ties.push_back(std::move(tie));
+  }
   return problem;
 }
 
@@ -84,8 +92,13 @@ class Explainer {
     std::vector<OtherLimit> others;
     for (const double factor : kFactors) {
       Problem changed = problem_;
-      OtherLimit other{.factor = factor, .limit = Scaled(table_.limits[budget], factor)};
-      changed.budgets[budget].limit = other.limit;
+      OtherLimit other{.factor = factor, .limit = Scaled(plan_.budgets[budget].limit, factor)};
+      changed.budgets[budget].limit = RowLimit(plan_, table_, budget, other.limit);
+      if (changed.budgets[budget].limit < 0) {  // more than all layers' largest costs
+        other.is_proven = true;
+        others.push_back(other);
+        continue;
+      }
       BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(changed, options_, context_));
       if (!solution.choice.empty()) other.objective = solution.objective;
       other.is_proven = IsProof(solution);
@@ -102,7 +115,7 @@ class Explainer {
   long double Priced(const PlanTableItem& item) const {
     long double sum = item.value;
     for (size_t b = 0; b < plan_.budgets.size(); ++b) {
-      sum += plan_.budgets[b].multiplier.value_or(0) * static_cast<long double>(item.cost[b]);
+      sum += std::abs(plan_.budgets[b].multiplier.value_or(0)) * static_cast<long double>(item.cost[b]);
     }
     return sum;
   }
@@ -129,27 +142,33 @@ class Explainer {
       return absl::OkStatus();
     }
     Problem changed = problem_;
-    std::vector<ProblemOption>& options = changed.layers[g].options;
-    options.erase(options.begin() + group.chosen);
+    changed.layers[g].options[group.chosen].allowed = false;
     BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(changed, options_, context_));
     explanation.is_proven = IsProof(solution);
     explanation.is_needed = solution.termination == Termination::kInfeasible;
     if (solution.choice.empty()) return absl::OkStatus();
     explanation.regret = solution.objective - plan_.objective;
-    const int instead = solution.choice[g] + (solution.choice[g] >= group.chosen ? 1 : 0);
-    explanation.instead = group.items[instead].option;
+    explanation.instead = group.items[solution.choice[g]].option;
     for (size_t other = 0; other < table_.groups.size(); ++other) {
       if (other != g && solution.choice[other] != table_.groups[other].chosen) ++explanation.num_others;
     }
     return absl::OkStatus();
   }
 
-  // Whether the budgets of these indices can be kept with limits times `factor`; nullopt: not answered in time.
+  // A budget's limit relaxed by a factor: an upper one times, a lower one divided by it.
+  int64_t Relaxed(int budget, double factor) const {
+    const PlanBudget& of_plan = plan_.budgets[budget];
+    return Scaled(of_plan.limit, of_plan.sense == BudgetSense::kAtMost ? factor : 1 / factor);
+  }
+
+  // Whether the budgets of these indices can be kept, relaxed by `factor`; nullopt: not answered in time.
   absl::StatusOr<std::optional<bool>> CanBeKept(const std::vector<int>& budgets, double factor) const {
     Problem asked = problem_;
     asked.budgets.clear();
     for (const int b : budgets) {
-      asked.budgets.push_back({.resource = b, .limit = Scaled(table_.limits[b], factor)});
+      const int64_t limit = RowLimit(plan_, table_, b, Relaxed(b, factor));
+      if (limit < 0) return false;  // more than all layers' largest costs
+      asked.budgets.push_back({.resource = b, .limit = limit});
     }
     // Least sum of the first resource: any choice will do, and this objective is whole numbers.
     for (ProblemLayer& layer : asked.layers) {
@@ -165,6 +184,8 @@ class Explainer {
 
   absl::StatusOr<ConflictExplanation> Conflict() const {
     ConflictExplanation conflict{.is_proven = true};
+    const bool has_empty = std::ranges::any_of(table_.groups, [](const auto& group) { return group.items.empty(); });
+    if (has_empty || (plan_.infeasibility && plan_.infeasibility->rules_conflict)) return conflict;
     for (int b = 0; b < std::ssize(plan_.budgets); ++b) conflict.budgets.push_back(b);
     // A budget goes if the others still clash.
     for (int b = 0; b < std::ssize(plan_.budgets); ++b) {
@@ -196,7 +217,7 @@ class Explainer {
       (*kept ? high : low) = middle;
     }
     conflict.factor = high;
-    for (const int b : conflict.budgets) conflict.limits.push_back(Scaled(table_.limits[b], high));
+    for (const int b : conflict.budgets) conflict.limits.push_back(Relaxed(b, high));
     return absl::OkStatus();
   }
 

@@ -46,9 +46,11 @@ struct LayerExplanation {
 
 // Which budgets clash.
 struct ConflictExplanation {
-  // A smallest set in the sense that without any one of it the others can be kept: indices into Plan::budgets.
+  // A smallest set in the sense that without any one of it the others can be kept: indices into Plan::budgets. Empty:
+  // ties and rules alone leave no choice.
   std::vector<int> budgets;
-  // The smallest common factor of these limits with which they can be kept, up to 2^-20 of it, and the limits then.
+  // The smallest common factor with which they can be kept, upper limits times it and lower ones divided by it, up to
+  // 2^-20 of it, and the limits then.
   // Absent where a question was not answered in time, or where factors do not help (a limit of 0).
   std::optional<double> factor;
   std::vector<int64_t> limits;

@@ -123,8 +123,8 @@ void TurnLowerBudgets(const Plan& plan, PlanTable& table) {
 
 }  // namespace
 
-int64_t RowLimit(const PlanTable& table, size_t row, int64_t budget_limit) {
-  return table.offsets[row] > 0 ? table.offsets[row] - budget_limit : budget_limit;
+int64_t RowLimit(const Plan& plan, const PlanTable& table, size_t row, int64_t budget_limit) {
+  return plan.budgets[row].sense == BudgetSense::kAtMost ? budget_limit : table.offsets[row] - budget_limit;
 }
 
 absl::StatusOr<PlanTable> TableOf(const Plan& plan) {
@@ -138,8 +138,9 @@ absl::StatusOr<PlanTable> TableOf(const Plan& plan) {
   for (const std::vector<int>& layers : *groups) {
     PlanTableGroup group = GroupOf(plan, layers);
     if (plan.has_choice() && group.chosen < 0) {
-      return DataLoss("layer '{}': the chosen option has no cost of a budget, is not allowed, or is not one of every tied layer",
-                      group.name);
+      return DataLoss(
+          "layer '{}': the chosen option has no cost of a budget, is not allowed, or is not one of every tied layer",
+          group.name);
     }
     table.groups.push_back(std::move(group));
   }

@@ -42,13 +42,13 @@ struct PlanTable {
 
 namespace plan {
 
-// Options that the plan's rules forbid, that lack a cost of a budget, or that not every layer of a tie has, take no part.
-// kDataLoss: a chosen option that takes no part, a plan with a choice and a group without items, ties of unknown layers,
-// costs that do not add up in 64 bits.
+// Options that the plan's rules forbid, that lack a cost of a budget, or that not every layer of a tie has, take no
+// part. kDataLoss: a chosen option that takes no part, a plan with a choice and a group without items, ties of unknown
+// layers, costs that do not add up in 64 bits.
 absl::StatusOr<PlanTable> TableOf(const Plan& plan);
 
-// The row's limit where the budget has another one.
-int64_t RowLimit(const PlanTable& table, size_t row, int64_t budget_limit);
+// The row's limit where its budget has another one.
+int64_t RowLimit(const Plan& plan, const PlanTable& table, size_t row, int64_t budget_limit);
 
 }  // namespace plan
 }  // namespace bitplan
