@@ -12,6 +12,9 @@ ConvexInstance::ConvexInstance(const Problem& problem, const ConvexObjective& ob
       objective_(objective),
       groups_(TieGroups(problem)),
       budgets_(BindingBudgets(problem, groups_)) {
+  // Costs of pairs are left out, which lowers sums: a bound for upper budgets only.
+  const bool has_costs = std::ranges::any_of(problem.pairs, [](const ProblemPair& pair) { return !pair.cost.empty(); });
+  std::erase_if(budgets_, [&](int b) { return has_costs && problem.budgets[b].sense == BudgetSense::kAtLeast; });
   std::vector<int> group_of_layer(problem.layers.size());
   for (int g = 0; g < num_groups(); ++g) {
     for (const int l : groups_[g]) group_of_layer[l] = g;

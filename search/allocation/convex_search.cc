@@ -290,14 +290,16 @@ class ConvexSearch {
   }
 
   double Offer(const ConvexRelaxation& relaxation, std::vector<int> option, bool searches) {
+    // Exchanges know budgets and ties only: where they break other rules, what was offered counts.
     if (searches && objective_.is_quadratic()) {
-      QuadraticExchange(instance_, relaxation.linear(), relaxation.metric()).Improve(option, context_);
-      if (!instance_.Keeps(option)) return best_.value;
+      std::vector<int> improved = option;
+      QuadraticExchange(instance_, relaxation.linear(), relaxation.metric()).Improve(improved, context_);
+      if (instance_.Keeps(improved)) option = std::move(improved);
     }
     ScoredChoice found{.choice = instance_.OfLayers(option), .value = instance_.Value(instance_.OneHot(option))};
     if (searches && !objective_.is_quadratic()) {
-      found = ImproveLocally(problem_, objective_, std::move(found), context_);
-      if (!Keeps(found.choice)) return best_.value;
+      ScoredChoice improved = ImproveLocally(problem_, objective_, found, context_);
+      if (Keeps(improved.choice)) found = std::move(improved);
     }
     if (found.value < best_.value) best_ = std::move(found);
     return best_.value;
@@ -420,6 +422,12 @@ absl::StatusOr<Solution> SolveConvex(const Problem& problem, const ConvexObjecti
                                      std::span<const std::vector<int>> starts, const SolverOptions& options,
                                      const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(Validate(options));
+  for (size_t i = 0; i < problem.pairs.size(); ++i) {
+    if (problem.pairs[i].objective != 0) {
+      return InvalidArgument("pairs[{}].objective: got {}, want 0: the objective is of the whole choice", i,
+                             problem.pairs[i].objective);
+    }
+  }
   const RunContext limited = WithTimeLimit(context, options);
   return ConvexSearch(problem, objective, options, limited).Run(starts, options.relative_gap);
 }

@@ -1,5 +1,7 @@
 #include "search/plan/explanation.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -23,7 +25,8 @@ constexpr double kLargestFactor = 0x1p20;
 Problem ProblemOf(const Plan& plan, const PlanTable& table) {
   Problem problem;
   for (size_t b = 0; b < plan.budgets.size(); ++b) {
-    problem.resources.push_back(std::string(ToString(plan.budgets[b].resource)));
+    const bool is_upper = plan.budgets[b].sense == BudgetSense::kAtMost;
+    problem.resources.push_back(fmt::format("{}{}", ToString(plan.budgets[b].resource), is_upper ? "" : " at least"));
     problem.budgets.push_back({.resource = static_cast<int>(b), .limit = table.limits[b]});
   }
   for (const PlanTableGroup& group : table.groups) {

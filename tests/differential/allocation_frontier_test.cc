@@ -51,14 +51,18 @@ std::vector<std::pair<int64_t, double>> FrontByBruteForce(const Problem& problem
 }
 
 // A random problem whose first resource has no budget.
-Problem ToSweep(uint64_t seed, int min_budgets, int max_budgets, bool whole) {
+Problem ToSweep(uint64_t seed, int min_budgets, int max_budgets, bool whole, bool rules = false) {
   Problem problem = RandomProblem({.seed = seed,
                                    .max_layers = 5,
                                    .min_budgets = min_budgets,
                                    .max_budgets = max_budgets,
-                                   .whole_objectives = whole});
+                                   .whole_objectives = whole,
+                                   .rules = rules});
   if (problem.resources.empty()) {
     problem.resources.emplace_back("swept");
+    for (ProblemPair& pair : problem.pairs) {
+      if (!pair.cost.empty()) pair.cost.push_back(0);
+    }
     for (ProblemLayer& layer : problem.layers) {
       for (ProblemOption& option : layer.options)
         option.cost.push_back(static_cast<int64_t>(&option - &layer.options[0]));
@@ -164,6 +168,13 @@ TEST(Frontier, PointsOfSmallProblemsEqualSolves) {
       for (const ProblemOption& option : layer.options) most = std::max(most, option.cost[kSwept]);
     }
     ExpectPointsEqualSolves(problem, {.resource = kSwept, .limits = {most, 0, most / 2, most, 2 * most + 1}}, 0);
+  }
+}
+
+TEST(Frontier, PointsOfProblemsWithRulesEqualSolves) {
+  for (uint64_t seed = 1; seed <= 1'000; ++seed) {
+    const Problem problem = ToSweep(seed, 0, 3, true, /*rules=*/true);
+    ExpectPointsEqualSolves(problem, {.resource = kSwept, .num_points = 5}, 1e-9);
   }
 }
 

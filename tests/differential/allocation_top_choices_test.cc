@@ -32,6 +32,10 @@ std::vector<std::vector<int>> AllChoices(const Problem& problem) {
 double ObjectiveOf(const Problem& problem, const std::vector<int>& choice) {
   double sum = 0;
   for (size_t i = 0; i < choice.size(); ++i) sum += problem.layers[i].options[choice[i]].objective;
+  for (const ProblemPair& pair : problem.pairs) {
+    const bool meets = choice[pair.layer_a] == pair.option_a && choice[pair.layer_b] == pair.option_b;
+    if (meets) sum += pair.objective;
+  }
   return sum;
 }
 
@@ -87,6 +91,15 @@ TEST(TopChoices, EqualEnumerationWithSeveralBudgets) {
                                            .whole_objectives = true});
     ExpectBest(problem, {.count = 5, .distance = 1});
     ExpectBest(problem, {.count = 3, .distance = 3});
+  }
+}
+
+TEST(TopChoices, EqualEnumerationWhereRulesHold) {
+  for (uint64_t seed = 1; seed <= 1000; ++seed) {
+    const Problem problem = RandomProblem(
+        {.seed = seed, .max_layers = 5, .max_options = 3, .max_budgets = 2, .whole_objectives = true, .rules = true});
+    ExpectBest(problem, {.count = 4, .distance = 1});
+    ExpectBest(problem, {.count = 3, .distance = 2});
   }
 }
 

@@ -28,6 +28,9 @@ Problem Changed(Problem problem, const ProblemChange& change) {
   for (ProblemLayer& layer : problem.layers) {
     for (ProblemOption& option : layer.options) option.cost.push_back(0);
   }
+  for (ProblemPair& pair : problem.pairs) {
+    if (!pair.cost.empty()) pair.cost.push_back(0);
+  }
   for (const LayerOptions& allowed : change.layers) {
     auto& options = problem.layers[allowed.layer].options;
     for (int k = 0; k < std::ssize(options); ++k) {
@@ -76,7 +79,8 @@ void ExpectSameAsFresh(const Problem& problem, const ProblemChange& change, allo
   EXPECT_TRUE(KeepsEverything(changed, answer->choice)) << Describe(changed);
   for (size_t b = 0; b < problem.budgets.size(); ++b) {
     EXPECT_EQ(answer->budgets[b].limit, changed.budgets[b].limit);
-    EXPECT_EQ(answer->budgets[b].slack, answer->budgets[b].limit - answer->budgets[b].used);
+    const int64_t slack = answer->budgets[b].limit - answer->budgets[b].used;
+    EXPECT_EQ(answer->budgets[b].slack, problem.budgets[b].sense == BudgetSense::kAtMost ? slack : -slack);
   }
 }
 
@@ -92,6 +96,23 @@ TEST(WhatIf, AnswersAsAFreshSolveDoes) {
     }
     ExpectSameAsFresh(problem, {}, *what_if, 0);  // nothing of the changes is left
   }
+}
+
+TEST(WhatIf, AnswersWhereRulesHold) {
+  int with_rules = 0;
+  for (uint64_t seed = 1; seed <= 1000; ++seed) {
+    const Problem problem =
+        RandomProblem({.seed = seed, .max_layers = 5, .max_budgets = 3, .whole_objectives = true, .rules = true});
+    with_rules += allocation::HasRules(problem) ? 1 : 0;
+    auto what_if = allocation::WhatIf::Create(problem);
+    ASSERT_TRUE(what_if.ok()) << what_if.status();
+    Rng rng(seed, 5);
+    for (int question = 0; question < 2; ++question) {
+      ExpectSameAsFresh(problem, RandomChange(problem, rng), *what_if, 1e-9);
+    }
+    ExpectSameAsFresh(problem, {}, *what_if, 1e-9);
+  }
+  EXPECT_GT(with_rules, 500);
 }
 
 TEST(WhatIf, AnswersForNetworks) {

@@ -14,6 +14,7 @@
 #include "search/allocation/solve.h"
 #include "search/base/rng.h"
 #include "tests/testing/allocation_problems.h"
+#include "tests/testing/brute_force_allocation.h"
 
 namespace bitplan::allocation {
 namespace {
@@ -191,12 +192,7 @@ class SoftmaxChoice final : public ConvexObjective {
 };
 
 bool KeepsBudgetsAndTies(const Problem& problem, const std::vector<int>& choice) {
-  const auto totals = AddUp(problem, choice);
-  if (!totals.ok()) return false;
-  for (const ProblemBudget& budget : problem.budgets) {
-    if (totals->used[budget.resource] > budget.limit) return false;
-  }
-  return true;
+  return testing::KeepsEverything(problem, choice);
 }
 
 // Least value over all choices that keep budgets and ties; nullopt if there is none.
@@ -294,6 +290,26 @@ TEST(SolveConvex, ProvesQuadraticsOfEveryRankLikeEnumeration) {
     if (HasFatalFailure()) return;
   }
   EXPECT_GT(solved, 1000);
+}
+
+// Options that are not allowed, lower budgets, class ties, forbidden pairs, steps; prices of pairs are not convex.
+TEST(SolveConvex, KeepsRulesLikeEnumeration) {
+  int solved = 0;
+  for (uint64_t seed = 1; seed <= 1500; ++seed) {
+    Problem problem = RandomProblem({.seed = seed,
+                                     .min_layers = 2,
+                                     .max_layers = 5,
+                                     .max_options = 4,
+                                     .max_budgets = static_cast<int>(seed % 4),
+                                     .rules = true});
+    for (ProblemPair& pair : problem.pairs) pair.objective = 0;
+    const double size = SizeOf(problem);
+    if (size == 0 || !HasRules(problem)) continue;
+    const OpenQuadratic objective(problem, seed, 3, std::sqrt(size / 3));
+    ExpectProven(problem, objective, solved);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(solved, 300);
 }
 
 TEST(SolveConvex, ProvesSoftmaxLossesLikeEnumeration) {

@@ -139,6 +139,30 @@ TEST(CheckProof, AgreesWithTheSolverOnRandomProblems) {
   EXPECT_GT(infeasible, 100);
 }
 
+// The same with pinned and forbidden widths, shared activation widths and lower budgets.
+TEST(CheckProof, KnowsRules) {
+  std::mt19937 rng(22);
+  int optimal = 0;
+  int infeasible = 0;
+  for (int i = 0; i < 3000; ++i) {
+    Problem problem = RandomProblem(rng);
+    Solution none{.budgets = std::vector<BudgetUsage>(problem.budgets.size())};
+    for (size_t b = 0; b < problem.budgets.size(); ++b) none.budgets[b].limit = problem.budgets[b].limit;
+    Plan plan = PlanOf(problem, none);
+    AddRules(rng, problem, plan);
+    const absl::StatusOr<Solution> solution = allocation::Solve(problem, {}, {});
+    if (!solution.ok()) continue;  // a layer without an option
+    SetSolution(*solution, plan);
+    const absl::StatusOr<Certificate> certificate = CheckProof(plan, kManyStates, {});
+    ASSERT_TRUE(certificate.ok()) << i << " " << certificate.status();
+    const bool has_choice = solution->termination == Termination::kOptimal;
+    EXPECT_EQ(certificate->check, has_choice ? ProofCheck::kOptimal : ProofCheck::kInfeasible) << i;
+    (has_choice ? optimal : infeasible) += 1;
+  }
+  EXPECT_GT(optimal, 500);
+  EXPECT_GT(infeasible, 100);
+}
+
 // Every choice that is worse than the best one and keeps the budgets, called optimal, is refuted; so are bounds above
 // the best objective, and infeasibility.
 TEST(CheckProof, RefutesEveryFalseClaimOnRandomProblems) {

@@ -126,6 +126,35 @@ bool Keeps(const Problem& problem, const std::vector<int64_t>& used, const std::
   return true;
 }
 
+// With rules, against a solve of the problem without the option.
+TEST(Explain, KnowsRules) {
+  std::mt19937 rng(32);
+  int num_regrets = 0;
+  for (int i = 0; i < 500; ++i) {
+    Problem problem = RandomProblem(rng);
+    problem.ties.clear();
+    Solution none{.budgets = std::vector<BudgetUsage>(problem.budgets.size())};
+    for (size_t b = 0; b < problem.budgets.size(); ++b) none.budgets[b].limit = problem.budgets[b].limit;
+    Plan plan = PlanOf(problem, none);
+    AddRules(rng, problem, plan);
+    const absl::StatusOr<Solution> solution = allocation::Solve(problem, {}, {});
+    if (!solution.ok() || solution->choice.empty()) continue;
+    SetSolution(*solution, plan);
+    const Explanation explanation = ExplainWell(plan);
+    for (size_t l = 0; l < explanation.layers.size(); ++l) {
+      Problem without = problem;
+      without.layers[l].options[solution->choice[l]].allowed = false;
+      const absl::StatusOr<Solution> other = allocation::Solve(without, {}, {});
+      const bool is_needed = !other.ok() || other->choice.empty();
+      EXPECT_EQ(explanation.layers[l].is_needed, is_needed) << i;
+      if (is_needed) continue;
+      EXPECT_NEAR(explanation.layers[l].regret.value_or(-1), other->objective - solution->objective, 1e-9) << i;
+      ++num_regrets;
+    }
+  }
+  EXPECT_GT(num_regrets, 300);
+}
+
 // Regrets of all layers against enumeration; of infeasible problems the conflict.
 TEST(Explain, AgreesWithEnumeration) {
   std::mt19937 rng(31);

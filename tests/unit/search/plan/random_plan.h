@@ -9,6 +9,7 @@
 
 #include "search/allocation/problem.h"
 #include "search/allocation/solution.h"
+#include "search/layer/width_rule.h"
 #include "search/plan/plan.h"
 
 namespace bitplan {
@@ -81,6 +82,60 @@ inline Plan PlanOf(const Problem& problem, const Solution& solution) {
   plan.gap = solution.gap;
   plan.optimality_tolerance = solution.optimality_tolerance;
   return plan;
+}
+
+// Rules for a plan of RandomProblem, drawn: a forbidden width, a pinned one, activation widths that two layers share, a
+// lower budget on the first resource. `problem` gets the same. Options k and k + 2 differ in activation bits.
+inline void AddRules(std::mt19937& rng, Problem& problem, Plan& plan) {
+  const auto draw = [&](int least, int most) { return std::uniform_int_distribution(least, most)(rng); };
+  const auto for_each_option = [&](auto visit) {
+    for (size_t l = 0; l < plan.layers.size(); ++l) {
+      for (PlanOption& option : plan.layers[l].alternatives) {
+        visit(l, option.option, problem.layers[l].options[option.option.weight_bits - 2]);
+      }
+    }
+  };
+  for_each_option(
+      [](size_t, Option& option, ProblemOption&) { option.activation_bits = option.weight_bits < 4 ? 4 : 8; });
+  const int last = static_cast<int>(plan.layers.size()) - 1;
+  const WidthRule rule{.kind = draw(0, 1) == 0 ? WidthRuleKind::kForbid : WidthRuleKind::kPin,
+                       .layer = plan.layers[last].layer.name,
+                       .weight_bits = draw(2, 3)};
+  plan.rules = {rule};
+  for_each_option([&](size_t l, Option& option, ProblemOption& in_problem) {
+    in_problem.allowed = IsAllowed(plan.rules, plan.layers[l].layer.name, option);
+  });
+  if (last >= 2 && draw(0, 1) == 1) {
+    plan.activation_ties = {{plan.layers[1].layer.name, plan.layers[last].layer.name}};
+    ClassTie tie{.layers = {1, last}};
+    for (const int l : tie.layers) {
+      std::vector<int>& widths = tie.classes.emplace_back();
+      for (int k = 0; k < std::ssize(problem.layers[l].options); ++k) widths.push_back(k < 2 ? 4 : 8);
+    }
+    problem.class_ties = {tie};
+  }
+  if (draw(0, 1) == 1) {
+    const int64_t limit = draw(0, 100);
+    problem.budgets.push_back({.resource = 0, .limit = limit, .sense = BudgetSense::kAtLeast});
+    plan.budgets.push_back({.resource = kUsed[0], .limit = limit, .sense = BudgetSense::kAtLeast});
+  }
+}
+
+// The plan with a solution of its problem: choice, budgets and proof.
+inline void SetSolution(const Solution& solution, Plan& plan) {
+  for (size_t l = 0; l < solution.choice.size(); ++l) {
+    auto& alternatives = plan.layers[l].alternatives;
+    const auto chosen = std::ranges::find(alternatives, solution.choice[l] + 2,
+                                          [](const PlanOption& option) { return option.option.weight_bits; });
+    plan.layers[l].chosen = *chosen;
+    alternatives.erase(chosen);
+  }
+  plan.termination = solution.termination;
+  for (size_t b = 0; b < plan.budgets.size(); ++b) plan.budgets[b].multiplier = solution.budgets[b].multiplier;
+  plan.objective = solution.objective;
+  plan.bound = solution.bound;
+  plan.gap = solution.gap;
+  plan.optimality_tolerance = solution.optimality_tolerance;
 }
 
 }  // namespace bitplan
