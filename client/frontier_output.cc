@@ -77,7 +77,7 @@ std::vector<std::string> RowOf(const v1::Frontier& frontier, Resource resource, 
   row.push_back(FormatAmount(resource, UseOf(frontier, point)));
   row.push_back(FormatLoss(point.objective()));
   row.push_back(point.gap() > 0 ? fmt::format("{:.3g} %", kPercent * point.gap()) : "0");
-  row.push_back(point.has_multiplier() ? fmt::format("{:.2e}", point.multiplier()) : "-");
+  row.push_back(point.has_multiplier() ? FormatPrice(resource, point.multiplier()) : "-");
   row.emplace_back(StateOf(point.termination()));
   row.push_back(BitsOf(frontier.terms(), point));
   return row;
@@ -114,7 +114,7 @@ std::string RenderFrontier(const v1::Frontier& frontier) {
                {.title = "used", .right = true},
                {.title = "loss", .right = true},
                {.title = "gap", .right = true},
-               {.title = fmt::format("price / {}", BaseUnit(resource)), .right = true},
+               {.title = "price of loss", .right = true},
                {.title = "state"},
                {.title = "bits of the layers", .max_width = kBitsWidth}});
   for (const v1::FrontierPoint& point : frontier.points()) table.AddRow(RowOf(frontier, resource, point));

@@ -52,8 +52,8 @@ class BranchSearch {
 
   // Solves the root's relaxation, makes a first choice and fixes items. False: nothing is left to search.
   bool Start();
-  // To be called once. By counts where there are none: returns at once with kFeasible. Reports the nodes of this run and
-  // the least open bound, scaled, every now and then.
+  // To be called once. By counts where there are none: returns at once with kFeasible. Reports the nodes of this run
+  // and the least open bound, scaled, every now and then.
   BranchResult Run(const BranchLimits& limits);
 
   // After Start: the items that the root leaves, and the prices and bound (scaled) of its relaxation.

@@ -31,10 +31,9 @@ absl::Status CheckPriced(const CostTable& costs, Resource resource) {
   return InvalidArgument("resource: got {}, profile '{}' prices {}", ToString(resource), costs.profile, known);
 }
 
-absl::StatusOr<FrontierRequest> MakeRequest(const Task& task, const CostTable& costs, const BuiltProblem& built) {
-  FrontierRequest request{.resource = static_cast<int>(std::ssize(built.problem.resources)) - 1,
-                          .num_points = task.request.num_points,
-                          .complete = task.request.complete};
+absl::StatusOr<FrontierRequest> MakeRequest(const Task& task, const CostTable& costs, int resource) {
+  FrontierRequest request{
+      .resource = resource, .num_points = task.request.num_points, .complete = task.request.complete};
   for (size_t i = 0; i < task.request.limits.size(); ++i) {
     const auto limit = ResolveBudget(task.request.limits[i], task.measured.layers, task.measured.options, costs);
     if (!limit.ok()) return WithContext(limit.status(), fmt::format("limits[{}]", i));
@@ -45,8 +44,9 @@ absl::StatusOr<FrontierRequest> MakeRequest(const Task& task, const CostTable& c
 
 FrontierTerms TermsOf(const Task& task, const BuiltProblem& built) {
   FrontierTerms terms{.resource = task.request.resource};
-  for (const BudgetSpec& budget : task.request.search.budgets) terms.resources.push_back(budget.resource);
-  terms.resources.push_back(task.request.resource);
+  for (const std::string& name : built.problem.resources) {
+    terms.resources.push_back(*std::ranges::find(kResources, name, &ResourceKey));
+  }
   for (size_t i = 0; i < built.kept.size(); ++i) {
     terms.layers.push_back(task.measured.layers.layers[i].name);
     std::vector<Option>& options = terms.options.emplace_back();
@@ -72,8 +72,9 @@ absl::StatusOr<LossFrontier> Compute(const Task& task) {
   BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, PriceMeasurement(task.measured, task.request.search.profile));
   BITPLAN_RETURN_IF_ERROR(CheckPriced(costs, task.request.resource));
   BITPLAN_ASSIGN_OR_RETURN(BuiltProblem built, BuildProblem(task.measured, costs, SearchOfFrontier(task.request)));
+  const int swept = built.problem.budgets.back().resource;
   built.problem.budgets.pop_back();
-  BITPLAN_ASSIGN_OR_RETURN(const FrontierRequest request, MakeRequest(task, costs, built));
+  BITPLAN_ASSIGN_OR_RETURN(const FrontierRequest request, MakeRequest(task, costs, swept));
   LossFrontier found{.terms = TermsOf(task, built)};
   if (task.listener.on_terms) task.listener.on_terms(found.terms);
   task.context.Report({.stage = "frontier"});

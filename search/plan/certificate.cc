@@ -29,8 +29,8 @@ constexpr int kSubgradientSteps = 300;
 constexpr int kPatience = 12;             // steps without gain before they are halved
 constexpr size_t kPairwiseStates = 4096;  // so many states are compared each with each
 constexpr size_t kStatesBetweenStops = 1 << 16;
-constexpr size_t kMostCombined = 4096;     // items that stand for layers of one activation width
-constexpr size_t kNamedLayers = 3;  // of a better choice, in a message
+constexpr size_t kMostCombined = 4096;  // items that stand for layers of one activation width
+constexpr size_t kNamedLayers = 3;      // of a better choice, in a message
 
 // The largest double that is not above x.
 double RoundDown(Real x) {

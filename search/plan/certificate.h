@@ -47,9 +47,9 @@ namespace plan {
 // with an allowance for rounding, costs in integers. What options r <= objective - L(u) leaves is looked at, all of it:
 // partial choices layer by layer, without those that exceed a limit, that add up to more than the gap, or that another
 // one is nowhere worse than. No more than `max_states` of them: then the check ends as kBound.
-// Layers that share activation bits count as one whose options are their combinations, up to 4,096; beyond that the bound
-// is taken without these ties and nothing is looked at.
-// That no choice keeps several budgets together is proven by weights w >= 0 with sum min w'c > w'B, if some are found.
+// Layers that share activation bits count as one whose options are their combinations, up to 4,096; beyond that the
+// bound is taken without these ties and nothing is looked at. That no choice keeps several budgets together is proven
+// by weights w >= 0 with sum min w'c > w'B, if some are found.
 //
 // Objectives that a predictor gave (Plan::predictor) are kUnchecked: the changes of outputs are in the measurement.
 // Errors: kDataLoss, naming what was found: a choice that beats an optimal plan, that is below the plan's bound, or

@@ -236,8 +236,8 @@ INSTANTIATE_TEST_SUITE_P(
                                   StatusCode::kInvalidArgument, "limits[0].amount"},
                       BadFrontier{"UnknownProfile", [](auto& r) { r.mutable_config()->set_profile("abacus"); },
                                   StatusCode::kNotFound, "config.profile"},
-                      BadFrontier{"Solver", [](auto& r) { r.mutable_config()->mutable_solver()->set_solver("cbc"); },
-                                  StatusCode::kInvalidArgument, "solver"}),
+                      BadFrontier{"Solver", [](auto& r) { r.mutable_config()->mutable_solver()->set_solver("best"); },
+                                  StatusCode::kNotFound, "config.solver.solver"}),
     [](const auto& info) { return info.param.title; });
 
 ProcessResult Bitplan(const TestServer& server, const std::vector<std::string>& line) {
