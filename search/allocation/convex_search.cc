@@ -65,13 +65,14 @@ class ConvexSearch {
         objective_(objective),
         instance_(problem, objective),
         options_(options),
-        context_(context) {
+        context_(context),
+        of_sums_(WithoutProgress(context)) {
     options_.relative_gap = 0;
     options_.time_limit_s.reset();  // in the context already
   }
 
   absl::StatusOr<Solution> Run(std::span<const std::vector<int>> starts, double relative_gap) {
-    BITPLAN_ASSIGN_OR_RETURN(answer_, Solve(problem_, options_, context_));
+    BITPLAN_ASSIGN_OR_RETURN(answer_, Solve(problem_, options_, of_sums_));
     if (answer_.choice.empty()) return std::move(answer_);
     answer_.bound = objective_.least();
     best_ = {.choice = answer_.choice, .value = objective_.Value(OneHot(problem_, answer_.choice))};
@@ -88,7 +89,7 @@ class ConvexSearch {
  private:
   absl::Status RunRounds(double relative_gap) {
     for (int round = 0; round < kMaxRounds && !IsClosed(relative_gap) && !IsStalled(round); ++round) {
-      context_.Report({.stage = "solve", .fraction = static_cast<double>(round) / kMaxRounds});
+      Report({.fraction = static_cast<double>(round) / kMaxRounds});
       BITPLAN_ASSIGN_OR_RETURN(const bool goes_on, Round(round));
       if (!goes_on) break;
     }
@@ -146,7 +147,7 @@ class ConvexSearch {
   absl::Status TrySum(std::span<const double> objectives) {
     if (!std::ranges::all_of(objectives, [](double value) { return std::isfinite(value); })) return absl::OkStatus();
     SetObjectives(objectives);
-    BITPLAN_ASSIGN_OR_RETURN(const Solution next, Solve(linear_, options_, context_));
+    BITPLAN_ASSIGN_OR_RETURN(const Solution next, Solve(linear_, options_, of_sums_));
     answer_.nodes += next.nodes;
     if (next.choice.empty() || next.choice == best_.choice) return absl::OkStatus();
     ScoredChoice found{.choice = next.choice, .value = objective_.Value(OneHot(problem_, next.choice))};
@@ -156,6 +157,16 @@ class ConvexSearch {
   }
 
   double Tolerance() const { return std::max(objective_.tolerance(), kRelativeTolerance * std::abs(best_.value)); }
+
+  // How far the search is, with the best choice so far and the largest bound.
+  void Report(Progress report) const {
+    report.stage = "solve";
+    report.objective = best_.value;
+    const double bound = std::max(report.bound.value_or(answer_.bound), answer_.bound);
+    report.bound.reset();
+    if (std::isfinite(bound)) report.bound = std::min(bound, best_.value);
+    context_.Report(report);
+  }
 
   // Branch and bound, with matrices over all options. False: too many options, or not in time.
   bool Branch(double relative_gap) {
@@ -170,7 +181,7 @@ class ConvexSearch {
     std::vector<double> metric(floor.begin(), floor.end());
     if (!objective_.is_quadratic()) metric = CurvatureAt(instance_.OfGroups(best_.choice));
     if (metric.empty()) return false;
-    context_.Report({.stage = "solve"});
+    Report({});
     if (StopReason(context_)) return true;
     const std::vector<uint8_t> open = instance_.Allowed();
     ConvexRelaxation relaxation(instance_, metric, {});
@@ -187,7 +198,13 @@ class ConvexSearch {
         static_cast<int64_t>((objective_.is_quadratic() ? kWeightOfNode : kWeightOfGeneralNode) * size * size);
     const ConvexBranch::Limits limits{
         .nodes = (options_.node_limit - 1) / weight + 1, .relative_gap = relative_gap, .tolerance = Tolerance()};
-    proven_ = branch.Run(open, root, best_.value, limits, context_);
+    RunContext of_branch = context_;
+    of_branch.progress = [&](const Progress& of_nodes) {
+      Report({.fraction = static_cast<double>(of_nodes.probes) / static_cast<double>(limits.nodes),
+              .probes = of_nodes.probes,
+              .bound = branch.bound()});
+    };
+    proven_ = branch.Run(open, root, best_.value, limits, of_branch);
     answer_.nodes += branch.nodes();
     answer_.bound = std::max(answer_.bound, branch.bound());
     return true;
@@ -213,7 +230,7 @@ class ConvexSearch {
     double mu = kFirstMu;
     for (int round = 0; round < kSplitRounds && !IsClosed(0) && split.Pass(mu, context_); ++round, mu *= kMuShrinks) {
       if (round % kRoundsBetweenFits != 0) continue;
-      context_.Report({.stage = "solve"});
+      Report({});
       const std::vector<double> blocks = split.Certified();
       if (blocks.empty()) return;
       ConvexRelaxation next(instance_, metric, blocks);
@@ -323,7 +340,7 @@ class ConvexSearch {
     std::vector<double> gradient(mixture_.size());
     const double value = objective_.ValueAndGradient(mixture_, gradient);
     SetObjectives(gradient);
-    BITPLAN_ASSIGN_OR_RETURN(const Solution next, Solve(linear_, options_, context_));
+    BITPLAN_ASSIGN_OR_RETURN(const Solution next, Solve(linear_, options_, of_sums_));
     answer_.nodes += next.nodes;
     const double least = value + next.bound - next.optimality_tolerance -
                          std::inner_product(gradient.begin(), gradient.end(), mixture_.begin(), 0.0);
@@ -408,6 +425,7 @@ class ConvexSearch {
   ConvexInstance instance_;
   SolverOptions options_;
   const RunContext& context_;
+  RunContext of_sums_;  // for solves of sums in between: their objectives are not f
   Solution answer_;
   ScoredChoice best_;
   std::vector<double> mixture_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "search/allocation/run_limits.h"
 #include "search/allocation/schedule_steps.h"
 #include "search/allocation/solve_instance.h"
 #include "search/base/status.h"
@@ -52,7 +53,7 @@ absl::StatusOr<LeastSum> Best(const Problem& problem, std::span<const std::vecto
     const Instance instance =
         MinimiseRow(BuildInstance(problem, groups, std::move(rows), std::nullopt), static_cast<int>(others.size()));
     BITPLAN_ASSIGN_OR_RETURN(InstanceAnswer answer,
-                             SolveInstance(instance, problem.layers.size(), to_the_end, context));
+                             SolveInstance(instance, problem.layers.size(), to_the_end, WithoutProgress(context)));
     LeastSum least{.termination = answer.found.termination};
     if (least.termination != Termination::kOptimal) return least;
     others.push_back(constraint);  // whether it is kept is not asked
@@ -109,7 +110,7 @@ absl::StatusOr<bool> FillInLinked(const Problem& problem, std::span<const std::v
   if (!usage.empty()) return true;
   BITPLAN_ASSIGN_OR_RETURN(const InstanceAnswer any,
                            SolveInstance(BuildInstance(probe, groups, {}, std::nullopt), problem.layers.size(),
-                                         {.node_limit = options.node_limit}, context));
+                                         {.node_limit = options.node_limit}, WithoutProgress(context)));
   return any.found.termination != Termination::kInfeasible;
 }
 

@@ -22,4 +22,9 @@ std::optional<Termination> StopReason(const RunContext& context) {
   return status.code() == absl::StatusCode::kCancelled ? Termination::kCancelled : Termination::kTimeLimit;
 }
 
+RunContext WithoutProgress(RunContext context) {
+  context.progress = nullptr;
+  return context;
+}
+
 }  // namespace bitplan::allocation

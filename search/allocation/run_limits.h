@@ -15,6 +15,9 @@ RunContext WithTimeLimit(const RunContext& context, const SolverOptions& options
 // kCancelled after a stop request, kTimeLimit after the deadline, else nothing.
 std::optional<Termination> StopReason(const RunContext& context);
 
+// The same context without progress: for a search in between, whose objective is not that of the whole.
+RunContext WithoutProgress(RunContext context);
+
 }  // namespace bitplan::allocation
 
 #endif  // BITPLAN_SEARCH_ALLOCATION_RUN_LIMITS_H_

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "search/allocation/audit.h"
+#include "search/allocation/run_limits.h"
 #include "search/allocation/schedule_steps.h"
 #include "search/allocation/solve_instance.h"
 #include "search/base/status.h"
@@ -134,8 +135,9 @@ absl::StatusOr<std::vector<int>> BreakTies(const Problem& problem, std::span<con
     while (limit / unit >= kMostOfRow / parts) unit *= 2;
     ValueRow(instance, unit, limit).Add();
     const Instance minimised = MinimiseRow(std::move(instance), static_cast<int>(with_tie.size()));
-    BITPLAN_ASSIGN_OR_RETURN(InstanceAnswer answer,
-                             SolveInstance(minimised, problem.layers.size(), {.node_limit = node_limit}, context));
+    BITPLAN_ASSIGN_OR_RETURN(
+        InstanceAnswer answer,
+        SolveInstance(minimised, problem.layers.size(), {.node_limit = node_limit}, WithoutProgress(context)));
     if (answer.choice.empty()) return choice;
     const std::vector<int> broken = BrokenSteps(probe, answer.choice, with_tie);
     if (broken.empty()) {

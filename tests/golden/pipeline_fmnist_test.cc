@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "search/hardware/shipped_profiles.h"
 #include "search/pipeline/run_search.h"
+#include "search/plan/certificate.h"
 #include "search/plan/plan_json.h"
 #include "search/plan/verifier.h"
 #include "search/sensitivity/plan_predictor.h"
@@ -134,6 +136,48 @@ TEST_F(PipelineFmnist, ADeniedGroupSizeIsSaidInThePlan) {
   const absl::StatusOr<Plan> back = plan::ParsePlan(plan::ToJson(*plan));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(*back, *plan);
+}
+
+// ResNet-8 adds a block's second convolution to the shortcut's projection and reads both from one tensor: with several
+// activation widths those that meet take one, unless they are untied.
+TEST_F(PipelineFmnist, LayersWhoseActivationsMeetShareTheirWidth) {
+  const std::string onnx = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx");
+  const std::string data = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_calibration_128.npz");
+  const absl::StatusOr<Measurement> measured = pipeline::Measure(
+      {.onnx = onnx,
+       .dataset = data,
+       .quantization = {.weight_bits = {4, 8}, .activation_bits = {4, 8}},
+       .sensitivity = {.method = "gauss_newton_direct", .max_samples = 8, .quantize_activations = true}},
+      {});
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  ASSERT_FALSE(measured->activation_ties.empty());
+  SearchRequest request{.profile = hardware::FindShippedProfile("generic").value()};
+  const auto width_of = [](const Plan& plan, const std::string& name) {
+    const auto layer = std::ranges::find(plan.layers, name, [](const PlanLayer& l) { return l.layer.name; });
+    return layer->chosen->option.activation_bits;
+  };
+  int mixed = 0;
+  for (const char* budget : {"bops=0.3x", "bops=0.35x", "bops=0.45x"}) {
+    request.budgets = {pipeline::ParseBudget(budget).value()};
+    request.untie_activations = false;
+    const absl::StatusOr<Plan> tied = pipeline::Search(*measured, request, {});
+    ASSERT_TRUE(tied.ok()) << tied.status();
+    EXPECT_FALSE(tied->activation_ties.empty());
+    for (const auto& tie : tied->activation_ties) {
+      for (const std::string& name : tie) EXPECT_EQ(width_of(*tied, name), width_of(*tied, tie.front())) << name;
+    }
+    std::set<int> widths;
+    for (const PlanLayer& layer : tied->layers) widths.insert(layer.chosen->option.activation_bits);
+    mixed += widths.size() > 1 ? 1 : 0;
+    EXPECT_EQ(plan::CheckProof(*tied, 100'000, {})->check, ProofCheck::kOptimal);
+
+    request.untie_activations = true;
+    const absl::StatusOr<Plan> free = pipeline::Search(*measured, request, {});
+    ASSERT_TRUE(free.ok()) << free.status();
+    EXPECT_TRUE(free->activation_ties.empty());
+    EXPECT_LE(free->objective, tied->objective);
+  }
+  EXPECT_GT(mixed, 0);
 }
 
 TEST_F(PipelineFmnist, MeasuresEveryLayerAndOption) {

@@ -378,6 +378,25 @@ TEST(SolveConvex, IsNeverWorseThanAStartAndPassesOverThoseThatBreakABudget) {
   }
 }
 
+// While it runs: plans only get better, bounds only rise.
+TEST(SolveConvex, ReportsTheBestChoiceAndTheBound) {
+  const Problem problem = NetworkLikeProblem(5, 25, 5, 2, 0.4);
+  const OpenQuadratic objective(problem, 5, 4, 1.0);
+  std::vector<Progress> reports;
+  const RunContext context{.progress = [&](const Progress& report) { reports.push_back(report); }};
+  const Solution solution = *SolveConvex(problem, objective, {}, {.node_limit = 200'000}, context);
+
+  ASSERT_GT(reports.size(), 3U);
+  for (size_t i = 0; i < reports.size(); ++i) {
+    if (i > 0) {
+      EXPECT_LE(*reports[i].objective, *reports[i - 1].objective);
+    }
+    EXPECT_LE(reports[i].bound.value_or(*reports[i].objective), *reports[i].objective);
+  }
+  EXPECT_LE(solution.objective, *reports.back().objective);
+  EXPECT_GE(solution.bound, reports.back().bound.value_or(solution.bound));
+}
+
 TEST(SolveConvex, StopsWhenAskedTo) {
   const Problem problem = NetworkLikeProblem(3, 25, 5, 1, 0.3);
   const QuadraticChoice objective(problem, 3, 8, 1e-2);
