@@ -112,13 +112,15 @@ std::string DiagnosisOf(const Solution& solution, bool predicted) {
   }
   if (predicted && solution.termination == Termination::kFeasible) {
     return fmt::format(
-        "Stopped at the node limit or at the gap asked for: no plan within the budgets is better than {}, the gap is "
-        "{:.3g} %. The bound is of mixtures of plans, which predictions of whole plans favour; more nodes raise it.",
+        "Stopped at the node limit or at the gap asked for: no plan within the budgets is better than {:.4g}, "
+        "the gap is {:.3g} %; the bound is of mixtures of plans, which predictions of whole plans favour, and more "
+        "nodes "
+        "raise it.",
         solution.bound, 100 * solution.gap);
   }
   if (solution.choice.empty()) return fmt::format("Stopped ({}) before any plan within the budgets was found.", why);
   return fmt::format(
-      "Stopped ({}) before the proof: no plan within the budgets is better than {}, the gap is {:.3g} %.", why,
+      "Stopped ({}) before the proof: no plan within the budgets is better than {:.4g}, the gap is {:.3g} %.", why,
       solution.bound, 100 * solution.gap);
 }
 

@@ -472,7 +472,7 @@ TEST(Search, SaysThatAGapIsOfMixtures) {
   EXPECT_EQ(plan.termination, Termination::kFeasible);
   EXPECT_LE(plan.bound, plan.objective);
   EXPECT_GT(plan.gap, 0);
-  EXPECT_THAT(plan.diagnosis, HasSubstr("The bound is of mixtures of plans"));
+  EXPECT_THAT(plan.diagnosis, HasSubstr("the bound is of mixtures of plans"));
   EXPECT_TRUE(plan::Verify(plan).ok());
 }
 
