@@ -472,6 +472,22 @@ class SeveralBudgetsFrontier {
   Instance instance_;
 };
 
+// The answer to the problem with a budget for `limit`, its last, as a point; totals are those of `problem`.
+absl::StatusOr<FrontierPoint> PointOf(const Problem& problem, int64_t limit, Solution found) {
+  FrontierPoint point{.limit = limit,
+                      .termination = found.termination,
+                      .choice = std::move(found.choice),
+                      .objective = found.objective,
+                      .bound = found.bound,
+                      .gap = found.gap,
+                      .optimality_tolerance = found.optimality_tolerance,
+                      .multiplier = found.budgets.back().multiplier};
+  if (point.choice.empty()) return point;
+  BITPLAN_ASSIGN_OR_RETURN(ChoiceTotals totals, AddUp(problem, point.choice));
+  point.totals = std::move(totals.used);
+  return point;
+}
+
 // One Solve a limit: where a solver is named, or rules hold that the shared reductions do not know.
 class SolverFrontier {
  public:
@@ -510,18 +526,7 @@ class SolverFrontier {
     swept_.budgets.back().limit = limit;
     BITPLAN_ASSIGN_OR_RETURN(Solution found, Solve(swept_, of_point_, context));
     frontier.nodes += found.nodes;
-    FrontierPoint point{.limit = limit,
-                        .termination = found.termination,
-                        .choice = std::move(found.choice),
-                        .objective = found.objective,
-                        .bound = found.bound,
-                        .gap = found.gap,
-                        .optimality_tolerance = found.optimality_tolerance,
-                        .multiplier = found.budgets.back().multiplier};
-    if (point.choice.empty()) return point;
-    BITPLAN_ASSIGN_OR_RETURN(ChoiceTotals totals, AddUp(task_.problem, point.choice));
-    point.totals = std::move(totals.used);
-    return point;
+    return PointOf(task_.problem, limit, std::move(found));
   }
 
   // Least use, as Solve explains a limit that cannot be kept: mostly that of the resource alone.
@@ -581,18 +586,7 @@ absl::StatusOr<Frontier> ComputeConvexFrontier(const Problem& problem, const Con
     }
     BITPLAN_ASSIGN_OR_RETURN(Solution found, SolveConvex(swept, objective, begin, of_point, within));
     frontier.nodes += found.nodes;
-    FrontierPoint point{.limit = limit,
-                        .termination = found.termination,
-                        .choice = std::move(found.choice),
-                        .objective = found.objective,
-                        .bound = found.bound,
-                        .gap = found.gap,
-                        .optimality_tolerance = found.optimality_tolerance,
-                        .multiplier = found.budgets.back().multiplier};
-    if (point.choice.empty()) return point;
-    BITPLAN_ASSIGN_OR_RETURN(ChoiceTotals totals, AddUp(problem, point.choice));
-    point.totals = std::move(totals.used);
-    return point;
+    return PointOf(problem, limit, std::move(found));
   };
   if (request.complete) frontier.note = "Losses of whole plans have no complete front; these are evenly spaced limits.";
   std::vector<int64_t> limits = SortedLimits(request.limits);

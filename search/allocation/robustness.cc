@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "search/allocation/instance.h"
+#include "search/allocation/run_limits.h"
 #include "search/allocation/solve.h"
 #include "search/base/parallel.h"
 #include "search/base/rng.h"
@@ -106,9 +107,7 @@ class Assessment {
       if (drawn[i].size() != objectives_[i].size()) return InvalidArgument("resampler: other options in layer {}", i);
       for (size_t k = 0; k < drawn[i].size(); ++k) problem.layers[i].options[k].objective = drawn[i][k];
     }
-    RunContext quiet = context;
-    quiet.progress = nullptr;
-    BITPLAN_ASSIGN_OR_RETURN(const Solution best, Solve(problem, options_.solver, quiet));
+    BITPLAN_ASSIGN_OR_RETURN(const Solution best, Solve(problem, options_.solver, WithoutProgress(context)));
     BITPLAN_RETURN_IF_ERROR(context.CheckStop());
     Resample& resample = resamples_[r];
     resample.is_proven = best.termination == Termination::kOptimal;

@@ -83,28 +83,6 @@ absl::Status CheckSums(const Plan& plan) {
   return absl::OkStatus();
 }
 
-// Groups that activation ties join, as indices; groups have unique names.
-absl::StatusOr<std::vector<std::vector<int>>> WidthSetsOf(const Plan& plan, const PlanTable& table) {
-  std::map<std::string_view, std::string_view> group_of;  // names: layer, group
-  std::vector<std::string_view> names;
-  for (const PlanTableGroup& group : table.groups) {
-    names.push_back(group.name);
-    for (const int layer : group.layers) group_of[plan.layers[layer].layer.name] = group.name;
-  }
-  Ties joined;
-  for (const std::vector<std::string>& tie : plan.activation_ties) {
-    std::set<std::string> members;
-    for (const std::string& name : tie) {
-      if (!group_of.contains(name)) return DataLoss("activation_ties: there is no layer '{}'", name);
-      members.emplace(group_of[name]);
-    }
-    if (members.size() > 1) joined.emplace_back(members.begin(), members.end());
-  }
-  BITPLAN_ASSIGN_OR_RETURN(std::vector<std::vector<int>> sets, GroupByTies(names, joined));
-  std::erase_if(sets, [](const std::vector<int>& set) { return set.size() < 2; });
-  return sets;
-}
-
 // Rows of lower budgets: sum >= limit becomes sum (largest - cost) <= sum of largest - limit.
 void TurnLowerBudgets(const Plan& plan, PlanTable& table) {
   table.offsets.assign(plan.budgets.size(), 0);
@@ -122,6 +100,26 @@ void TurnLowerBudgets(const Plan& plan, PlanTable& table) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<std::vector<int>>> WidthSets(const Plan& plan, const std::vector<std::vector<int>>& groups) {
+  std::vector<std::string> ids;  // of groups, by index
+  std::map<std::string, std::string> group_of;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    ids.push_back(fmt::format("{}", g));
+    for (const int i : groups[g]) group_of[plan.layers[i].layer.name] = ids.back();
+  }
+  Ties joined;
+  for (const std::vector<std::string>& tie : plan.activation_ties) {
+    std::set<std::string> members;
+    for (const std::string& name : tie) {
+      if (!group_of.contains(name)) return DataLoss("activation_ties: there is no layer '{}'", name);
+      members.insert(group_of[name]);
+    }
+    if (members.size() > 1) joined.emplace_back(members.begin(), members.end());
+  }
+  const std::vector<std::string_view> names(ids.begin(), ids.end());
+  return GroupByTies(names, joined);
+}
 
 int64_t RowLimit(const Plan& plan, const PlanTable& table, size_t row, int64_t budget_limit) {
   return plan.budgets[row].sense == BudgetSense::kAtMost ? budget_limit : table.offsets[row] - budget_limit;
@@ -145,7 +143,8 @@ absl::StatusOr<PlanTable> TableOf(const Plan& plan) {
     table.groups.push_back(std::move(group));
   }
   TurnLowerBudgets(plan, table);
-  BITPLAN_ASSIGN_OR_RETURN(table.width_sets, WidthSetsOf(plan, table));
+  BITPLAN_ASSIGN_OR_RETURN(table.width_sets, WidthSets(plan, *groups));
+  std::erase_if(table.width_sets, [](const std::vector<int>& set) { return set.size() < 2; });
   return table;
 }
 

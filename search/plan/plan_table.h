@@ -47,6 +47,11 @@ namespace plan {
 // layers, costs that do not add up in 64 bits.
 absl::StatusOr<PlanTable> TableOf(const Plan& plan);
 
+// Sets of groups (indices into `groups`, which list layers) that take one activation width: those that an activation
+// tie joins, every other group alone. A group of tied layers has one width itself. kDataLoss: a tie of an unknown
+// layer.
+absl::StatusOr<std::vector<std::vector<int>>> WidthSets(const Plan& plan, const std::vector<std::vector<int>>& groups);
+
 // The row's limit where its budget has another one.
 int64_t RowLimit(const Plan& plan, const PlanTable& table, size_t row, int64_t budget_limit);
 

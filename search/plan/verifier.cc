@@ -12,6 +12,7 @@
 #include "search/base/status.h"
 #include "search/layer/ties.h"
 #include "search/layer/uniform.h"
+#include "search/plan/plan_table.h"
 
 namespace bitplan::plan {
 namespace {
@@ -235,28 +236,6 @@ std::map<int, SumRange> RangesOfGroup(const Plan& plan, const std::vector<int>& 
     range = {std::min(range.least, *entry.sum), std::max(range.most, *entry.sum)};
   }
   return ranges;
-}
-
-// Sets of groups (indices) that take one activation width: those that an activation tie joins. A group of tied layers
-// has one width itself.
-absl::StatusOr<std::vector<std::vector<int>>> WidthSets(const Plan& plan, const std::vector<std::vector<int>>& groups) {
-  std::vector<std::string> ids;  // of groups, by index
-  std::map<std::string, std::string> group_of;
-  for (size_t g = 0; g < groups.size(); ++g) {
-    ids.push_back(fmt::format("{}", g));
-    for (const int i : groups[g]) group_of[plan.layers[i].layer.name] = ids.back();
-  }
-  Ties joined;
-  for (const std::vector<std::string>& tie : plan.activation_ties) {
-    std::set<std::string> members;
-    for (const std::string& name : tie) {
-      if (!group_of.contains(name)) return DataLoss("activation_ties: there is no layer '{}'", name);
-      members.insert(group_of[name]);
-    }
-    if (members.size() > 1) joined.emplace_back(members.begin(), members.end());
-  }
-  const std::vector<std::string_view> names(ids.begin(), ids.end());
-  return GroupByTies(names, joined);
 }
 
 // nullopt: no choice keeps ties and rules, or a sum does not fit.
