@@ -150,18 +150,18 @@ v1::Frontier ToMessage(const LossFrontier& found) {
   return frontier;
 }
 
-// With a profile, a time limit and the time of day.
-absl::StatusOr<SearchRequest> RequestOf(const SearchArguments& arguments) {
-  BITPLAN_ASSIGN_OR_RETURN(SearchRequest request, SearchRequestOf(arguments));
+// Adds a profile, a time limit and the time of day.
+absl::Status Complete(const SearchArguments& arguments, SearchRequest& request) {
   BITPLAN_ASSIGN_OR_RETURN(request.profile, ReadProfile(arguments.hardware));
   if (!request.solver.time_limit_s.has_value()) request.solver.time_limit_s = kDefaultTimeLimitSeconds;
   request.created = Now();
-  return request;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ExitCode> RunTopPlans(Session& session, const TopPlansArguments& arguments) {
   TopPlansSearch request{.search = {}, .top = arguments.top};
-  BITPLAN_ASSIGN_OR_RETURN(request.search, RequestOf(arguments.search));
+  BITPLAN_ASSIGN_OR_RETURN(request.search, SearchRequestOf(arguments.search));
+  BITPLAN_RETURN_IF_ERROR(Complete(arguments.search, request.search));
   BITPLAN_RETURN_IF_ERROR(CheckMeasuring(arguments.search, request.search));
   const LocalRun run(session, arguments.search.threads);
   BITPLAN_ASSIGN_OR_RETURN(const Measurement measured, MeasureOrRead(arguments.search, run.context()));
@@ -176,7 +176,7 @@ absl::StatusOr<ExitCode> RunTopPlans(Session& session, const TopPlansArguments& 
 
 absl::StatusOr<ExitCode> RunFrontier(Session& session, const FrontierArguments& arguments) {
   BITPLAN_ASSIGN_OR_RETURN(FrontierSearch request, FrontierOf(arguments));
-  BITPLAN_ASSIGN_OR_RETURN(request.search, RequestOf(arguments.search));
+  BITPLAN_RETURN_IF_ERROR(Complete(arguments.search, request.search));
   BITPLAN_RETURN_IF_ERROR(pipeline::ValidateFrontierSearch(request));
   BITPLAN_RETURN_IF_ERROR(CheckMeasuring(arguments.search, pipeline::SearchOfFrontier(request)));
   const LocalRun run(session, arguments.search.threads);
@@ -186,7 +186,8 @@ absl::StatusOr<ExitCode> RunFrontier(Session& session, const FrontierArguments& 
 }
 
 absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments) {
-  BITPLAN_ASSIGN_OR_RETURN(SearchRequest request, RequestOf(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(SearchRequest request, SearchRequestOf(arguments));
+  BITPLAN_RETURN_IF_ERROR(Complete(arguments, request));
   BITPLAN_RETURN_IF_ERROR(pipeline::ValidateSearchRequest(request));
   BITPLAN_RETURN_IF_ERROR(CheckMeasuring(arguments, request));
   BITPLAN_RETURN_IF_ERROR(CheckHeldOut(arguments));

@@ -1,20 +1,13 @@
 #include "proto/convert/top_plans.h"
 
-#include <utility>
-
-#include "proto/convert/field_path.h"
 #include "proto/convert/plan.h"
-#include "search/base/status.h"
 
 namespace bitplan::convert {
 
-absl::StatusOr<TopPlansSearch> ToTopPlansSearch(const v1::FindTopPlansRequest& message, double default_time_limit_s) {
-  TopPlansSearch request;
-  auto search = ToSearchRequest(message.config(), default_time_limit_s);
-  if (!search.ok()) return AtField("config", search.status());
-  request.search = *std::move(search);
-  if (message.count() != 0) request.top.count = message.count();
-  if (message.distance() != 0) request.top.distance = message.distance();
+TopChoicesRequest ToTopChoices(const v1::FindTopPlansRequest& message) {
+  TopChoicesRequest request;
+  if (message.count() != 0) request.count = message.count();
+  if (message.distance() != 0) request.distance = message.distance();
   return request;
 }
 

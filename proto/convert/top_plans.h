@@ -1,16 +1,15 @@
 #ifndef BITPLAN_PROTO_CONVERT_TOP_PLANS_H_
 #define BITPLAN_PROTO_CONVERT_TOP_PLANS_H_
 
-#include "absl/status/statusor.h"
 #include "bitplan/v1/plan.pb.h"
 #include "search/pipeline/find_top_plans.h"
 
-// The best few plans. Paths in errors are relative to the message converted.
+// The best few plans.
 
 namespace bitplan::convert {
 
-// Everything but the profile, which the caller looks up. kInvalidArgument as for ToSearchRequest ("config...").
-absl::StatusOr<TopPlansSearch> ToTopPlansSearch(const v1::FindTopPlansRequest& message, double default_time_limit_s);
+// How many plans and how far apart, defaults filled in; not checked. Its config is a search's: ToSearchRequest.
+TopChoicesRequest ToTopChoices(const v1::FindTopPlansRequest& message);
 
 // As FromPlan, without the other options of the layers.
 v1::Plan FromTopPlan(const Plan& plan);

@@ -75,19 +75,14 @@ absl::StatusOr<PreparedFrontier> PrepareFrontier(Backend& backend, std::string_v
 
 absl::StatusOr<PreparedTopPlans> PrepareTopPlans(Backend& backend, std::string_view project,
                                                  const v1::FindTopPlansRequest& request, double default_time_limit_s) {
-  PreparedTopPlans prepared;
-  BITPLAN_ASSIGN_OR_RETURN(prepared.request, convert::ToTopPlansSearch(request, default_time_limit_s));
-  auto profile = ResolveProfile(backend, project, request.config());
-  if (!profile.ok()) return convert::AtField("config", profile.status());
-  prepared.request.search.profile = *std::move(profile);
-  prepared.request.search.created = NowAsText();
+  PreparedTopPlans prepared{.request = {.search = {}, .top = convert::ToTopChoices(request)}, .config = {}};
+  BITPLAN_RETURN_IF_ERROR(allocation::Validate(prepared.request.top));
+  auto search = PrepareSearch(backend, project, request.config(), default_time_limit_s);
+  if (!search.ok()) return convert::AtField("config", search.status());
+  prepared.request.search = std::move(search->request);
+  prepared.config = std::move(search->config);
   const absl::Status valid = pipeline::ValidateTopPlansSearch(prepared.request);
-  if (!valid.ok()) {
-    const std::string message = MessageOf(valid);
-    const bool is_own = message.starts_with("count") || message.starts_with("distance");
-    return is_own ? valid : convert::AtField("config", valid);
-  }
-  prepared.config = FillIn(request.config(), prepared.request.search);
+  if (!valid.ok()) return convert::AtField("config", valid);
   return prepared;
 }
 
