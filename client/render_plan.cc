@@ -76,6 +76,7 @@ std::string RenderCostSources(const Plan& plan) {
     }
     if (counts.empty()) continue;
     std::vector<std::string> parts;
+    parts.reserve(counts.size());
     for (const auto& [source, count] : counts) parts.push_back(fmt::format("{} {}", count, ToString(source)));
     const bool estimated = counts.rbegin()->first > CostSource::kMeasured;
     text += fmt::format("{} of layers: {}{}\n", ToString(resource), fmt::join(parts, ", "),
