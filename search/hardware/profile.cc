@@ -15,7 +15,6 @@
 namespace bitplan::hardware {
 namespace {
 
-constexpr std::string_view kProfileFormat = "bitplan.profile/1";
 constexpr int kMaxBits = 32;           // of an Option
 constexpr size_t kMaxNameLength = 63;  // that of a resource name on the wire
 

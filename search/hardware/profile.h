@@ -85,8 +85,8 @@ struct ComputeRate {
 // Widths without a rate run at bit_macs_per_second / (weight_bits * activation_bits), rounded down, if that is there
 // (bit-serial devices), and have no estimate else.
 struct RooflineModel {
-  int64_t batch_size = 1;  // samples in one run; equals that of a measured latency table
-  int64_t bytes_per_second = 0;
+  int64_t batch_size = 1;                   // samples in one run; equals that of a measured latency table
+  std::optional<int64_t> bytes_per_second;  // none: not known, traffic costs nothing
   int64_t launch_overhead_ns = 0;
   std::vector<ComputeRate> rates;
   std::optional<int64_t> bit_macs_per_second;
@@ -159,6 +159,7 @@ struct HardwareProfile {
 
 namespace hardware {
 
+inline constexpr std::string_view kProfileFormat = "bitplan.profile/1";
 inline constexpr int64_t kMaxProfileBytes = int64_t{1} << 20;
 
 // Reads a profile document. Strict: unknown or repeated fields, other units than the base units, amounts that are not

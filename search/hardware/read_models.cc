@@ -107,7 +107,7 @@ SizeModel ReadSize(JsonObject object) {
 RooflineModel ReadRoofline(JsonObject object) {
   CheckText(object.At("unit"), BaseUnit(Resource::kLatency));
   RooflineModel model{.batch_size = object.Integer("batch_size", kPositive),
-                      .bytes_per_second = object.Integer("bytes_per_second", kPositive),
+                      .bytes_per_second = Maybe(object, "bytes_per_second", kPositive),
                       .launch_overhead_ns = Optional(object, "launch_overhead_ns", 0, kNotNegative),
                       .rates = {},
                       .bit_macs_per_second = Maybe(object, "bit_macs_per_second", kPositive)};

@@ -219,7 +219,7 @@ Costs ReadCosts(JsonObject object) {
   return costs;
 }
 
-CostSources ReadCostSources(JsonObject object) {
+CostSources ReadSourcesOfCosts(JsonObject object) {
   CostSources sources;
   for (const std::string& key : object.Keys()) {
     const absl::StatusOr<Resource> resource = ParseResource(key);
@@ -235,7 +235,7 @@ PlanOption ReadOption(JsonObject object) {
                     .sensitivity = object.Number("sensitivity"),
                     .standard_error = object.Number("standard_error"),
                     .costs = ReadCosts(object.Object("costs"))};
-  if (object.Has("cost_sources")) option.cost_sources = ReadCostSources(object.Object("cost_sources"));
+  if (object.Has("cost_sources")) option.cost_sources = ReadSourcesOfCosts(object.Object("cost_sources"));
   object.RefuseUnknownKeys();
   return option;
 }
