@@ -318,6 +318,23 @@ absl::StatusOr<v1::Frontier> Channel::ComputeFrontier(const v1::ComputeFrontierR
   return gatherer.Take();
 }
 
+absl::StatusOr<v1::TopPlans> Channel::FindTopPlans(const v1::FindTopPlansRequest& request) {
+  const milliseconds solving{request.config().solver().time_limit().seconds() * 1000};
+  v1::TopPlans top;
+  BITPLAN_RETURN_IF_ERROR(
+      impl_->Retry(impl_->options.call_timeout + solving, impl_->options.stop, [&](grpc::ClientContext& context) {
+        top.Clear();
+        const auto reader = impl_->plans.FindTopPlans(&context, request);
+        for (v1::TopPlansUpdate update; reader->Read(&update);) {
+          if (update.has_plan()) top.add_plans()->Swap(update.mutable_plan());
+          if (update.has_summary()) *top.mutable_summary() = update.summary();
+        }
+        return reader->Finish();
+      }));
+  if (!top.has_summary()) return absl::UnavailableError("the server ended the stream before its summary");
+  return top;
+}
+
 absl::StatusOr<v1::ListPlansResponse> Channel::ListPlans(const v1::ListPlansRequest& request) {
   return impl_->Call(impl_->plans, &v1::PlanService::Stub::ListPlans, request);
 }

@@ -85,6 +85,7 @@ class Channel {
   // repeated, if the connection is lost.
   absl::StatusOr<v1::Frontier> ComputeFrontier(const v1::ComputeFrontierRequest& request,
                                                const std::function<void(const v1::FrontierUpdate&)>& on_update);
+  absl::StatusOr<v1::TopPlans> FindTopPlans(const v1::FindTopPlansRequest& request);
   absl::StatusOr<v1::ListPlansResponse> ListPlans(const v1::ListPlansRequest& request);
   absl::StatusOr<v1::ExportPlanResponse> ExportPlan(const std::string& name, const std::string& format);
 

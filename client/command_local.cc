@@ -18,10 +18,13 @@
 #include "client/plan_output.h"
 #include "client/profile_file.h"
 #include "client/search_options.h"
+#include "client/top_plans_output.h"
 #include "client/units.h"
 #include "proto/convert/frontier.h"
+#include "proto/convert/top_plans.h"
 #include "search/base/status.h"
 #include "search/data/npz.h"
+#include "search/pipeline/find_top_plans.h"
 #include "search/pipeline/run_evaluation.h"
 #include "search/pipeline/run_frontier.h"
 #include "search/pipeline/run_search.h"
@@ -141,10 +144,33 @@ v1::Frontier ToMessage(const LossFrontier& found) {
   return frontier;
 }
 
+// With a profile, a time limit and the time of day.
+absl::StatusOr<SearchRequest> RequestOf(const SearchArguments& arguments) {
+  BITPLAN_ASSIGN_OR_RETURN(SearchRequest request, SearchRequestOf(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(request.profile, ReadProfile(arguments.hardware));
+  if (!request.solver.time_limit_s.has_value()) request.solver.time_limit_s = kDefaultTimeLimitSeconds;
+  request.created = Now();
+  return request;
+}
+
+absl::StatusOr<ExitCode> RunTopPlans(Session& session, const TopPlansArguments& arguments) {
+  TopPlansSearch request{.search = {}, .top = arguments.top};
+  BITPLAN_ASSIGN_OR_RETURN(request.search, RequestOf(arguments.search));
+  BITPLAN_RETURN_IF_ERROR(CheckMeasuring(arguments.search, request.search));
+  const LocalRun run(session, arguments.search.threads);
+  BITPLAN_ASSIGN_OR_RETURN(const Measurement measured, MeasureOrRead(arguments.search, run.context()));
+  BITPLAN_ASSIGN_OR_RETURN(const TopPlans top, pipeline::FindTopPlans(measured, request, run.context()));
+  v1::TopPlans message;
+  for (const Plan& plan : top.plans) *message.add_plans() = convert::FromTopPlan(plan);
+  *message.mutable_summary() = convert::FromSummary(top);
+  PrintTopPlans(session, message);
+  BITPLAN_RETURN_IF_ERROR(SaveEach(session, top.plans, arguments.search.save));
+  return CodeOf(top.plans.front());
+}
+
 absl::StatusOr<ExitCode> RunFrontier(Session& session, const FrontierArguments& arguments) {
   BITPLAN_ASSIGN_OR_RETURN(FrontierSearch request, FrontierOf(arguments));
-  BITPLAN_ASSIGN_OR_RETURN(request.search.profile, ReadProfile(arguments.search.hardware));
-  if (!request.search.solver.time_limit_s.has_value()) request.search.solver.time_limit_s = kDefaultTimeLimitSeconds;
+  BITPLAN_ASSIGN_OR_RETURN(request.search, RequestOf(arguments.search));
   BITPLAN_RETURN_IF_ERROR(pipeline::ValidateFrontierSearch(request));
   BITPLAN_RETURN_IF_ERROR(CheckMeasuring(arguments.search, pipeline::SearchOfFrontier(request)));
   const LocalRun run(session, arguments.search.threads);
@@ -154,17 +180,7 @@ absl::StatusOr<ExitCode> RunFrontier(Session& session, const FrontierArguments& 
 }
 
 absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments) {
-  SearchRequest request{.ties = TiesOf(arguments),
-                        .leave_out_unpriced = arguments.leave_out_unpriced,
-                        .repair_monotonicity = arguments.repair_monotonicity,
-                        .robustness_resamples = arguments.robustness_resamples,
-                        .solver = arguments.solver,
-                        .untie_activations = arguments.untie_activations,
-                        .created = Now()};
-  BITPLAN_ASSIGN_OR_RETURN(request.rules, RulesOf(arguments));
-  BITPLAN_ASSIGN_OR_RETURN(request.profile, ReadProfile(arguments.hardware));
-  BITPLAN_ASSIGN_OR_RETURN(request.budgets, BudgetsOf(arguments));
-  if (!request.solver.time_limit_s.has_value()) request.solver.time_limit_s = kDefaultTimeLimitSeconds;
+  BITPLAN_ASSIGN_OR_RETURN(SearchRequest request, RequestOf(arguments));
   BITPLAN_RETURN_IF_ERROR(pipeline::ValidateSearchRequest(request));
   BITPLAN_RETURN_IF_ERROR(CheckMeasuring(arguments, request));
   BITPLAN_RETURN_IF_ERROR(CheckHeldOut(arguments));
@@ -189,6 +205,12 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
 Action DeclareLocalFrontier(CLI::App& app) {
   return [arguments = AddFrontierOptions(app, /*on_server=*/false)](Session& session) {
     return RunFrontier(session, *arguments);
+  };
+}
+
+Action DeclareLocalTop(CLI::App& app) {
+  return [arguments = AddTopPlansOptions(app, /*on_server=*/false)](Session& session) {
+    return RunTopPlans(session, *arguments);
   };
 }
 

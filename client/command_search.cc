@@ -13,6 +13,7 @@
 #include "client/render.h"
 #include "client/rpc_error.h"
 #include "client/search_options.h"
+#include "client/top_plans_output.h"
 #include "client/upload.h"
 #include "proto/convert/evaluation.h"
 #include "proto/convert/measurement.h"
@@ -163,16 +164,17 @@ absl::StatusOr<std::string> ImportGiven(Session& session, Channel& channel, cons
   return measurement.name();
 }
 
-absl::StatusOr<ExitCode> SearchGiven(Session& session, Channel& channel, const SearchArguments& arguments) {
-  BITPLAN_ASSIGN_OR_RETURN(const std::string measurement, ImportGiven(session, channel, arguments));
-  return SearchMeasurement(session, channel, measurement, arguments);
+// Of what is on the server, or of sensitivities that go there first.
+absl::StatusOr<std::string> MeasurementOf(Session& session, Channel& channel, const SearchArguments& arguments) {
+  if (!arguments.sensitivities.empty()) return ImportGiven(session, channel, arguments);
+  return session.globals.NameOf("measurements", arguments.measurement);
 }
 
 absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments) {
   Channel channel = session.Connect();
-  if (!arguments.sensitivities.empty()) return SearchGiven(session, channel, arguments);
-  if (arguments.measurement.empty()) return SearchModel(session, channel, arguments);
-  return SearchMeasurement(session, channel, session.globals.NameOf("measurements", arguments.measurement), arguments);
+  if (!arguments.model.empty()) return SearchModel(session, channel, arguments);
+  BITPLAN_ASSIGN_OR_RETURN(const std::string measurement, MeasurementOf(session, channel, arguments));
+  return SearchMeasurement(session, channel, measurement, arguments);
 }
 
 absl::StatusOr<v1::ComputeFrontierRequest> MakeFrontierRequest(Session& session, Channel& channel,
@@ -184,10 +186,7 @@ absl::StatusOr<v1::ComputeFrontierRequest> MakeFrontierRequest(Session& session,
   request.set_num_points(arguments.num_points);
   for (const BudgetSpec& limit : search.limits) *request.add_limits() = convert::FromBudget(limit);
   request.set_complete(arguments.complete);
-  request.set_measurement(session.globals.NameOf("measurements", arguments.search.measurement));
-  if (!arguments.search.sensitivities.empty()) {
-    BITPLAN_ASSIGN_OR_RETURN(*request.mutable_measurement(), ImportGiven(session, channel, arguments.search));
-  }
+  BITPLAN_ASSIGN_OR_RETURN(*request.mutable_measurement(), MeasurementOf(session, channel, arguments.search));
   return request;
 }
 
@@ -203,7 +202,25 @@ absl::StatusOr<ExitCode> RunFrontier(Session& session, const FrontierArguments& 
   return PrintFrontier(session, frontier, arguments.search.save);
 }
 
+absl::StatusOr<ExitCode> RunTopPlans(Session& session, const TopPlansArguments& arguments) {
+  Channel channel = session.Connect();
+  v1::FindTopPlansRequest request;
+  BITPLAN_ASSIGN_OR_RETURN(*request.mutable_config(), MakeConfig(arguments.search));
+  request.set_count(arguments.top.count);
+  request.set_distance(arguments.top.distance);
+  request.set_store(arguments.store);
+  BITPLAN_ASSIGN_OR_RETURN(*request.mutable_measurement(), MeasurementOf(session, channel, arguments.search));
+  BITPLAN_ASSIGN_OR_RETURN(const v1::TopPlans top, channel.FindTopPlans(request));
+  return PrintTopPlans(session, top);
+}
+
 }  // namespace
+
+Action DeclareTop(CLI::App& app) {
+  return [arguments = AddTopPlansOptions(app, /*on_server=*/true)](Session& session) {
+    return RunTopPlans(session, *arguments);
+  };
+}
 
 Action DeclareFrontier(CLI::App& app) {
   return [arguments = AddFrontierOptions(app, /*on_server=*/true)](Session& session) {

@@ -66,8 +66,10 @@ ExitCode RunCommandLine(std::vector<std::string> arguments, Console& console, st
 // Rows of the table, each in its file command_<group>.cc.
 Action DeclareSearch(CLI::App& app);
 Action DeclareFrontier(CLI::App& app);
+Action DeclareTop(CLI::App& app);
 Action DeclareLocalSearch(CLI::App& app);
 Action DeclareLocalFrontier(CLI::App& app);
+Action DeclareLocalTop(CLI::App& app);
 Action DeclareLocalCompare(CLI::App& app);
 Action DeclareModelUpload(CLI::App& app);
 Action DeclareModelList(CLI::App& app);

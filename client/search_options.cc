@@ -10,6 +10,7 @@
 #include "search/base/status.h"
 #include "search/hardware/shipped_profiles.h"
 #include "search/ops/losses.h"
+#include "search/pipeline/find_top_plans.h"
 #include "search/pipeline/run_search.h"
 #include "search/plan/exporter_table.h"
 #include "search/quantization/dynamic_range.h"
@@ -129,10 +130,6 @@ void AddProblem(CLI::App& app, SearchArguments& to, bool needs_budget) {
   app.add_flag("--repair-monotonicity", to.repair_monotonicity,
                "Change scores so that more weight bits are never predicted to be worse; the plan's warnings say what "
                "changed. Not for methods that predict whole plans");
-  app.add_option("--robustness", to.robustness_resamples,
-                 "Resampled searches that tell how sure each layer's option is, given the standard errors; 0: none")
-      ->type_name("COUNT")
-      ->capture_default_str();
 }
 
 }  // namespace
@@ -283,6 +280,10 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
   auto arguments = std::make_shared<SearchArguments>();
   AddSources(app, *arguments, on_server);
   AddProblem(app, *arguments, /*needs_budget=*/true);
+  app.add_option("--robustness", arguments->robustness_resamples,
+                 "Resampled searches that tell how sure each layer's option is, given the standard errors; 0: none")
+      ->type_name("COUNT")
+      ->capture_default_str();
   app.add_option("--save", arguments->save, "Also write the plan to FILE.json or FILE.csv")
       ->check(CheckSave)
       ->type_name("FILE");
@@ -304,8 +305,8 @@ std::shared_ptr<SearchArguments> AddSearchOptions(CLI::App& app, bool on_server)
 
 namespace {
 
-// A frontier on a server is of what was measured before.
-void AddFrontierSources(CLI::App& app, SearchArguments& to, bool on_server) {
+// What answers at once on a server is of what was measured before.
+void AddMeasuredSources(CLI::App& app, SearchArguments& to, bool on_server) {
   if (!on_server) {
     AddSources(app, to, on_server);
     return;
@@ -347,24 +348,42 @@ std::string CheckFrontierSave(const std::string& path) {
              : fmt::format("got '{}', want a file name that ends in .json or .csv", path);
 }
 
+absl::Status ValidateMeasuredSource(const CLI::App& app, const SearchArguments& search, bool on_server) {
+  if (!on_server) return ValidateSource(app, search);
+  if (!search.sensitivities.empty() || !search.measurement.empty()) return absl::OkStatus();
+  return InvalidArgument("--measurement or --sensitivities is required; 'search' and 'local {}' take a network",
+                         app.get_name());
+}
+
 absl::Status ValidateFrontierArguments(const CLI::App& app, const FrontierArguments& arguments, bool on_server) {
-  const SearchArguments& search = arguments.search;
-  if (on_server && search.sensitivities.empty() && search.measurement.empty()) {
-    return InvalidArgument(
-        "--measurement or --sensitivities is required; 'search' and 'local frontier' take a network");
-  }
-  if (!on_server) BITPLAN_RETURN_IF_ERROR(ValidateSource(app, search));
+  BITPLAN_RETURN_IF_ERROR(ValidateMeasuredSource(app, arguments.search, on_server));
   BITPLAN_ASSIGN_OR_RETURN(const FrontierSearch request, FrontierOf(arguments));
   BITPLAN_RETURN_IF_ERROR(pipeline::ValidateFrontierSearch(request));
-  BITPLAN_RETURN_IF_ERROR(QuantizationOf(search).status());
-  return Validate(search.sensitivity);
+  BITPLAN_RETURN_IF_ERROR(QuantizationOf(arguments.search).status());
+  return Validate(arguments.search.sensitivity);
+}
+
+absl::Status ValidateTopPlansArguments(const CLI::App& app, const TopPlansArguments& arguments, bool on_server) {
+  BITPLAN_RETURN_IF_ERROR(ValidateMeasuredSource(app, arguments.search, on_server));
+  BITPLAN_ASSIGN_OR_RETURN(SearchRequest search, SearchRequestOf(arguments.search));
+  BITPLAN_RETURN_IF_ERROR(pipeline::ValidateTopPlansSearch({.search = std::move(search), .top = arguments.top}));
+  BITPLAN_RETURN_IF_ERROR(QuantizationOf(arguments.search).status());
+  return Validate(arguments.search.sensitivity);
+}
+
+void AddPlaces(CLI::App& app, TopChoicesRequest& to) {
+  const std::string group = "Plans";
+  app.add_option("--count", to.count, "How many plans, at most 100")->capture_default_str()->group(group);
+  app.add_option("--distance", to.distance, "Any two plans differ in at least so many layers; tied ones count once")
+      ->capture_default_str()
+      ->group(group);
 }
 
 }  // namespace
 
 std::shared_ptr<FrontierArguments> AddFrontierOptions(CLI::App& app, bool on_server) {
   auto arguments = std::make_shared<FrontierArguments>();
-  AddFrontierSources(app, arguments->search, on_server);
+  AddMeasuredSources(app, arguments->search, on_server);
   AddSweep(app, *arguments);
   AddProblem(app, arguments->search, /*needs_budget=*/false);
   app.add_option("--save", arguments->search.save, "Also write all points to FILE.json or FILE.csv")
@@ -383,20 +402,50 @@ std::shared_ptr<FrontierArguments> AddFrontierOptions(CLI::App& app, bool on_ser
   return arguments;
 }
 
+std::shared_ptr<TopPlansArguments> AddTopPlansOptions(CLI::App& app, bool on_server) {
+  auto arguments = std::make_shared<TopPlansArguments>();
+  AddMeasuredSources(app, arguments->search, on_server);
+  AddPlaces(app, arguments->top);
+  AddProblem(app, arguments->search, /*needs_budget=*/true);
+  if (on_server) {
+    app.add_flag("--store", arguments->store, "Store the plans on the server");
+  } else {
+    app.add_option("--save", arguments->search.save, "Also write the plans to FILE-1.json, FILE-2.json, ... (or .csv)")
+        ->check(CheckSave)
+        ->type_name("FILE.json");
+    AddThreads(app, arguments->search.threads);
+    AddMeasuringOptions(app, arguments->search);
+  }
+  AddSolving(app, arguments->search, "Seconds for all plans together [60; server: 10]");
+  app.parse_complete_callback([&app, to = arguments.get(), on_server] {
+    const absl::Status status = ValidateTopPlansArguments(app, *to, on_server);
+    const auto code = CLI::ExitCodes::ValidationError;
+    if (!status.ok()) throw CLI::ParseError(MessageOf(status), code);  // caught in commands.cc
+  });
+  return arguments;
+}
+
 absl::StatusOr<FrontierSearch> FrontierOf(const FrontierArguments& arguments) {
-  FrontierSearch request{.search = {.ties = TiesOf(arguments.search),
-                                    .leave_out_unpriced = arguments.search.leave_out_unpriced,
-                                    .repair_monotonicity = arguments.search.repair_monotonicity,
-                                    .solver = arguments.search.solver},
-                         .num_points = arguments.num_points,
-                         .complete = arguments.complete};
-  BITPLAN_ASSIGN_OR_RETURN(request.search.budgets, BudgetsOf(arguments.search));
+  FrontierSearch request{.num_points = arguments.num_points, .complete = arguments.complete};
+  BITPLAN_ASSIGN_OR_RETURN(request.search, SearchRequestOf(arguments.search));
   BITPLAN_ASSIGN_OR_RETURN(request.resource, ParseResource(arguments.resource));
   request.limits.reserve(arguments.limits.size());
   for (const std::string& text : arguments.limits) {
     BITPLAN_ASSIGN_OR_RETURN(request.limits.emplace_back(),
                              pipeline::ParseBudget(fmt::format("{}={}", arguments.resource, text)));
   }
+  return request;
+}
+
+absl::StatusOr<SearchRequest> SearchRequestOf(const SearchArguments& arguments) {
+  SearchRequest request{.ties = TiesOf(arguments),
+                        .leave_out_unpriced = arguments.leave_out_unpriced,
+                        .repair_monotonicity = arguments.repair_monotonicity,
+                        .robustness_resamples = arguments.robustness_resamples,
+                        .solver = arguments.solver,
+                        .untie_activations = arguments.untie_activations};
+  BITPLAN_ASSIGN_OR_RETURN(request.budgets, BudgetsOf(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(request.rules, RulesOf(arguments));
   return request;
 }
 

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "client/commands.h"
 #include "search/allocation/solver_options.h"
+#include "search/allocation/top_choices.h"
 #include "search/layer/width_rule.h"
 #include "search/pipeline/budget.h"
 #include "search/pipeline/run_frontier.h"
@@ -68,6 +69,17 @@ struct FrontierArguments {
 std::shared_ptr<FrontierArguments> AddFrontierOptions(CLI::App& app, bool on_server);
 // Without a profile.
 absl::StatusOr<FrontierSearch> FrontierOf(const FrontierArguments& arguments);
+
+// What `top` and `local top` ask for besides: everything else is as for a search.
+struct TopPlansArguments {
+  SearchArguments search;
+  TopChoicesRequest top;
+  bool store = false;  // on a server
+};
+std::shared_ptr<TopPlansArguments> AddTopPlansOptions(CLI::App& app, bool on_server);
+
+// What is asked for, read, without a profile. Everything was checked while parsing.
+absl::StatusOr<SearchRequest> SearchRequestOf(const SearchArguments& arguments);
 
 // What is measured and how: the options' lists, method, estimators. For commands besides the searches.
 void AddMeasuringOptions(CLI::App& app, SearchArguments& to);

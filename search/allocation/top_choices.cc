@@ -41,6 +41,14 @@ absl::Status Restore(const Problem& problem, Solution& solution) {
 
 }  // namespace
 
+absl::Status Validate(const TopChoicesRequest& request) {
+  if (request.count < 1 || request.count > kMostChoices) {
+    return InvalidArgument("count: got {}, want 1..{}", request.count, kMostChoices);
+  }
+  if (request.distance < 1) return InvalidArgument("distance: got {}, want at least 1", request.distance);
+  return absl::OkStatus();
+}
+
 int Distance(const Problem& problem, std::span<const int> a, std::span<const int> b) {
   int distance = 0;
   for (const std::vector<int>& group : TieGroups(problem)) distance += a[group[0]] != b[group[0]] ? 1 : 0;
@@ -49,10 +57,7 @@ int Distance(const Problem& problem, std::span<const int> a, std::span<const int
 
 absl::StatusOr<TopChoices> FindTopChoices(const Problem& problem, const TopChoicesRequest& request,
                                           const SolverOptions& options, const RunContext& context) {
-  if (request.count < 1 || request.count > kMostChoices) {
-    return InvalidArgument("count: got {}, want 1..{}", request.count, kMostChoices);
-  }
-  if (request.distance < 1) return InvalidArgument("distance: got {}, want at least 1", request.distance);
+  BITPLAN_RETURN_IF_ERROR(Validate(request));
   BITPLAN_RETURN_IF_ERROR(Validate(options));
   BITPLAN_RETURN_IF_ERROR(Validate(problem));
   const RunContext limited = WithTimeLimit(context, options);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "search/allocation/problem.h"
 #include "search/allocation/solution.h"
@@ -28,6 +29,9 @@ struct TopChoices {
 };
 
 namespace allocation {
+
+// kInvalidArgument: count or distance out of range.
+absl::Status Validate(const TopChoicesRequest& request);
 
 // Layers in which two choices differ, tied ones counted once.
 int Distance(const Problem& problem, std::span<const int> a, std::span<const int> b);

@@ -213,7 +213,7 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
     }
   }
   plan.infeasibility = InfeasibilityOf(request, solution);
-  plan.diagnosis = DiagnosisOf(solution, found.prediction.has_value());
+  plan.diagnosis = found.diagnosis.empty() ? DiagnosisOf(solution, found.prediction.has_value()) : found.diagnosis;
   plan.warnings = WarningsOf(measured);
   plan.provenance = ProvenanceOf(measured, costs, request);
   plan.created = request.created;

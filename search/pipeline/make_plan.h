@@ -2,6 +2,7 @@
 #define BITPLAN_SEARCH_PIPELINE_MAKE_PLAN_H_
 
 #include <optional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "search/allocation/robustness.h"
@@ -18,6 +19,7 @@ struct PredictedSolution {
   Solution solution;
   std::optional<SampleMean> prediction;  // of the whole plan; absent: solution.objective is the sum of the layers'
   std::optional<Robustness> robustness;  // absent: not asked for, or not possible
+  std::string diagnosis = {};            // in place of what `solution` says by itself, unless empty
 };
 
 // Puts names, prices, references and provenance to a solution of `built`, and verifies the result.

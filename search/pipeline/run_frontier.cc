@@ -8,7 +8,7 @@
 
 #include "search/base/status.h"
 #include "search/pipeline/predicted_loss.h"
-#include "search/sensitivity/monotone.h"
+#include "search/pipeline/repair.h"
 #include "search/sensitivity/plan_predictor.h"
 
 namespace bitplan::pipeline {
@@ -119,12 +119,8 @@ absl::Status ValidateFrontierSearch(const FrontierSearch& request) {
 absl::StatusOr<LossFrontier> ComputeFrontier(const Measurement& measured, const FrontierSearch& request,
                                              const RunContext& context, const FrontierListener& listener) {
   BITPLAN_RETURN_IF_ERROR(ValidateFrontierSearch(request));
-  if (!request.search.repair_monotonicity) return Compute({measured, request, context, listener});
-  BITPLAN_ASSIGN_OR_RETURN(MonotoneRepair repair,
-                           sensitivity::RepairMonotonicity(measured.options, measured.sensitivity));
-  Measurement repaired = measured;
-  repaired.sensitivity = std::move(repair.table);
-  return Compute({repaired, request, context, listener});
+  BITPLAN_ASSIGN_OR_RETURN(const std::optional<Measurement> repaired, Repair(measured, request.search));
+  return Compute({repaired ? *repaired : measured, request, context, listener});
 }
 
 }  // namespace bitplan::pipeline

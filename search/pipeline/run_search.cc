@@ -19,6 +19,7 @@
 #include "search/pipeline/make_plan.h"
 #include "search/pipeline/model_options.h"
 #include "search/pipeline/predicted_loss.h"
+#include "search/pipeline/repair.h"
 #include "search/pipeline/settings.h"
 #include "search/pipeline/version.h"
 #include "search/sensitivity/monotone.h"
@@ -265,15 +266,8 @@ absl::StatusOr<Plan> SearchWith(const Measurement& measured, const SearchRequest
 
 absl::StatusOr<Plan> Search(const Measurement& measured, const SearchRequest& request, const RunContext& context) {
   BITPLAN_RETURN_IF_ERROR(ValidateSearchRequest(request));
-  if (!request.repair_monotonicity) return SearchWith(measured, request, context);
-  BITPLAN_ASSIGN_OR_RETURN(MonotoneRepair repair,
-                           sensitivity::RepairMonotonicity(measured.options, measured.sensitivity));
-  std::string note = sensitivity::Describe(repair);
-  if (note.empty()) return SearchWith(measured, request, context);
-  Measurement repaired = measured;
-  repaired.sensitivity = std::move(repair.table);
-  repaired.sensitivity.notes.push_back(std::move(note));  // which become the plan's warnings
-  return SearchWith(repaired, request, context);
+  BITPLAN_ASSIGN_OR_RETURN(const std::optional<Measurement> repaired, Repair(measured, request));
+  return SearchWith(repaired ? *repaired : measured, request, context);
 }
 
 }  // namespace bitplan::pipeline

@@ -8,6 +8,7 @@
 #include "proto/convert/field_path.h"
 #include "proto/convert/frontier.h"
 #include "proto/convert/plan.h"
+#include "proto/convert/top_plans.h"
 #include "search/plan/exporter_table.h"
 #include "server/service/finish.h"
 #include "server/service/measurements.h"
@@ -59,9 +60,7 @@ RunContext ContextOf(const grpc::ServerContext& call, const CallerWatch& caller)
   return context;
 }
 
-absl::StatusOr<v1::Plan> Store(Backend& backend, const std::string& project, const v1::SearchRequest& request,
-                               SolvedPlan solved) {
-  solved.message.set_display_name(request.display_name());
+absl::StatusOr<v1::Plan> Store(Backend& backend, const std::string& project, SolvedPlan solved) {
   BITPLAN_ASSIGN_OR_RETURN(const store::Resource stored, StorePlan(backend, project, solved));
   BITPLAN_ASSIGN_OR_RETURN(v1::Plan message, Decode<v1::Plan>(stored));
   message.mutable_choices()->Swap(solved.message.mutable_choices());
@@ -95,7 +94,8 @@ absl::StatusOr<v1::Plan> Search(Backend& backend, const grpc::ServerContext& cal
   // A solver that was stopped has an answer all the same; nobody is there to take it, and it must not be stored.
   if (caller.gone()) return absl::CancelledError("the client went away");
   if (!request.store()) return std::move(solved->message);
-  return Store(backend, key.project, request, *std::move(solved));
+  solved->message.set_display_name(request.display_name());
+  return Store(backend, key.project, *std::move(solved));
 }
 
 // Sends the terms and the points of a frontier as they come; the last message is the caller's.
@@ -139,6 +139,43 @@ absl::Status ComputeFrontier(Backend& backend, const grpc::ServerContext& call,
   return caller.gone() ? absl::CancelledError("the client went away") : status;
 }
 
+// Sends the best few plans, stored first if asked for; the last message is the summary.
+absl::Status SendTopPlans(Backend& backend, const store::ResourceKey& measurement,
+                          const v1::FindTopPlansRequest& request, const PreparedTopPlans& prepared, const TopPlans& top,
+                          grpc::ServerWriter<v1::TopPlansUpdate>& writer) {
+  for (const Plan& plan : top.plans) {
+    SolvedPlan solved{.plan = plan, .message = convert::FromTopPlan(plan)};
+    solved.message.set_measurement(store::ResourceName(measurement));
+    *solved.message.mutable_config() = prepared.config;
+    v1::TopPlansUpdate update;
+    *update.mutable_plan() = solved.message;
+    if (request.store()) {
+      BITPLAN_ASSIGN_OR_RETURN(*update.mutable_plan(), Store(backend, measurement.project, std::move(solved)));
+    }
+    writer.Write(update);
+  }
+  v1::TopPlansUpdate last;
+  *last.mutable_summary() = convert::FromSummary(top);
+  writer.Write(last);
+  return absl::OkStatus();
+}
+
+absl::Status FindTopPlans(Backend& backend, const grpc::ServerContext& call, const v1::FindTopPlansRequest& request,
+                          grpc::ServerWriter<v1::TopPlansUpdate>& writer) {
+  BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key,
+                           ParseName("measurement", request.measurement(), "measurements"));
+  BITPLAN_ASSIGN_OR_RETURN(const store::Resource measurement, GetResource(backend, key));
+  BITPLAN_ASSIGN_OR_RETURN(const PreparedTopPlans prepared,
+                           PrepareTopPlans(backend, key.project, request, kSearchTimeLimitSeconds));
+  BITPLAN_ASSIGN_OR_RETURN(const Slot slot, Slot::Take(backend.searches, kMaxSearches, "searches at a time"));
+  BITPLAN_ASSIGN_OR_RETURN(const Measurement measured, LoadMeasurement(backend, measurement));
+  const CallerWatch caller(call);
+  const auto top = pipeline::FindTopPlans(measured, prepared.request, ContextOf(call, caller));
+  if (!top.ok()) return AtConfig(prepared.request.search, top.status());
+  if (caller.gone()) return absl::CancelledError("the client went away");
+  return SendTopPlans(backend, key, request, prepared, *top, writer);
+}
+
 absl::StatusOr<v1::Plan> Get(Backend& backend, const v1::GetPlanRequest& request) {
   BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key, ParseName("name", request.name(), "plans"));
   BITPLAN_ASSIGN_OR_RETURN(const store::Resource resource, GetResource(backend, key));
@@ -179,6 +216,10 @@ class PlanService final : public v1::PlanService::Service {
   grpc::Status ComputeFrontier(grpc::ServerContext* context, const v1::ComputeFrontierRequest* request,
                                grpc::ServerWriter<v1::FrontierUpdate>* writer) override {
     return ToGrpcStatus(service::ComputeFrontier(backend_, *context, *request, *writer));
+  }
+  grpc::Status FindTopPlans(grpc::ServerContext* context, const v1::FindTopPlansRequest* request,
+                            grpc::ServerWriter<v1::TopPlansUpdate>* writer) override {
+    return ToGrpcStatus(service::FindTopPlans(backend_, *context, *request, *writer));
   }
   grpc::Status GetPlan(grpc::ServerContext*, const v1::GetPlanRequest* request, v1::Plan* response) override {
     return Finish(Get(backend_, *request), response);

@@ -9,6 +9,7 @@
 #include "proto/convert/frontier.h"
 #include "proto/convert/plan.h"
 #include "proto/convert/ties.h"
+#include "proto/convert/top_plans.h"
 #include "search/base/status.h"
 #include "search/plan/plan_json.h"
 #include "server/service/measurements.h"
@@ -70,6 +71,24 @@ absl::StatusOr<PreparedFrontier> PrepareFrontier(Backend& backend, std::string_v
   if (!valid.ok()) return MessageOf(valid).starts_with("budgets") ? convert::AtField("config", valid) : valid;
   frontier.config = FillIn(request.config(), frontier.request.search);
   return frontier;
+}
+
+absl::StatusOr<PreparedTopPlans> PrepareTopPlans(Backend& backend, std::string_view project,
+                                                 const v1::FindTopPlansRequest& request, double default_time_limit_s) {
+  PreparedTopPlans prepared;
+  BITPLAN_ASSIGN_OR_RETURN(prepared.request, convert::ToTopPlansSearch(request, default_time_limit_s));
+  auto profile = ResolveProfile(backend, project, request.config());
+  if (!profile.ok()) return convert::AtField("config", profile.status());
+  prepared.request.search.profile = *std::move(profile);
+  prepared.request.search.created = NowAsText();
+  const absl::Status valid = pipeline::ValidateTopPlansSearch(prepared.request);
+  if (!valid.ok()) {
+    const std::string message = MessageOf(valid);
+    const bool is_own = message.starts_with("count") || message.starts_with("distance");
+    return is_own ? valid : convert::AtField("config", valid);
+  }
+  prepared.config = FillIn(request.config(), prepared.request.search);
+  return prepared;
 }
 
 absl::StatusOr<SolvedPlan> SolveOn(Backend& backend, const store::Resource& measurement, const PreparedSearch& search,

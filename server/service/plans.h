@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "bitplan/v1/plan.pb.h"
 #include "search/base/run_context.h"
+#include "search/pipeline/find_top_plans.h"
 #include "search/pipeline/run_frontier.h"
 #include "search/pipeline/run_search.h"
 #include "server/service/backend.h"
@@ -38,6 +39,14 @@ struct PreparedFrontier {
 absl::StatusOr<PreparedFrontier> PrepareFrontier(Backend& backend, std::string_view project,
                                                  const v1::ComputeFrontierRequest& request,
                                                  double default_time_limit_s);
+
+// The same for the best few plans.
+struct PreparedTopPlans {
+  TopPlansSearch request;
+  v1::SearchConfig config;
+};
+absl::StatusOr<PreparedTopPlans> PrepareTopPlans(Backend& backend, std::string_view project,
+                                                 const v1::FindTopPlansRequest& request, double default_time_limit_s);
 
 // Solves on the measurement in `measurement`. The message has everything but name and create_time.
 struct SolvedPlan {

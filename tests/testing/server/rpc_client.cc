@@ -170,6 +170,17 @@ RpcStatus RpcClient::Frontier(const v1::ComputeFrontierRequest& request,
   return ToRpcStatus(reader->Finish());
 }
 
+RpcStatus RpcClient::TopPlans(const v1::FindTopPlansRequest& request, v1::TopPlans* top) {
+  grpc::ClientContext call;
+  const auto reader = v1::PlanService::NewStub(state_->channel)->FindTopPlans(&call, request);
+  v1::TopPlansUpdate update;
+  while (reader->Read(&update)) {
+    if (update.has_plan()) *top->add_plans() = update.plan();
+    if (update.has_summary()) *top->mutable_summary() = update.summary();
+  }
+  return ToRpcStatus(reader->Finish());
+}
+
 void RpcClient::set_compress(bool compress) { state_->compress = compress; }
 
 bool RpcClient::IsServing() {

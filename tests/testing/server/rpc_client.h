@@ -73,6 +73,9 @@ class RpcClient {
                      const std::function<bool(const v1::FrontierUpdate&)>& on_update,
                      std::optional<std::chrono::milliseconds> timeout = {});
 
+  // FindTopPlans, its updates put together.
+  RpcStatus TopPlans(const v1::FindTopPlansRequest& request, v1::TopPlans* top);
+
   // Compress what Call sends (gzip).
   void set_compress(bool compress);
 
