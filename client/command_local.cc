@@ -16,6 +16,7 @@
 #include "client/local_run.h"
 #include "client/model_file.h"
 #include "client/plan_output.h"
+#include "client/profile_file.h"
 #include "client/search_options.h"
 #include "client/top_plans_output.h"
 #include "client/units.h"
@@ -23,7 +24,6 @@
 #include "proto/convert/top_plans.h"
 #include "search/base/status.h"
 #include "search/data/npz.h"
-#include "search/hardware/shipped_profiles.h"
 #include "search/pipeline/find_top_plans.h"
 #include "search/pipeline/run_evaluation.h"
 #include "search/pipeline/run_frontier.h"
@@ -43,12 +43,6 @@ int64_t PeakMemoryBytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return int64_t{usage.ru_maxrss} << 10;  // Linux counts KiB
-}
-
-absl::StatusOr<HardwareProfile> ReadProfile(const std::string& hardware) {
-  if (!hardware.ends_with(".json")) return hardware::FindShippedProfile(hardware);
-  BITPLAN_ASSIGN_OR_RETURN(const std::string json, ReadFile(hardware));
-  return hardware::ParseProfile(json);
 }
 
 // The files of a network and how to measure it.

@@ -53,6 +53,14 @@ constexpr auto kCommands = std::to_array<Command>({
      .declare = &DeclarePlanExplain},
     {.path = "profile list", .summary = "List hardware profiles", .declare = &DeclareProfileList},
     {.path = "profile show", .summary = "Show a hardware profile", .declare = &DeclareProfileShow},
+    {.path = "profile check",
+     .summary = "What a profile knows of a network before anything runs",
+     .needs_server = false,
+     .declare = &DeclareProfileCheck},
+    {.path = "profile import",
+     .summary = "Make a profile document from another project's table",
+     .needs_server = false,
+     .declare = &DeclareProfileImport},
     {.path = "version", .summary = "Versions of this program and of the server", .declare = &DeclareVersion},
 });
 

@@ -86,6 +86,8 @@ Action DeclarePlanVerify(CLI::App& app);
 Action DeclarePlanExplain(CLI::App& app);
 Action DeclareProfileList(CLI::App& app);
 Action DeclareProfileShow(CLI::App& app);
+Action DeclareProfileCheck(CLI::App& app);
+Action DeclareProfileImport(CLI::App& app);
 Action DeclareVersion(CLI::App& app);
 
 }  // namespace bitplan::client

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "client/render.h"
@@ -57,6 +59,32 @@ double SumOfSensitivities(const Plan& plan) {
   return sum;
 }
 
+// Neither exact nor measured.
+bool IsEstimated(const PlanOption& option, Resource resource) {
+  const auto source = option.cost_sources.find(resource);
+  return source != option.cost_sources.end() && source->second > CostSource::kMeasured;
+}
+
+// "latency of layers: 12 measured, 3 roofline", for each resource that is shown and not exact; empty: all are exact.
+std::string RenderCostSources(const Plan& plan) {
+  std::string text;
+  for (const Resource resource : ShownResources(plan)) {
+    std::map<CostSource, int> counts;
+    for (const PlanLayer& layer : plan.layers) {
+      const auto source = layer.chosen->cost_sources.find(resource);
+      if (source != layer.chosen->cost_sources.end()) ++counts[source->second];
+    }
+    if (counts.empty()) continue;
+    std::vector<std::string> parts;
+    parts.reserve(counts.size());
+    for (const auto& [source, count] : counts) parts.push_back(fmt::format("{} {}", count, ToString(source)));
+    const bool estimated = counts.rbegin()->first > CostSource::kMeasured;
+    text += fmt::format("{} of layers: {}{}\n", ToString(resource), fmt::join(parts, ", "),
+                        estimated ? " (~: an estimate)" : "");
+  }
+  return text;
+}
+
 std::string RenderLayers(const Plan& plan, size_t name_width) {
   const std::vector<Resource> resources = ShownResources(plan);
   const bool has_errors = HasErrors(plan);
@@ -81,7 +109,10 @@ std::string RenderLayers(const Plan& plan, size_t name_width) {
                                     fmt::format("w{}a{}", chosen.option.weight_bits, chosen.option.activation_bits),
                                     chosen.option.scheme,
                                     DescribeGranularity(chosen.option)};
-    for (const Resource resource : resources) row.push_back(CostText(chosen.costs, resource));
+    for (const Resource resource : resources) {
+      row.push_back(IsEstimated(chosen, resource) ? "~" + CostText(chosen.costs, resource)
+                                                  : CostText(chosen.costs, resource));
+    }
     row.push_back(FormatLoss(chosen.sensitivity));
     if (has_errors) row.push_back(ErrorText(chosen.standard_error));
     if (plan.mean_regret) row.push_back(fmt::format("{:.0f} %", 100 * layer.keep_probability.value_or(0)));
@@ -231,6 +262,7 @@ std::string RenderPlan(const Plan& plan) {
   std::string text;
   if (plan.has_choice()) text += RenderLayersToWidth(plan) + "\n";
   if (!plan.budgets.empty()) text += RenderBudgets(plan) + "\n";
+  if (plan.has_choice()) text += RenderCostSources(plan);
   return text + PredictorText(plan) + RenderProof(plan) + RenderDiagnosis(plan) + RenderWarnings(plan) +
          RenderOrigin(plan);
 }

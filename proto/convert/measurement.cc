@@ -142,6 +142,8 @@ struct FieldName {
 constexpr auto kTableFields = std::to_array<FieldName>({{"name", "layer.name"},
                                                         {"num_weights", "layer.num_weights"},
                                                         {"macs", "layer.macs"},
+                                                        {"input_elements", "layer.input_elements"},
+                                                        {"output_elements", "layer.output_elements"},
                                                         {"weight_shape", "layer.weight_shape"},
                                                         {"output_channel_axis", "layer.output_channel_axis"},
                                                         {"score", "sensitivity"},

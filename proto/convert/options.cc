@@ -43,7 +43,9 @@ absl::StatusOr<Layer> ToLayer(const v1::Layer& message) {
               .weight_shape = {message.weight_shape().begin(), message.weight_shape().end()},
               .output_channel_axis = message.output_channel_axis(),
               .num_weights = message.num_weights(),
-              .macs = message.macs()};
+              .macs = message.macs(),
+              .input_elements = message.input_elements(),
+              .output_elements = message.output_elements()};
   if (!message.kind().empty()) {
     BITPLAN_ASSIGN_OR_RETURN(layer.kind, ParseLayerKind(message.kind()));
   }
@@ -58,6 +60,8 @@ v1::Layer FromLayer(const Layer& layer) {
   message.set_output_channel_axis(layer.output_channel_axis);
   message.set_num_weights(layer.num_weights);
   message.set_macs(layer.macs);
+  message.set_input_elements(layer.input_elements);
+  message.set_output_elements(layer.output_elements);
   return message;
 }
 

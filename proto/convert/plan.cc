@@ -67,6 +67,9 @@ void FromPlanLayer(const PlanLayer& layer, v1::PlanChoice* message) {
     message->set_sensitivity(layer.chosen->sensitivity);
     message->set_standard_error(layer.chosen->standard_error);
     FromCosts(layer.chosen->costs, message->mutable_costs());
+    for (const auto& [resource, source] : layer.chosen->cost_sources) {
+      (*message->mutable_cost_sources())[std::string(ToString(resource))] = ToString(source);
+    }
   }
   if (layer.keep_probability) message->set_keep_probability(*layer.keep_probability);
   if (layer.value_of_information) message->set_value_of_information(*layer.value_of_information);

@@ -65,12 +65,6 @@ absl::Status AddPairs(const Problem& problem, std::span<const int> choice, Choic
   return absl::OkStatus();
 }
 
-int64_t UsedInStep(const Problem& problem, const ProblemStep& step, std::span<const int> choice) {
-  int64_t used = 0;  // part of a sum that did not overflow
-  for (const int layer : step.layers) used += problem.layers[layer].options[choice[layer]].cost[step.resource];
-  return used;
-}
-
 int64_t SlackOf(const ProblemBudget& budget, int64_t used) {
   return budget.sense == BudgetSense::kAtMost ? budget.limit - used : used - budget.limit;
 }
@@ -93,7 +87,7 @@ absl::StatusOr<ChoiceTotals> AddUp(const Problem& problem, std::span<const int> 
     }
   }
   BITPLAN_RETURN_IF_ERROR(AddPairs(problem, choice, totals));
-  for (const ProblemStep& step : problem.steps) totals.used_in_step.push_back(UsedInStep(problem, step, choice));
+  for (const ProblemStep& step : problem.steps) totals.used_in_step.push_back(UsedInStep(step, choice));
   return totals;
 }
 

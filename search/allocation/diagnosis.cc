@@ -17,18 +17,10 @@ struct LeastSum {
   std::vector<int> choice;  // of each layer, with kOptimal
 };
 
-int64_t SumOverLayers(const Problem& problem, const std::vector<int>& choice, std::span<const int> layers,
-                      int resource) {
-  int64_t sum = 0;
-  for (const int layer : layers) sum += problem.layers[layer].options[choice[layer]].cost[resource];
-  return sum;
-}
-
 // Adds up from the problem what a choice uses of a constraint.
 int64_t SumOf(const Problem& problem, const std::vector<int>& choice, int constraint) {
   if (constraint >= std::ssize(problem.budgets)) {
-    const ProblemStep& step = problem.steps[constraint - problem.budgets.size()];
-    return SumOverLayers(problem, choice, step.layers, step.resource);
+    return UsedInStep(problem.steps[constraint - problem.budgets.size()], choice);
   }
   const int resource = problem.budgets[constraint].resource;
   int64_t sum = 0;

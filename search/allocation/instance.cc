@@ -49,24 +49,25 @@ struct ValueOf {
 struct Rows {
   const Problem& problem;
   const std::vector<int>& rows;
-  std::vector<std::vector<bool>> live = {};  // of each row that is a step: of each layer
+  std::vector<std::vector<int>> entry = {};  // of each row that is a step: of each layer its entry there, or -1
 
   Rows(const Problem& the_problem, const std::vector<int>& the_rows) : problem(the_problem), rows(the_rows) {
     for (const int row : rows) {
-      std::vector<bool>& here = live.emplace_back();
+      std::vector<int>& here = entry.emplace_back();
       if (row < std::ssize(problem.budgets)) continue;
-      here.assign(problem.layers.size(), false);
-      for (const int layer : Step(row).layers) here[layer] = true;
+      here.assign(problem.layers.size(), -1);
+      for (int j = 0; j < std::ssize(Step(row).layers); ++j) here[Step(row).layers[j]] = j;
     }
   }
 
   const ProblemStep& Step(int row) const { return problem.steps[row - problem.budgets.size()]; }
-  bool IsStep(size_t r) const { return !live[r].empty(); }
+  bool IsStep(size_t r) const { return !entry[r].empty(); }
   bool IsLower(size_t r) const { return !IsStep(r) && problem.budgets[rows[r]].sense == BudgetSense::kAtLeast; }
   int64_t Limit(size_t r) const { return IsStep(r) ? Step(rows[r]).limit : problem.budgets[rows[r]].limit; }
-  int Resource(size_t r) const { return IsStep(r) ? Step(rows[r]).resource : problem.budgets[rows[r]].resource; }
-  int64_t CostOf(size_t r, int layer, const ProblemOption& option) const {
-    return IsStep(r) && !live[r][layer] ? 0 : option.cost[Resource(r)];
+  int Resource(size_t r) const { return problem.budgets[rows[r]].resource; }  // of a budget
+  int64_t CostOf(size_t r, int layer, int option) const {
+    if (!IsStep(r)) return problem.layers[layer].options[option].cost[Resource(r)];
+    return entry[r][layer] < 0 ? 0 : Step(rows[r]).amounts[entry[r][layer]][option];
   }
   int64_t CostOf(size_t r, const ProblemPair& pair) const {
     return IsStep(r) || pair.cost.empty() ? 0 : pair.cost[Resource(r)];
@@ -79,7 +80,7 @@ void AddLayer(const Problem& problem, int layer, const std::vector<int>& options
   for (size_t k = 0; k < options.size(); ++k) {
     const ProblemOption& option = problem.layers[layer].options[options[k]];
     group.value[k] += value_of(option.objective, option.cost);
-    for (size_t r = 0; r < num_rows; ++r) group.cost[k * num_rows + r] += rows.CostOf(r, layer, option);
+    for (size_t r = 0; r < num_rows; ++r) group.cost[k * num_rows + r] += rows.CostOf(r, layer, options[k]);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "search/base/resource.h"
 #include "search/base/status.h"
 
 namespace bitplan::allocation {
@@ -123,10 +124,22 @@ absl::Status ValidateClassTie(const Problem& problem, size_t t) {
 absl::Status ValidateStep(const Problem& problem, size_t s) {
   const ProblemStep& step = problem.steps[s];
   BITPLAN_RETURN_IF_ERROR(ValidateLayerList(problem, step.layers, fmt::format("steps[{}].layers", s)));
-  if (step.resource < 0 || step.resource >= std::ssize(problem.resources)) {
-    return InvalidArgument("steps[{}].resource: got {}, want 0..{}", s, step.resource,
-                           std::ssize(problem.resources) - 1);
+  if (step.amounts.size() != step.layers.size()) {
+    return InvalidArgument("steps[{}].amounts: got {} rows, want {}", s, step.amounts.size(), step.layers.size());
   }
+  std::optional<int64_t> sum = 0;
+  for (size_t j = 0; j < step.layers.size(); ++j) {
+    const std::vector<int64_t>& amounts = step.amounts[j];
+    const size_t want = problem.layers[step.layers[j]].options.size();
+    if (amounts.size() != want) {
+      return InvalidArgument("steps[{}].amounts[{}]: got {}, want {}, one an option of {}", s, j, amounts.size(), want,
+                             LayerPath(problem, step.layers[j]));
+    }
+    const auto [least, most] = std::ranges::minmax(amounts);
+    if (least < 0) return InvalidArgument("steps[{}].amounts[{}]: got {}, want at least 0", s, j, least);
+    sum = sum ? CheckedAdd(*sum, most) : sum;
+  }
+  if (!sum) return InvalidArgument("steps[{}].amounts: their sum does not fit in 63 bits", s);
   if (step.limit < 0) return InvalidArgument("steps[{}].limit: got {}, want at least 0", s, step.limit);
   return absl::OkStatus();
 }
@@ -205,6 +218,12 @@ bool HasRules(const Problem& problem) {
   return std::ranges::any_of(problem.layers, [](const ProblemLayer& layer) {
     return !std::ranges::all_of(layer.options, &ProblemOption::allowed);
   });
+}
+
+int64_t UsedInStep(const ProblemStep& step, std::span<const int> choice) {
+  int64_t used = 0;
+  for (size_t j = 0; j < step.layers.size(); ++j) used += step.amounts[j][choice[step.layers[j]]];
+  return used;
 }
 
 absl::Status Validate(const Problem& problem) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,12 +41,13 @@ struct ClassTie {
   std::vector<std::vector<int>> classes;  // [j][k]: class of option k of layers[j]; any numbers
 };
 
-// One moment of a schedule: the layers whose tensors are live then. Upper limit on their sum of one resource.
+// One moment of a schedule: the layers whose tensors are live then, and an upper limit on what they take together. A
+// maximum over the schedule is within a limit if every step is.
 struct ProblemStep {
-  std::string name;         // for messages only; may be empty
-  int resource = 0;         // index into Problem::resources
-  std::vector<int> layers;  // indices, each once
-  int64_t limit = 0;        // >= 0
+  std::string name;                           // for messages only; may be empty
+  std::vector<int> layers;                    // indices, each once
+  std::vector<std::vector<int64_t>> amounts;  // [j][k]: of option k of layers[j]; each >= 0
+  int64_t limit = 0;                          // >= 0
 };
 
 // Two options of two layers that meet: not allowed together, or at a price, such as that of converting widths where
@@ -66,12 +68,12 @@ struct ProblemPair {
 //   subject to  sum_k x[i][k] = 1                                       for every layer i
 //               x[i][k] = 0                                             for options that are not allowed
 //               U[r] <= limit or U[r] >= limit                          for every budget (r, limit)
-//               sum_{i in S} sum_k x[i][k] * cost[i][k][r] <= limit     for every step (S, r, limit)
+//               sum_{i in S} sum_k x[i][k] * amount[i][k] <= limit      for every step (S, amount, limit)
 //               x[i][k] = x[j][k]                                       for i, j in one group of `ties`
 //               class of i's option = class of j's option               for i, j in one entry of `class_ties`
 //               x[i][k] + x[j][l] <= 1                                  for every forbidden pair
 //
-// U[r]: the sum of resource r over the choice, costs of pairs that meet included (steps count the layers' own costs).
+// U[r]: the sum of resource r over the choice, costs of pairs that meet included.
 // Pure numbers: nothing here knows networks. Without budgets every layer (or group of ties) takes its best option.
 struct Problem {
   std::vector<std::string> resources;  // names, such as "size_bits"; unique
@@ -96,8 +98,12 @@ bool HasRules(const Problem& problem);
 // ragged costs, a negative cost or limit, an objective that is not finite, an unknown resource or layer index, tied
 // layers with different option counts, a layer without an allowed option, bad entries of class ties, steps or pairs,
 // and costs or objectives whose sum could overflow: for every resource the sum of the layers' largest costs and of all
-// pairs' costs fits in int64, so no sum over a choice can overflow afterwards.
+// pairs' costs fits in int64, likewise the sum of the largest amounts of every step, so no sum over a choice can
+// overflow afterwards.
 absl::Status Validate(const Problem& problem);
+
+// What a choice takes in a step. Shapes: as in a valid problem.
+int64_t UsedInStep(const ProblemStep& step, std::span<const int> choice);
 
 }  // namespace allocation
 }  // namespace bitplan

@@ -11,8 +11,7 @@ std::vector<int> BrokenSteps(const Problem& problem, std::span<const int> choice
   for (int s = 0; s < std::ssize(problem.steps); ++s) {
     const ProblemStep& step = problem.steps[s];
     const int constraint = static_cast<int>(problem.budgets.size()) + s;
-    int64_t used = 0;
-    for (const int layer : step.layers) used += problem.layers[layer].options[choice[layer]].cost[step.resource];
+    const int64_t used = UsedInStep(step, choice);
     if (used <= step.limit || std::ranges::find(known, constraint) != known.end()) continue;
     broken.emplace_back(-static_cast<double>(used - step.limit) / (static_cast<double>(step.limit) + 1), constraint);
   }

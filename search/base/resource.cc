@@ -49,6 +49,33 @@ std::string_view BaseUnit(Resource resource) { return RowOf(resource).unit; }
 absl::StatusOr<Resource> ParseResource(std::string_view name) { return Find(name, &ResourceRow::name); }
 absl::StatusOr<Resource> ParseResourceKey(std::string_view key) { return Find(key, &ResourceRow::key); }
 
+std::string_view ToString(CostSource source) {
+  switch (source) {
+    case CostSource::kModel:
+      return "model";
+    case CostSource::kGiven:
+      return "given";
+    case CostSource::kMeasured:
+      return "measured";
+    case CostSource::kInterpolated:
+      return "interpolated";
+    case CostSource::kRoofline:
+      return "roofline";
+    case CostSource::kEnergyModel:
+      return "energy_model";
+  }
+  return "unknown";
+}
+
+absl::StatusOr<CostSource> ParseCostSource(std::string_view name) {
+  std::string known;
+  for (const CostSource source : kCostSources) {
+    if (ToString(source) == name) return source;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", ToString(source));
+  }
+  return InvalidArgument("cost source: got '{}', want one of {}", name, known);
+}
+
 std::optional<int64_t> CheckedAdd(int64_t a, int64_t b) {
   int64_t sum = 0;
   if (__builtin_add_overflow(a, b, &sum)) return std::nullopt;

@@ -37,6 +37,24 @@ absl::StatusOr<Resource> ParseResourceKey(std::string_view key);
 // Amounts in base units, each >= 0. A resource that is not there has no known amount.
 using Costs = std::map<Resource, int64_t>;
 
+// Where a cost comes from, best first.
+//
+//   kModel         exact by definition: size, bops                          "model"
+//   kGiven         came with given sensitivities                            "given"
+//   kMeasured      a profile's measured table has this layer and widths     "measured"
+//   kInterpolated  a neighbouring measurement, scaled by an estimate        "interpolated"
+//   kRoofline      estimate of latency from peak rates                      "roofline"
+//   kEnergyModel   estimate of energy from picojoules an operation          "energy_model"
+enum class CostSource { kModel, kGiven, kMeasured, kInterpolated, kRoofline, kEnergyModel };
+inline constexpr std::array kCostSources = {CostSource::kModel,        CostSource::kGiven,    CostSource::kMeasured,
+                                            CostSource::kInterpolated, CostSource::kRoofline, CostSource::kEnergyModel};
+// The name in files and on the wire, and back; kInvalidArgument lists the known ones.
+std::string_view ToString(CostSource source);
+absl::StatusOr<CostSource> ParseCostSource(std::string_view name);
+
+// Sources of the amounts in a Costs, by resource.
+using CostSources = std::map<Resource, CostSource>;
+
 // Sum and product in int64, or nullopt if they do not fit. For amounts, so both arguments are >= 0.
 std::optional<int64_t> CheckedAdd(int64_t a, int64_t b);
 std::optional<int64_t> CheckedMultiply(int64_t a, int64_t b);

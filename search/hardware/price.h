@@ -24,17 +24,20 @@ struct PricedResource {
 struct CostTable {
   std::vector<PricedResource> resources;  // in the order of kResources; at least one option has a cost of each
   std::vector<std::vector<Costs>> costs;  // [layer][option]; base units, >= 0. A resource that is absent from an option
-                                          // has no known cost there (not measured, width not supported).
-  std::string profile;                    // name of the profile
-  std::string coverage;                   // what the profile knows, for messages: widths, measured layers
+                                          // has no known cost there (not measured, not supported).
+  std::vector<std::vector<CostSources>> sources;  // [layer][option]: where each cost comes from
+  std::string profile;                            // name of the profile
+  std::string coverage;                           // what the profile knows, for messages: widths, measured layers
 };
 
 namespace hardware {
 
-// Prices every option by the profile's models and tables. An option of a width that the profile does not support gets
-// no costs; one without a measured entry gets no cost of that resource. Neither is an error here: it is one as soon as
-// a budget needs the cost (pipeline::BuildProblem). The quantizer of an option is not part of a measured entry: options
-// of equal widths share it. Errors: kInvalidArgument if a cost does not fit in int64 (names layer and option).
+// Prices every option by the profile's models and tables. Size and bops are exact. Latency and energy are those of the
+// measured entry (by name before signature); interpolated from it where the table allows that; estimated by roofline or
+// energy model; else not known, as other resources without a measured entry are. An option that the device does not
+// support gets no costs (WhyUnsupported). Neither is an error here: it is one as soon as a budget needs the cost
+// (pipeline::BuildProblem). The quantizer of an option is not part of a measured entry: options of equal widths share
+// it. Errors: kInvalidArgument if a cost does not fit in int64 (names layer and option).
 absl::StatusOr<CostTable> Price(const LayerTable& layers, const OptionTable& options, const HardwareProfile& profile);
 
 // Replaces the costs of `table` by those given with the sensitivities, resource by resource: a resource that is given

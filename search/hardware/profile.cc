@@ -10,14 +10,13 @@
 #include "search/base/digest.h"
 #include "search/base/json_reader.h"
 #include "search/base/status.h"
+#include "search/hardware/read_models.h"
 
 namespace bitplan::hardware {
 namespace {
 
-constexpr std::string_view kProfileFormat = "bitplan.profile/1";
-constexpr int kMaxBits = 32;                      // of an Option
-constexpr int64_t kMaxAmount = int64_t{1} << 53;  // exact in every JSON reader
-constexpr size_t kMaxNameLength = 63;             // that of a resource name on the wire
+constexpr int kMaxBits = 32;           // of an Option
+constexpr size_t kMaxNameLength = 63;  // that of a resource name on the wire
 
 bool IsLowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
@@ -43,12 +42,6 @@ std::string NonEmptyString(const JsonValue& value) {
   return text;
 }
 
-void CheckText(const JsonValue& value, std::string_view wanted) {
-  if (const std::string text = value.String(); text != wanted) {
-    value.Fail(fmt::format("got '{}', want '{}'", text, wanted));
-  }
-}
-
 std::string ReadName(const JsonValue& value) {
   std::string name = value.String();
   if (!IsProfileName(name)) {
@@ -69,33 +62,14 @@ ProfileProvenance ReadProvenance(JsonObject object) {
   return provenance;
 }
 
-Widths ReadWidths(const JsonValue& value, std::string_view text) {
-  const absl::StatusOr<Widths> widths = ParseWidths(text);
-  value.Check(widths.status());
-  return widths.value_or(Widths{});
-}
-
 std::optional<std::vector<Widths>> ReadSupported(const JsonValue& value) {
   if (value.IsString()) {
     CheckText(value, "any");
     return std::nullopt;
   }
-  std::vector<Widths> supported;
-  for (const JsonValue& element : value.Array()) {
-    const Widths widths = ReadWidths(element, element.String());
-    if (std::ranges::find(supported, widths) != supported.end()) element.Fail("comes twice");
-    supported.push_back(widths);
-  }
+  std::vector<Widths> supported = ReadWidthList(value);
   if (supported.empty()) value.Fail("got no widths, want 'any' or at least one such as 'w8a8'");
   return supported;
-}
-
-SizeModel ReadSize(JsonObject object) {
-  CheckText(object.At("unit"), BaseUnit(Resource::kSize));
-  const SizeModel size{.scale_bits =
-                           static_cast<int>(object.Integer("scale_bits", {.least = 0, .most = 2 * kMaxBits}))};
-  object.RefuseUnknownKeys();
-  return size;
 }
 
 BopsModel ReadBops(JsonObject object) {
@@ -152,8 +126,17 @@ std::string KeyOf(const MeasuredLayer& layer) {
   return fmt::format("{} [{}] {}", ToString(*layer.kind), fmt::join(layer.weight_shape, ","), layer.macs);
 }
 
+Interpolation ReadInterpolation(JsonObject& object) {
+  if (!object.Has("interpolation")) return Interpolation::kNone;
+  const JsonValue value = object.At("interpolation");
+  const std::string name = value.String();
+  if (name != "widths" && name != "none") value.Fail(fmt::format("got '{}', want 'widths' or 'none'", name));
+  return name == "widths" ? Interpolation::kWidths : Interpolation::kNone;
+}
+
 MeasuredTable ReadMeasuredTable(JsonObject object) {
   MeasuredTable table{.resource = ReadResource(object.At("resource")),
+                      .interpolation = ReadInterpolation(object),
                       .batch_size = object.Integer("batch_size", {.least = 1, .most = kMaxAmount}),
                       .network = object.Has("network") ? object.String("network") : "",
                       .layers = {}};
@@ -169,18 +152,38 @@ MeasuredTable ReadMeasuredTable(JsonObject object) {
   return table;
 }
 
+// Measured and estimated amounts stand in one sum, so they are of one batch; interpolation needs the estimate.
+void CheckAgainstEstimate(const JsonValue& element, const MeasuredTable& table, const HardwareProfile& profile) {
+  std::optional<int64_t> batch_size;
+  if (table.resource == Resource::kLatency && profile.roofline) batch_size = profile.roofline->batch_size;
+  if (table.resource == Resource::kEnergy && profile.energy) batch_size = profile.energy->batch_size;
+  if (batch_size && *batch_size != table.batch_size) {
+    element.Fail(fmt::format("batch_size {} differs from that of the profile's estimate, {}: amounts of both are added",
+                             table.batch_size, *batch_size));
+  }
+  if (table.interpolation != Interpolation::kNone && !batch_size) {
+    element.Fail(fmt::format("interpolation of {} needs the profile's {}", ToString(table.resource),
+                             table.resource == Resource::kEnergy ? "energy model"
+                                                                 : "roofline, and is of latency or "
+                                                                   "energy only"));
+  }
+}
+
 void ReadMeasured(JsonObject& root, HardwareProfile& profile) {
   std::set<Resource> priced;
   if (profile.size) priced.insert(Resource::kSize);
   if (profile.bops) priced.insert(Resource::kBops);
   for (const JsonValue& element : root.Array("measured")) {
     profile.measured.push_back(ReadMeasuredTable(element.Object()));
+    CheckAgainstEstimate(element, profile.measured.back(), profile);
     const Resource resource = profile.measured.back().resource;
     if (!priced.insert(resource).second) {
       element.Fail(fmt::format("{} is priced already, want one model or table a resource", ToString(resource)));
     }
   }
-  if (priced.empty()) root.At("measured").Fail("the profile prices nothing, want size, bops or a measured table");
+  if (PricedResources(profile).empty()) {
+    root.At("measured").Fail("the profile prices nothing, want size, bops, an estimate or a measured table");
+  }
 }
 
 // One of the numbers in "w4a8".
@@ -217,6 +220,14 @@ absl::StatusOr<HardwareProfile> ParseProfile(std::string_view json) {
                           .supported = ReadSupported(root.At("supported"))};
   if (root.Has("size")) profile.size = ReadSize(root.Object("size"));
   if (root.Has("bops")) profile.bops = ReadBops(root.Object("bops"));
+  if (root.Has("rules")) {
+    for (const JsonValue& rule : root.Array("rules")) profile.rules.push_back(ReadSupportRule(rule.Object()));
+  }
+  if (root.Has("roofline")) profile.roofline = ReadRoofline(root.Object("roofline"));
+  if (root.Has("energy")) profile.energy = ReadEnergy(root.Object("energy"));
+  if (root.Has("memory")) profile.memory = ReadMemory(root.Object("memory"));
+  if (root.Has("boundary")) profile.boundary = ReadBoundary(root.Object("boundary"));
+  if (root.Has("limits")) profile.limits = ReadLimits(root.Object("limits"));
   ReadMeasured(root, profile);
   root.RefuseUnknownKeys();
   BITPLAN_RETURN_IF_ERROR(document.status());
@@ -228,6 +239,8 @@ std::vector<Resource> PricedResources(const HardwareProfile& profile) {
   std::set<Resource> priced;
   if (profile.size) priced.insert(Resource::kSize);
   if (profile.bops) priced.insert(Resource::kBops);
+  if (profile.roofline) priced.insert(Resource::kLatency);
+  if (profile.energy) priced.insert(Resource::kEnergy);
   for (const MeasuredTable& table : profile.measured) priced.insert(table.resource);
   return {priced.begin(), priced.end()};
 }

@@ -27,6 +27,10 @@ struct Layer {
   int output_channel_axis = 0;        // axis of weight_shape whose slices get a scale each under per_channel
   int64_t num_weights = 0;            // product of weight_shape where that is known
   int64_t macs = 0;                   // multiply-accumulates for one sample
+  // Activation elements of one sample that the layer reads and writes, over all nodes that use the weight; constants
+  // (weights, biases) are not activations. 0: not known (given sensitivities, older files).
+  int64_t input_elements = 0;
+  int64_t output_elements = 0;
 
   // Slices along output_channel_axis; 1 where the shape is not known.
   int64_t num_output_channels() const;

@@ -39,6 +39,7 @@ const Tensor* WeightTensor(const Graph& graph, ValueId id) {
 struct LayerFinder {
   Graph& graph;
   int64_t samples;
+  const std::vector<Shape>& shapes;
   std::map<ValueId, size_t> layer_of;  // by weight
   std::set<std::string> names;
 
@@ -57,7 +58,19 @@ struct LayerFinder {
                              .num_weights = static_cast<int64_t>(weight->data.size())});
       graph.layer_weights.push_back(LayerWeight{.weight = id, .node = index});
     }
-    layers[found->second].macs += use.macs / samples;
+    Layer& layer = layers[found->second];
+    layer.macs += use.macs / samples;
+    layer.input_elements += ElementsOf(node.inputs) / samples;
+    layer.output_elements += ElementsOf(node.outputs) / samples;
+  }
+
+  // Of the values that are computed when the network runs.
+  int64_t ElementsOf(const std::vector<ValueId>& values) const {
+    int64_t elements = 0;
+    for (const ValueId id : values) {
+      if (id != kNoValue && !graph.values[id].is_constant()) elements += NumElements(shapes[id]);
+    }
+    return elements;
   }
 };
 
@@ -70,7 +83,7 @@ absl::Status FindLayers(Graph& graph) {
   BITPLAN_ASSIGN_OR_RETURN(const int64_t fixed_batch, FixedBatch(graph));
   const int64_t samples = std::max<int64_t>(fixed_batch, 1);
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, InferShapes(graph, samples));
-  LayerFinder finder{.graph = graph, .samples = samples};
+  LayerFinder finder{.graph = graph, .samples = samples, .shapes = shapes};
   for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
     BITPLAN_ASSIGN_OR_RETURN(const std::unique_ptr<Operator> op, MakeUnpreparedOperator(graph, i, shapes));
     if (const std::optional<WeightUse> use = op->weight_use()) finder.Add(i, *use);

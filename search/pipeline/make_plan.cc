@@ -28,6 +28,8 @@ PlanLayer MakeLayer(const Measurement& measured, const CostTable& costs, int i, 
                       .standard_error = ErrorOf(measured.sensitivity, i, k),
                       .costs = costs.costs[i][k]};
     if (k == chosen) {
+      option.cost_sources = costs.sources[i][k];
+      std::erase_if(option.cost_sources, [](const auto& entry) { return entry.second == CostSource::kModel; });
       layer.chosen = std::move(option);
     } else {
       layer.alternatives.push_back(std::move(option));

@@ -14,6 +14,7 @@
 #include "search/base/digest.h"
 #include "search/base/status.h"
 #include "search/graph/activation_points.h"
+#include "search/hardware/support.h"
 #include "search/onnx/parse_model.h"
 #include "search/pipeline/make_plan.h"
 #include "search/pipeline/model_options.h"
@@ -155,7 +156,7 @@ absl::Status ValidateProfileFor(const QuantizationOptions& quantization, const S
   if (unsupported.empty() || request.leave_out_unpriced) return absl::OkStatus();
   return InvalidArgument(
       "profile '{}' does not price the widths {}, only {}. Leave unpriced options out (leave_out_unpriced), list other "
-      "widths, or use another profile",
+      "widths (--bits, --activation-bits), or use another profile",
       request.profile.name, fmt::join(unsupported, ", "), fmt::join(Names(*request.profile.supported), ", "));
 }
 
@@ -210,6 +211,9 @@ absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given) {
 }
 
 absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const HardwareProfile& profile) {
+  if (measured.given_costs.empty()) {
+    BITPLAN_RETURN_IF_ERROR(hardware::CheckSupported(measured.layers, measured.options, profile));
+  }
   BITPLAN_ASSIGN_OR_RETURN(CostTable costs, hardware::Price(measured.layers, measured.options, profile));
   return hardware::WithGivenCosts(std::move(costs), measured.given_costs);
 }

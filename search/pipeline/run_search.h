@@ -95,7 +95,8 @@ absl::StatusOr<CostForecast> ForecastMeasure(const MeasureRequest& request, cons
 // Sensitivities from outside as a measurement. The digest is that of their canonical document.
 absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given);
 
-// Prices the options: the profile's models and tables, given costs in their place.
+// Prices the options: the profile's models and tables, given costs in their place. Errors: those of hardware::Price;
+// where no costs are given those of hardware::CheckSupported.
 absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const HardwareProfile& profile);
 
 // The measurement's own ties, then the request's.

@@ -6,7 +6,8 @@ namespace bitplan {
 namespace {
 
 auto Fields(const Layer& layer) {
-  return std::tie(layer.name, layer.kind, layer.weight_shape, layer.output_channel_axis, layer.num_weights, layer.macs);
+  return std::tie(layer.name, layer.kind, layer.weight_shape, layer.output_channel_axis, layer.num_weights, layer.macs,
+                  layer.input_elements, layer.output_elements);
 }
 
 }  // namespace

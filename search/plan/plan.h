@@ -20,6 +20,9 @@ struct PlanOption {
   double sensitivity = 0;     // units of loss
   double standard_error = 0;  // same units; 0 where not known
   Costs costs;                // a resource that is absent has no known cost
+  // Of the chosen option: where its costs come from, less those that are exact by definition (kModel). Empty for
+  // alternatives and in plans older than this field.
+  CostSources cost_sources = {};
 
   bool operator==(const PlanOption&) const = default;
 };

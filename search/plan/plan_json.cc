@@ -48,6 +48,11 @@ Json ToJsonValue(const PlanOption& option) {
   json["sensitivity"] = option.sensitivity;
   json["standard_error"] = option.standard_error;
   json["costs"] = ToJsonValue(option.costs);
+  if (!option.cost_sources.empty()) {
+    for (const auto& [resource, source] : option.cost_sources) {
+      json["cost_sources"][std::string(ToString(resource))] = ToString(source);
+    }
+  }
   return json;
 }
 
@@ -65,6 +70,8 @@ Json ToJsonValue(const PlanLayer& layer) {
                {"output_channel_axis", layer.layer.output_channel_axis},
                {"num_weights", layer.layer.num_weights},
                {"macs", layer.layer.macs}};
+  if (layer.layer.input_elements != 0) json["input_elements"] = layer.layer.input_elements;
+  if (layer.layer.output_elements != 0) json["output_elements"] = layer.layer.output_elements;
   if (layer.chosen) json["chosen"] = ToJsonValue(*layer.chosen);
   json["alternatives"] = ToJsonArray(layer.alternatives);
   if (layer.keep_probability) json["keep_probability"] = *layer.keep_probability;
@@ -212,11 +219,23 @@ Costs ReadCosts(JsonObject object) {
   return costs;
 }
 
+CostSources ReadSourcesOfCosts(JsonObject object) {
+  CostSources sources;
+  for (const std::string& key : object.Keys()) {
+    const absl::StatusOr<Resource> resource = ParseResource(key);
+    object.At(key).Check(resource.status());
+    const CostSource source = ReadNamed(object.At(key), &ParseCostSource);
+    if (resource.ok()) sources[*resource] = source;
+  }
+  return sources;
+}
+
 PlanOption ReadOption(JsonObject object) {
   PlanOption option{.option = ReadOptionFields(object),
                     .sensitivity = object.Number("sensitivity"),
                     .standard_error = object.Number("standard_error"),
                     .costs = ReadCosts(object.Object("costs"))};
+  if (object.Has("cost_sources")) option.cost_sources = ReadSourcesOfCosts(object.Object("cost_sources"));
   object.RefuseUnknownKeys();
   return option;
 }
@@ -231,6 +250,8 @@ PlanLayer ReadLayer(JsonObject object) {
       static_cast<int>(object.Integer("output_channel_axis", {.least = 0, .most = last_axis}));
   layer.layer.num_weights = ReadCount(object.At("num_weights"));
   layer.layer.macs = ReadCount(object.At("macs"));
+  if (object.Has("input_elements")) layer.layer.input_elements = ReadCount(object.At("input_elements"));
+  if (object.Has("output_elements")) layer.layer.output_elements = ReadCount(object.At("output_elements"));
   if (object.Has("chosen")) layer.chosen = ReadOption(object.Object("chosen"));
   for (const JsonValue& option : object.Array("alternatives"))
     layer.alternatives.push_back(ReadOption(option.Object()));

@@ -23,6 +23,17 @@ namespace bitplan::quantization {
 // nullopt: more than int64 holds.
 std::optional<int64_t> StorageBits(const Layer& layer, const Option& option, int scale_bits = 32);
 
+// How a device's format packs what StorageBits counts.
+struct StorageFormat {
+  int scale_bits = 32;
+  std::optional<int> zero_point_bits;  // none: weight_bits
+  std::span<const int> code_widths;    // ascending; a code takes the least that holds it, or its own bits
+  int64_t row_alignment_bytes = 0;     // the codes of an output channel take a multiple of this; 0: no padding
+};
+
+// StorageBits in such a format. Sub-vectors and their codebook are not padded.
+std::optional<int64_t> StorageBits(const Layer& layer, const Option& option, const StorageFormat& format);
+
 // Bits of the codes in canonical Huffman coding, table included: the sum of code lengths over all codes, and for the
 // table 8 bits for the length of each code from the smallest to the largest in use (0: not in use) and 2 * 32 bits for
 // these two. A single code in use takes no bit a weight. 0 without codes. Reported, not priced.

@@ -30,6 +30,10 @@ absl::Status CheckLayer(const Layer& layer) {
   if (layer.name.empty()) return InvalidArgument("name: is empty");
   if (layer.num_weights < 1) return InvalidArgument("num_weights: got {}, want at least 1", layer.num_weights);
   if (layer.macs < 0) return InvalidArgument("macs: got {}, want at least 0", layer.macs);
+  if (layer.input_elements < 0) return InvalidArgument("input_elements: got {}, want at least 0", layer.input_elements);
+  if (layer.output_elements < 0) {
+    return InvalidArgument("output_elements: got {}, want at least 0", layer.output_elements);
+  }
   if (layer.weight_shape.empty()) {
     if (layer.output_channel_axis == 0) return absl::OkStatus();
     return InvalidArgument("output_channel_axis: got {} without a weight_shape", layer.output_channel_axis);

@@ -66,6 +66,8 @@ Layer ReadLayer(JsonObject& object) {
   }
   layer.num_weights = object.Integer("num_weights", {.least = 1});
   layer.macs = object.Integer("macs", {.least = 0});
+  if (object.Has("input_elements")) layer.input_elements = object.Integer("input_elements", {.least = 0});
+  if (object.Has("output_elements")) layer.output_elements = object.Integer("output_elements", {.least = 0});
   return layer;
 }
 
@@ -256,6 +258,8 @@ Json LayerToJson(const GivenSensitivities& given, size_t l) {
   }
   object["num_weights"] = layer.num_weights;
   object["macs"] = layer.macs;
+  if (layer.input_elements != 0) object["input_elements"] = layer.input_elements;
+  if (layer.output_elements != 0) object["output_elements"] = layer.output_elements;
   if (!given.sensitivity.curvature.empty()) {
     const LayerCurvature& curvature = given.sensitivity.curvature[l];
     if (curvature.trace) object["trace"] = ToJson(*curvature.trace);

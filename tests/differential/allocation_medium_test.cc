@@ -217,7 +217,7 @@ Problem NetworkWithRules(uint64_t seed) {
     problem.class_ties.push_back(std::move(tie));
   }
   if (seed % 3 == 0) {
-    ProblemStep step{.name = "", .resource = 2, .layers = {0, 1, 2, 3}};
+    ProblemStep step = StepOn(problem, 2, {0, 1, 2, 3});
     for (const int i : step.layers) step.limit += problem.layers[i].options[seed % 2].cost[2] + 1;
     problem.steps.push_back(std::move(step));
   }

@@ -239,10 +239,10 @@ TEST_F(PipelineFmnist, ImpossibleBudgetIsAnAnswer) {
   EXPECT_GT(plan->budgets[0].least_achievable, plan->budgets[0].limit);
 }
 
-TEST_F(PipelineFmnist, LatencyOfAnotherNetworkIsRefused) {
+TEST_F(PipelineFmnist, LatencyOfWidthsThatTheDeviceLacksIsRefused) {
   ASSERT_TRUE(measured_->ok()) << measured_->status();
   EXPECT_THAT(std::string(Search({"latency=0.5x"}, "nvidia-t4").status().message()),
-              HasSubstr("profile 'nvidia-t4' has no latency for these layers"));
+              HasSubstr("profile 'nvidia-t4' does not price all options (latency). It knows widths w4a4, w8a8"));
 }
 
 TEST_F(PipelineFmnist, SameBitsOnAnyNumberOfThreads) {

@@ -182,10 +182,14 @@ void DrawPairs(Problem& problem, const Style& style, Rng& rng) {
 
 void DrawSteps(Problem& problem, Rng& rng) {
   for (int64_t s = problem.resources.empty() ? 0 : Between(rng, 1, 4); s > 0; --s) {
-    ProblemStep step{.name = "", .resource = static_cast<int>(rng.NextBelow(problem.resources.size()))};
-    step.layers = DrawLayers(problem, 4, rng);
-    const std::vector<int> choice = DrawChoice(problem, rng);
-    for (const int i : step.layers) step.limit += problem.layers[i].options[choice[i]].cost[step.resource];
+    const auto resource = static_cast<int>(rng.NextBelow(problem.resources.size()));
+    ProblemStep step = StepOn(problem, resource, DrawLayers(problem, 4, rng));
+    if (OneIn(rng, 2)) {  // amounts of its own
+      for (std::vector<int64_t>& amounts : step.amounts) {
+        for (int64_t& amount : amounts) amount = Between(rng, 0, 20);
+      }
+    }
+    step.limit = allocation::UsedInStep(step, DrawChoice(problem, rng));
     if (OneIn(rng, 6)) step.limit = std::max<int64_t>(step.limit - 1, 0);
     problem.steps.push_back(std::move(step));
   }
@@ -301,6 +305,15 @@ Problem NetworkLikeProblem(uint64_t seed, int num_layers, int num_options, int n
   return problem;
 }
 
+ProblemStep StepOn(const Problem& problem, int resource, std::vector<int> layers) {
+  ProblemStep step{.name = "", .layers = std::move(layers), .amounts = {}};
+  for (const int layer : step.layers) {
+    std::vector<int64_t>& amounts = step.amounts.emplace_back();
+    for (const ProblemOption& option : problem.layers[layer].options) amounts.push_back(option.cost[resource]);
+  }
+  return step;
+}
+
 std::string Describe(const Problem& problem) {
   std::string text;
   for (const ProblemLayer& layer : problem.layers) {
@@ -322,7 +335,11 @@ std::string Describe(const Problem& problem) {
     text += "\n";
   }
   for (const ProblemStep& step : problem.steps) {
-    text += fmt::format("step: resource {} of {} <= {}\n", step.resource, fmt::join(step.layers, ","), step.limit);
+    text += "step:";
+    for (size_t j = 0; j < step.layers.size(); ++j) {
+      text += fmt::format(" {}:({})", step.layers[j], fmt::join(step.amounts[j], ","));
+    }
+    text += fmt::format(" <= {}\n", step.limit);
   }
   for (const ProblemPair& pair : problem.pairs) {
     text += fmt::format("pair: {}.{} {}.{} {} {}@({})\n", pair.layer_a, pair.option_a, pair.layer_b, pair.option_b,

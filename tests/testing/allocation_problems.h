@@ -37,6 +37,9 @@ Problem HardProblem(uint64_t seed, int num_layers, int num_options, int num_budg
 // Resources size, bops, latency; `num_budgets` of them limited, at `level` of the way from least to most.
 Problem NetworkLikeProblem(uint64_t seed, int num_layers, int num_options, int num_budgets, double level);
 
+// A step whose amounts are what the layers use of one resource; without a limit (0).
+ProblemStep StepOn(const Problem& problem, int resource, std::vector<int> layers);
+
 // For failure messages: everything needed to type the problem in again.
 std::string Describe(const Problem& problem);
 

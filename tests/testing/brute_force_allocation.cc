@@ -43,9 +43,9 @@ int64_t SumOf(const Problem& problem, std::span<const int> choice, int resource)
   return sum;
 }
 
-int64_t SumOf(const Problem& problem, std::span<const int> choice, const ProblemStep& step) {
+int64_t SumOf(std::span<const int> choice, const ProblemStep& step) {
   int64_t sum = 0;
-  for (const int i : step.layers) sum += problem.layers[i].options[choice[i]].cost[step.resource];
+  for (size_t j = 0; j < step.layers.size(); ++j) sum += step.amounts[j][choice[step.layers[j]]];
   return sum;
 }
 
@@ -82,7 +82,7 @@ void Look(const Problem& problem, const std::vector<int>& choice, BruteForceAnsw
   }
   std::vector<int64_t> used_in_step;
   for (const ProblemStep& step : problem.steps) {
-    used_in_step.push_back(SumOf(problem, choice, step));
+    used_in_step.push_back(SumOf(choice, step));
     broken += used_in_step.back() > step.limit ? 1 : 0;
   }
   for (size_t b = 0; b < used.size(); ++b) {
@@ -127,7 +127,7 @@ BruteForceAnswer SolveByBruteForce(const Problem& problem) {
 bool KeepsEverything(const Problem& problem, std::span<const int> choice) {
   if (choice.size() != problem.layers.size() || !KeepsRules(problem, choice)) return false;
   for (const ProblemStep& step : problem.steps) {
-    if (SumOf(problem, choice, step) > step.limit) return false;
+    if (SumOf(choice, step) > step.limit) return false;
   }
   return std::all_of(problem.budgets.begin(), problem.budgets.end(), [&](const ProblemBudget& budget) {
     return !IsBroken(budget, SumOf(problem, choice, budget.resource));

@@ -216,5 +216,32 @@ TEST(PlanShow, RefusesATamperedFile) {
   EXPECT_THAT(shown.err, HasSubstr(path));
 }
 
+TEST(ProfileCheck, SaysWhereLatenciesComeFromAndWhatIsNotSupported) {
+  const std::string model = BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx";
+  const Ran table = RunLine({"profile", "check", "nvidia-t4", model, "--bits", "4,8", "--activation-bits", "same"});
+  EXPECT_EQ(table.code, ExitCode::kOk) << table.err;
+  EXPECT_THAT(table.out, AllOf(HasSubstr("roofline w4a4 w8a8"), HasSubstr("Every supported option has all prices")));
+  const Ran ane = RunLine({"profile", "check", "apple-ane-like", model, "--output", "json"});
+  EXPECT_EQ(ane.code, ExitCode::kOk) << ane.err;
+  const auto json = nlohmann::json::parse(ane.out);
+  EXPECT_EQ(json["complete"], false);
+  EXPECT_EQ(json["layers"][0]["supported_options"], 0);
+}
+
+TEST(ProfileImport, PrintsAProfileThatNamesItsSource) {
+  const std::string file = BITPLAN_TEST_DATA_DIR "/profiles/haq_latency_v1.csv";
+  const std::vector<std::string> line = {"profile", "import",        file,      "--from",   "haq_latency_v1", "--name",
+                                         "mine",    "--description", "A table", "--source", "a test",         "--date",
+                                         "2026-01", "--citation",    "invented"};
+  const Ran ambiguous = RunLine(line);
+  EXPECT_EQ(ambiguous.code, ExitCode::kFailed);
+  EXPECT_THAT(ambiguous.err, HasSubstr("m: got none, want one of 16, 8"));
+  std::vector<std::string> with_tokens = line;
+  with_tokens.insert(with_tokens.end(), {"--tokens", "16"});
+  const Ran ran = RunLine(with_tokens);
+  EXPECT_EQ(ran.code, ExitCode::kOk) << ran.err;
+  EXPECT_EQ(nlohmann::json::parse(ran.out)["provenance"]["source"], "a test");
+}
+
 }  // namespace
 }  // namespace bitplan::client

@@ -60,7 +60,9 @@ TEST(ConvertLayer, RoundTrip) {
                     .weight_shape = {4, 3},
                     .output_channel_axis = 1,
                     .num_weights = 12,
-                    .macs = 12};
+                    .macs = 12,
+                    .input_elements = 5,
+                    .output_elements = 6};
   const auto back = ToLayer(FromLayer(layer));
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(back->name, layer.name);
@@ -69,6 +71,8 @@ TEST(ConvertLayer, RoundTrip) {
   EXPECT_EQ(back->output_channel_axis, 1);
   EXPECT_EQ(back->num_weights, 12);
   EXPECT_EQ(back->macs, 12);
+  EXPECT_EQ(back->input_elements, 5);
+  EXPECT_EQ(back->output_elements, 6);
 }
 
 TEST(ConvertCosts, RoundTripInTheOrderOfTheTable) {

@@ -15,7 +15,7 @@ Problem Schedule() {
   Problem problem{.resources = {"memory"}};
   for (int i = 0; i < 6; ++i) problem.layers.push_back({"", {{1, {2}}, {0, {4}}}});
   for (int i = 0; i < 5; ++i) {
-    problem.steps.push_back({.name = "", .resource = 0, .layers = {i, i + 1}, .limit = i == 4 ? 8 : 6});
+    problem.steps.push_back({.name = "", .layers = {i, i + 1}, .amounts = {{2, 4}, {2, 4}}, .limit = i == 4 ? 8 : 6});
   }
   return problem;
 }

@@ -140,6 +140,167 @@ TEST(Price, ResourcesAreThoseWithACost) {
   EXPECT_EQ(table->coverage, "any width; size; bops; latency of 1 layers of net ('conv')");
 }
 
+// A device whose rates are whole numbers a nanosecond: 4 bytes; 8 MACs at w4a4, 4 at w8a8 but 2 in convolutions. Runs
+// have two samples.
+HardwareProfile RoundDevice() {
+  HardwareProfile profile = SizeAndBops();
+  profile.size = SizeModel{.scale_bits = 16, .zero_point_bits = 8, .code_widths = {4, 8}, .row_alignment_bytes = 4};
+  profile.roofline = RooflineModel{
+      .batch_size = 2,
+      .bytes_per_second = 4'000'000'000,
+      .launch_overhead_ns = 100,
+      .rates = {{{}, {4, 4}, 8'000'000'000}, {{}, {8, 8}, 4'000'000'000}, {LayerKind::kConv, {8, 8}, 2'000'000'000}}};
+  profile.energy = EnergyModel{.batch_size = 2, .femtojoules_per_byte = 1000, .macs = {{{4, 4}, 100}, {{8, 8}, 300}}};
+  profile.memory = MemoryModel{.min_activation_bits = 4};
+  return profile;
+}
+
+// A convolution of 3 x 8 x 8 inputs to 16 x 8 x 8 outputs.
+Layer HandConv() {
+  return {.name = "conv",
+          .kind = LayerKind::kConv,
+          .weight_shape = {16, 3, 3, 3},
+          .num_weights = 432,
+          .macs = 27 * 1024,
+          .input_elements = 192,
+          .output_elements = 1024};
+}
+
+Layer HandGemm() {
+  return {.name = "fc",
+          .kind = LayerKind::kGemm,
+          .weight_shape = {10, 20},
+          .num_weights = 200,
+          .macs = 200,
+          .input_elements = 20,
+          .output_elements = 10};
+}
+
+// 5 tokens of a vocabulary of 100, 8 numbers each, and 8 x 4 weights on them.
+Layer HandEmbedding() {
+  return {.name = "embedding",
+          .kind = LayerKind::kEmbedding,
+          .weight_shape = {100, 8},
+          .num_weights = 800,
+          .macs = 0,
+          .input_elements = 5,
+          .output_elements = 40};
+}
+
+Layer HandMatMul() {
+  return {.name = "head",
+          .kind = LayerKind::kMatMul,
+          .weight_shape = {8, 4},
+          .output_channel_axis = 1,
+          .num_weights = 32,
+          .macs = 160,
+          .input_elements = 40,
+          .output_elements = 20};
+}
+
+struct HandCount {
+  Layer layer;
+  Option option;
+  Costs wanted;
+};
+
+Costs All(int64_t size, int64_t bops, int64_t latency, int64_t energy) {
+  return {{Resource::kSize, size}, {Resource::kBops, bops}, {Resource::kLatency, latency}, {Resource::kEnergy, energy}};
+}
+
+// Three networks, counted by hand; K: 1000 fJ a byte, 300 (w8) or 100 (w4) a MAC, two samples.
+//
+// conv alone, rows of 27 weights
+//   w8a8  row 216 bits -> 224; 16 * (224 + 16) = 3840 bits = 480 bytes; activations 2 * 1216 = 2432; traffic 2912 bytes
+//         compute 2 * 27648 / 2 = 27648 ns, memory 2912 / 4 = 728: 100 + 27648
+//         energy (55296 * 300 + 2912 * 1000) fJ = 19500.8 pJ
+//   w4a4  row 108 bits -> 128; 16 * (128 + 16) = 2304 = 288 bytes; activations 1216; traffic 1504
+//         compute 55296 / 8 = 6912, memory 376; energy 5529.6 + 1504 = 7033.6
+// gemm alone, rows of 20 weights, one scale
+//   w8a8  10 * 160 + 16 = 1616 bits = 202 bytes; activations 2 * 30 = 60; traffic 262
+//         compute 400 / 4 = 100, memory 65.5; energy 120 + 262
+//   w4a4  row 80 -> 96; 10 * 96 + 16 = 976 = 122 bytes; activations 30; traffic 152; compute 50, memory 38; 40 + 152
+// embedding and head
+//   embedding w8a8, one scale: 100 * 64 + 16 = 6416 bits; reads 2 * 40 codes = 80 bytes; activations 2 * 45 = 90
+//         compute 0, memory 170 / 4 = 42.5; energy 170
+//   head w8a8: 4 * (64 + 16) = 320 bits = 40 bytes; activations 2 * 60 = 120; compute 320 / 4 = 80, memory 40
+//         energy 96 + 160
+TEST(Price, EqualsHandCountsOfThreeNetworks) {
+  const Option w8{.weight_bits = 8, .activation_bits = 8};
+  const Option w4{.weight_bits = 4, .activation_bits = 4};
+  const auto per_tensor = [](Option option) {
+    option.granularity = Granularity::kPerTensor;
+    return option;
+  };
+  const std::vector<HandCount> counts = {
+      {HandConv(), w8, All(3840, 27648 * 64, 27748, 19501)},
+      {HandConv(), w4, All(2304, 27648 * 16, 7012, 7034)},
+      {HandGemm(), per_tensor(w8), All(1616, 200 * 64, 200, 382)},
+      {HandGemm(), per_tensor(w4), All(976, 200 * 16, 150, 192)},
+      {HandEmbedding(), per_tensor(w8), All(6416, 0, 143, 170)},
+      {HandMatMul(), w8, All(320, 160 * 64, 180, 256)},
+  };
+  for (const HandCount& count : counts) {
+    EXPECT_EQ(PriceOne(count.layer, count.option, RoundDevice()), count.wanted)
+        << count.layer.name << " " << Label(count.option);
+  }
+}
+
+// Three bits are stored as four, the zero point in eight: 16 * (128 + 16 + 8). No rate at w3a3: no estimate.
+TEST(Price, PacksCodesAndZeroPoints) {
+  const Costs costs = PriceOne(HandConv(), {.weight_bits = 3, .activation_bits = 3, .scheme = "affine"}, RoundDevice());
+  EXPECT_EQ(costs, (Costs{{Resource::kSize, 2432}, {Resource::kBops, 27648 * 9}}));
+}
+
+TEST(Price, BitSerialDevicesPayForEachBit) {
+  HardwareProfile profile = RoundDevice();
+  profile.roofline = RooflineModel{.batch_size = 1, .bit_macs_per_second = 64'000'000'000};
+  profile.energy = EnergyModel{.batch_size = 1, .femtojoules_per_bit_mac = 10};
+  const Costs costs = PriceOne(HandConv(), {.weight_bits = 2, .activation_bits = 4}, profile);
+  EXPECT_EQ(costs.at(Resource::kLatency), 27648 / 8);  // 64 / (2 * 4) = 8 MACs a ns
+  EXPECT_EQ(costs.at(Resource::kEnergy), 2212);        // 27648 * 80 fJ = 2211.84 pJ
+}
+
+CostTable PriceWithMeasured(Interpolation interpolation, std::map<Widths, int64_t> amounts) {
+  HardwareProfile profile = RoundDevice();
+  profile.measured.push_back(
+      {.resource = Resource::kLatency,
+       .interpolation = interpolation,
+       .batch_size = 2,
+       .layers = {{.kind = LayerKind::kConv, .weight_shape = {16, 3, 3, 3}, .macs = 27648, .amounts = amounts}}});
+  const Option w8{.weight_bits = 8, .activation_bits = 8};
+  const Option w4{.weight_bits = 4, .activation_bits = 4};
+  return Price({{HandConv(), HandGemm()}}, {{{w8, w4}, {w8, w4}}}, profile).value();
+}
+
+TEST(Price, SaysWhereEachCostComesFrom) {
+  const CostTable table = PriceWithMeasured(Interpolation::kNone, {{{8, 8}, 40000}});
+  EXPECT_EQ(table.costs[0][0].at(Resource::kLatency), 40000);
+  EXPECT_EQ(table.costs[0][1].at(Resource::kLatency), 7012);
+  EXPECT_EQ(table.sources[0][0], (CostSources{{Resource::kSize, CostSource::kModel},
+                                              {Resource::kBops, CostSource::kModel},
+                                              {Resource::kLatency, CostSource::kMeasured},
+                                              {Resource::kEnergy, CostSource::kEnergyModel}}));
+  EXPECT_EQ(table.sources[0][1].at(Resource::kLatency), CostSource::kRoofline);
+  EXPECT_EQ(table.sources[1][0].at(Resource::kLatency), CostSource::kRoofline);
+}
+
+// 40000 * 7012 / 27748 = 10108.1..; the layer without an entry keeps its estimate.
+TEST(Price, InterpolatesWidthsWhereTheTableAllowsIt) {
+  const CostTable table = PriceWithMeasured(Interpolation::kWidths, {{{8, 8}, 40000}});
+  EXPECT_EQ(table.costs[0][1].at(Resource::kLatency), 10109);
+  EXPECT_EQ(table.sources[0][1].at(Resource::kLatency), CostSource::kInterpolated);
+  EXPECT_EQ(table.sources[1][1].at(Resource::kLatency), CostSource::kRoofline);
+}
+
+TEST(Price, RulesTakeCostsAway) {
+  HardwareProfile profile = SizeAndBops();
+  profile.rules.push_back({.kinds = {LayerKind::kConv}, .schemes = {"affine"}, .reason = "why not"});
+  EXPECT_THAT(PriceOne(SmallConv(), {}, profile), IsEmpty());
+  EXPECT_FALSE(PriceOne(SmallConv(), {.scheme = "affine"}, profile).empty());
+  EXPECT_FALSE(PriceOne(HandGemm(), {}, profile).empty());
+}
+
 TEST(WithGivenCosts, ReplacesAResourceAndSaysSo) {
   const CostTable priced = Price({{SmallConv()}}, {{{Option{}}}}, SizeAndBops()).value();
   const CostTable table = hardware::WithGivenCosts(priced, {{{{Resource::kSize, 1}, {Resource::kEnergy, 2}}}});
@@ -149,6 +310,8 @@ TEST(WithGivenCosts, ReplacesAResourceAndSaysSo) {
   EXPECT_EQ(table.resources[2].resource, Resource::kEnergy);
   EXPECT_THAT(table.costs[0][0],
               ElementsAre(Pair(Resource::kSize, 1), Pair(Resource::kBops, 64000), Pair(Resource::kEnergy, 2)));
+  EXPECT_EQ(table.sources[0][0].at(Resource::kSize), CostSource::kGiven);
+  EXPECT_EQ(table.sources[0][0].at(Resource::kBops), CostSource::kModel);
 }
 
 TEST(WithGivenCosts, NothingGivenChangesNothing) {

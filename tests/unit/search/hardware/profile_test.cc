@@ -81,11 +81,91 @@ TEST(ParseProfile, ErrorsNameTheField) {
             "profile.measured[0].layers[0].amounts.w4a4: got number, want an integer");
   EXPECT_EQ(ErrorOf(With("\"w4a4\": 10", "\"4/4\": 10")),
             "profile.measured[0].layers[0].amounts.4/4: got '4/4', want widths such as 'w8a8', 1..32 each");
-  EXPECT_EQ(ErrorOf(With("\"network\": \"net\"", "\"net\": 1")),
-            "profile.measured[0]: unknown field 'net', want only batch_size, layers, network, resource, unit");
+  EXPECT_EQ(
+      ErrorOf(With("\"network\": \"net\"", "\"net\": 1")),
+      "profile.measured[0]: unknown field 'net', want only batch_size, interpolation, layers, network, resource, unit");
   EXPECT_EQ(ErrorOf(With("[\"w4a4\", \"w8a8\"]", "[]")),
             "profile.supported: got no widths, want 'any' or at least one such as 'w8a8'");
   EXPECT_EQ(ErrorOf(With("[\"w4a4\", \"w8a8\"]", "[\"w8a8\", \"w8a8\"]")), "profile.supported[1]: comes twice");
+}
+
+// Models of a device, each field once.
+constexpr std::string_view kModels = R"({
+  "format": "bitplan.profile/1",
+  "name": "models",
+  "description": "A device",
+  "provenance": {"source": "us", "date": "2024", "citation": "data sheet"},
+  "supported": ["w4a4", "w8a8"],
+  "rules": [{"kinds": ["conv"], "of_widths": ["w4a4"], "widths": ["w4a4"], "schemes": ["symmetric"],
+             "granularities": ["per_group"], "group_sizes": [32], "reason": "kernels"}],
+  "size": {"unit": "bits", "scale_bits": 16, "zero_point_bits": 8, "code_widths": [4, 8], "row_alignment_bytes": 16},
+  "roofline": {"unit": "ns", "batch_size": 8, "bytes_per_second": 1000, "launch_overhead_ns": 5,
+               "rates": [{"kind": "conv", "widths": "w8a8", "macs_per_second": 7}], "bit_macs_per_second": 64},
+  "energy": {"unit": "pJ", "batch_size": 8, "femtojoules_per_byte": 3, "femtojoules_per_mac": {"w8a8": 200},
+             "femtojoules_per_bit_mac": 2},
+  "memory": {"unit": "bytes", "min_activation_bits": 4, "alignment_bytes": 64, "weights_resident": true},
+  "boundary": {"overhead_ns": 9, "bytes_per_second": 10, "femtojoules_per_byte": 11},
+  "limits": {"flash_bytes": 1048576, "sram_bytes": 327680},
+  "measured": [{"resource": "latency", "unit": "ns", "batch_size": 8, "interpolation": "widths", "layers": [
+      {"layer": "a", "num_weights": 1, "macs": 1, "amounts": {"w8a8": 1}}]}]
+})";
+
+TEST(ParseProfile, ReadsModels) {
+  const absl::StatusOr<HardwareProfile> profile = ParseProfile(kModels);
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  ASSERT_EQ(profile->rules.size(), 1);
+  EXPECT_THAT(profile->rules[0].kinds, ElementsAre(LayerKind::kConv));
+  EXPECT_THAT(profile->rules[0].group_sizes, ElementsAre(32));
+  EXPECT_EQ(profile->size->zero_point_bits, 8);
+  EXPECT_THAT(profile->size->code_widths, ElementsAre(4, 8));
+  EXPECT_EQ(profile->size->row_alignment_bytes, 16);
+  EXPECT_EQ(profile->roofline->bytes_per_second, 1000);
+  EXPECT_EQ(profile->roofline->launch_overhead_ns, 5);
+  EXPECT_EQ(profile->roofline->rates[0].kind, LayerKind::kConv);
+  EXPECT_EQ(profile->roofline->bit_macs_per_second, 64);
+  EXPECT_EQ(profile->energy->macs[0].femtojoules, 200);
+  EXPECT_EQ(profile->memory->alignment_bytes, 64);
+  EXPECT_TRUE(profile->memory->weights_resident);
+  EXPECT_EQ(profile->boundary->femtojoules_per_byte, 11);
+  EXPECT_EQ(profile->limits->sram_bytes, 327680);
+  EXPECT_EQ(profile->measured[0].interpolation, Interpolation::kWidths);
+  EXPECT_THAT(hardware::PricedResources(*profile), ElementsAre(Resource::kSize, Resource::kLatency, Resource::kEnergy));
+}
+
+TEST(ParseProfile, ErrorsInModelsNameTheField) {
+  const auto error = [](std::string_view from, std::string_view to) {
+    std::string text(kModels);
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return ErrorOf(text.replace(at, from.size(), to));
+  };
+  EXPECT_EQ(error("[4, 8]", "[8, 4]"), "profile.size.code_widths: want ascending widths");
+  EXPECT_EQ(error("[4, 8]", "[]"), "profile.size.code_widths: is empty, want at least one or no list");
+  EXPECT_EQ(error("\"kinds\": [\"conv\"]", "\"kinds\": [\"convolution\"]"),
+            "profile.rules[0].kinds[0]: kind: got 'convolution', want one of conv, conv_transpose, gemm, matmul, "
+            "embedding, recurrent, other");
+  EXPECT_EQ(error("\"reason\": \"kernels\"", "\"reason\": \"\""),
+            "profile.rules[0].reason: got an empty text, want one");
+  EXPECT_EQ(error("\"macs_per_second\": 7", "\"macs_per_second\": 0"),
+            "profile.roofline.rates[0].macs_per_second: got 0, want 1..9007199254740992");
+  EXPECT_EQ(error("\"widths\": \"w8a8\", \"macs", "\"widths\": \"8/8\", \"macs"),
+            "profile.roofline.rates[0].widths: got '8/8', want widths such as 'w8a8', 1..32 each");
+  EXPECT_EQ(error("\"min_activation_bits\": 4", "\"min_activation_bits\": 5"),
+            "profile.memory.min_activation_bits: got 5, want a power of two");
+  EXPECT_EQ(error("\"flash_bytes\": 1048576", "\"flash\": 1"),
+            "profile.limits: unknown field 'flash', want only flash_bytes, sram_bytes");
+  EXPECT_EQ(error("\"batch_size\": 8, \"bytes", "\"batch_size\": 1, \"bytes"),
+            "profile.measured[0]: batch_size 8 differs from that of the profile's estimate, 1: amounts of both are "
+            "added");
+  EXPECT_EQ(error("\"interpolation\": \"widths\"", "\"interpolation\": \"linear\""),
+            "profile.measured[0].interpolation: got 'linear', want 'widths' or 'none'");
+}
+
+TEST(ParseProfile, InterpolationNeedsAnEstimate) {
+  EXPECT_EQ(
+      ErrorOf(With("\"batch_size\": 8, \"network\"", "\"batch_size\": 8, \"interpolation\": \"widths\", \"network\"")),
+      "profile.measured[0]: interpolation of latency needs the profile's roofline, and is of latency or energy "
+      "only");
 }
 
 TEST(ParseProfile, RefusesTwoPricesOfOneResource) {
@@ -96,7 +176,7 @@ TEST(ParseProfile, RefusesTwoPricesOfOneResource) {
 TEST(ParseProfile, RefusesAProfileThatPricesNothing) {
   EXPECT_EQ(ErrorOf(R"({"format": "bitplan.profile/1", "name": "x", "description": "d", "supported": "any",
                         "provenance": {"source": "s", "date": "2024", "citation": "c"}, "measured": []})"),
-            "profile.measured: the profile prices nothing, want size, bops or a measured table");
+            "profile.measured: the profile prices nothing, want size, bops, an estimate or a measured table");
 }
 
 TEST(ParseProfile, RefusesWhatIsNoProfile) {

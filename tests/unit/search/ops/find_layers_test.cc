@@ -27,6 +27,8 @@ TEST(FindLayers, DescribesConvGemmAndMatMul) {
   EXPECT_EQ(layers[0].output_channel_axis, 0);
   EXPECT_EQ(layers[0].num_weights, 108);
   EXPECT_EQ(layers[0].macs, 6 * 3 * 3 * (2 * 3 * 3));  // outputs times products of each
+  EXPECT_EQ(layers[0].input_elements, 4 * 8 * 8);
+  EXPECT_EQ(layers[0].output_elements, 6 * 3 * 3);
   EXPECT_EQ(layers[1].kind, LayerKind::kGemm);
   EXPECT_EQ(layers[1].output_channel_axis, 0);  // transB=1: [out, in]
   EXPECT_EQ(layers[1].macs, 5 * 54);
@@ -41,6 +43,8 @@ TEST(FindLayers, CountsMacsForOneSampleOfFixedBatch) {
   const ValueId x = b.Input("x", {8, 5, 4});
   const Graph graph = b.Build(b.Node("MatMul", {x, b.RandomWeight("w", {4, 3})}));
   EXPECT_EQ(graph.layers.layers[0].macs, 5 * 4 * 3);
+  EXPECT_EQ(graph.layers.layers[0].input_elements, 5 * 4);
+  EXPECT_EQ(graph.layers.layers[0].output_elements, 5 * 3);
 }
 
 TEST(FindLayers, MatMulTakesConstantOnEitherSide) {
@@ -69,6 +73,7 @@ TEST(FindLayers, SharedWeightIsOneLayerWithMacsOfAllReaders) {
   ASSERT_EQ(graph.layers.layers.size(), 1);
   EXPECT_EQ(graph.layers.layers[0].name, "tied");
   EXPECT_EQ(graph.layers.layers[0].macs, 2 * 4 * 4);
+  EXPECT_EQ(graph.layers.layers[0].input_elements, 2 * 4);  // both readers
   EXPECT_EQ(graph.layer_weights[0].node, 0);
 }
 

@@ -22,6 +22,7 @@ using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 Option Given(int weight_bits, int activation_bits) {
   return {weight_bits, activation_bits, "given", Granularity::kPerTensor};
@@ -322,6 +323,13 @@ GivenSensitivities PartlyMeasured() {
   return given;
 }
 
+// A request to nvidia-t4 that knows its measured layers only.
+SearchRequest MeasuredT4(const std::vector<std::string>& budgets) {
+  SearchRequest request = Request(budgets, "nvidia-t4");
+  request.profile.roofline.reset();
+  return request;
+}
+
 TEST(ValidateProfileFor, KnowsBeforeMeasuringWhatTheProfileLacks) {
   EXPECT_EQ(ValidateProfileFor({}, Request({"size=1x", "bops=1x"}, "generic")), absl::OkStatus());
   EXPECT_EQ(MessageOf(ValidateProfileFor({}, Request({"size=1x", "latency=1ms"}, "generic"))),
@@ -335,12 +343,12 @@ TEST(ValidateProfileFor, KnowsBeforeMeasuringWhatTheProfileLacks) {
 }
 
 TEST(Search, UnpricedOptionsAreAllNamed) {
-  const std::string message = SearchError(PartlyMeasured(), Request({"latency=1ms"}, "nvidia-t4"));
+  const std::string message = SearchError(PartlyMeasured(), MeasuredT4({"latency=1ms"}));
   // The list comes last: it may be long, and the rest must survive a cut.
   EXPECT_THAT(message, EndsWith("Unpriced: 'stage1.unit1.conv1': w6a8/given/per_tensor; 'b': all 2 options; 'c': all 2 "
                                 "options"));
   EXPECT_THAT(message, HasSubstr("profile 'nvidia-t4' does not price all options (latency). "));
-  EXPECT_THAT(message, HasSubstr("It knows widths w4a4, w8a8; size; bops; latency of 19 layers of ResNet18"));
+  EXPECT_THAT(message, HasSubstr("It knows widths w4a4, w8a8; size; bops; latency of 96 layers of ResNet18"));
   EXPECT_THAT(message, HasSubstr("Leave unpriced options out (leave_out_unpriced), measure fewer widths, use another "
                                  "profile, or give costs with the sensitivities."));
 }
@@ -357,10 +365,30 @@ TEST(Search, LeavesUnpricedOptionsOutWhenAsked) {
 }
 
 TEST(Search, ALayerWithoutAnyPricedOptionIsAnError) {
-  SearchRequest request = Request({"latency=1ms"}, "nvidia-t4");
+  SearchRequest request = MeasuredT4({"latency=1ms"});
   request.leave_out_unpriced = true;
   EXPECT_THAT(SearchError(PartlyMeasured(), request),
               HasSubstr("profile 'nvidia-t4' leaves no option with a known cost (latency) in layers 'b', 'c'"));
+}
+
+TEST(Search, ThePlanSaysWhereItsCostsComeFrom) {
+  SearchRequest request = Request({"latency=1ms"}, "nvidia-t4");
+  request.leave_out_unpriced = true;
+  const Plan plan = Solve(PartlyMeasured(), request);
+  ASSERT_TRUE(plan.has_choice());
+  EXPECT_THAT(plan.layers[0].chosen->cost_sources, ElementsAre(Pair(Resource::kLatency, CostSource::kMeasured)));
+  EXPECT_THAT(plan.layers[1].chosen->cost_sources, ElementsAre(Pair(Resource::kLatency, CostSource::kRoofline)));
+  EXPECT_THAT(plan.layers[0].alternatives[0].cost_sources, IsEmpty());
+}
+
+TEST(Search, ALayerThatTheDeviceDoesNotRunIsAnError) {
+  SearchRequest request = Request({"size=1x"}, "edge-tpu");
+  request.leave_out_unpriced = true;
+  GivenSensitivities given = SmallTable();
+  given.options.options[1] = {Given(4, 4), Given(6, 6)};
+  EXPECT_THAT(SearchError(given, request),
+              HasSubstr("profile 'edge-tpu' supports no option of 1 of 3 layers: 'b': w4a4 (want w8a8): the device has "
+                        "no such widths"));
 }
 
 TEST(Search, LeavesOutOptionsThatATiedLayerCannotHave) {

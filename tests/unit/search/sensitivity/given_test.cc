@@ -21,14 +21,19 @@ using ::testing::HasSubstr;
 // Every field in use.
 GivenSensitivities Full() {
   GivenSensitivities given;
-  given.layers.layers = {
-      {.name = "conv \"1\"", .kind = LayerKind::kConv, .weight_shape = {2, 3, 1, 1}, .num_weights = 6, .macs = 600},
-      {.name = "fc",
-       .kind = LayerKind::kMatMul,
-       .weight_shape = {3, 5},
-       .output_channel_axis = 1,
-       .num_weights = 15,
-       .macs = 15}};
+  given.layers.layers = {{.name = "conv \"1\"",
+                          .kind = LayerKind::kConv,
+                          .weight_shape = {2, 3, 1, 1},
+                          .num_weights = 6,
+                          .macs = 600,
+                          .input_elements = 30,
+                          .output_elements = 20},
+                         {.name = "fc",
+                          .kind = LayerKind::kMatMul,
+                          .weight_shape = {3, 5},
+                          .output_channel_axis = 1,
+                          .num_weights = 15,
+                          .macs = 15}};
   given.options.options = {{{.weight_bits = 4, .activation_bits = 4}, {.weight_bits = 8, .scheme = "affine"}},
                            {{.weight_bits = 8, .scheme = "given", .granularity = Granularity::kPerTensor}}};
   SensitivityTable& table = given.sensitivity;
