@@ -3,6 +3,7 @@
 #include <array>
 
 #include "search/base/status.h"
+#include "search/exporters/compressed_tensors.h"
 #include "search/exporters/csv.h"
 #include "search/plan/plan_json.h"
 
@@ -33,6 +34,12 @@ constexpr auto kExporters = std::to_array<ExporterEntry>({
      .summary = "one row a layer: bits, scheme, granularity, sensitivity, costs",
      .needs_choice = false,
      .write = &WriteCsv},
+    {.name = "compressed_tensors",
+     .written_against = "compressed-tensors 0.12",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "quantization_config with config_groups for vLLM and llm-compressor",
+     .write = &WriteCompressedTensors},
 });
 
 }  // namespace
