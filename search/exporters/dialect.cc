@@ -39,12 +39,8 @@ bool IsMatrix(const Layer& layer) {
   return layer.kind == LayerKind::kGemm || layer.kind == LayerKind::kMatMul || layer.kind == LayerKind::kEmbedding;
 }
 
-// Whether consecutive weights of an output channel are consecutive inputs.
-bool HasRowsOfInputs(const Layer& layer) {
-  const std::vector<int64_t>& shape = layer.weight_shape;
-  if (shape.size() <= 2) return true;
-  return std::all_of(shape.begin() + 2, shape.end(), [](int64_t size) { return size == 1; });
-}
+// Whether consecutive weights of an output channel are consecutive inputs, as far as is known.
+bool HasRowsOfInputs(const Layer& layer) { return layer.weight_shape.size() <= 2; }
 
 bool Has(unsigned granularities, Granularity granularity) {
   return (granularities & GranularitySet({granularity})) != 0;
@@ -61,26 +57,34 @@ std::optional<Granularity> FitGranularity(const Layer& layer, const Option& opti
   return has_finer ? std::optional(Granularity::kPerChannel) : std::nullopt;
 }
 
-std::optional<WrittenWeight> WriteAs(const PlanLayer& layer, const Stand& stand, const Dialect& dialect) {
+std::optional<WrittenWeight> WriteIn(const CodesWords& words, const PlanLayer& layer, int least_bits,
+                                     const Dialect& dialect) {
   const Option& option = layer.chosen->option;
-  const auto words = std::ranges::find(dialect.weights, stand.codes, &CodesWords::codes);
-  if (words == dialect.weights.end()) return std::nullopt;
-  const auto bits = std::ranges::lower_bound(words->bits, option.weight_bits + stand.extra_bits);
-  if (bits == words->bits.end()) return std::nullopt;
-  const std::optional<Granularity> granularity = FitGranularity(layer.layer, option, words->granularities);
+  const auto bits = std::ranges::lower_bound(words.bits, least_bits);
+  if (bits == words.bits.end()) return std::nullopt;
+  const std::optional<Granularity> granularity = FitGranularity(layer.layer, option, words.granularities);
   if (!granularity.has_value()) return std::nullopt;
   const bool keeps_range = std::ranges::find(dialect.ranges, option.range) != dialect.ranges.end();
-  return WrittenWeight{.codes = stand.codes,
+  return WrittenWeight{.codes = words.codes,
                        .bits = *bits,
                        .granularity = *granularity,
                        .group_size = *granularity == option.granularity ? option.group_size : 0,
                        .range = keeps_range ? option.range : "minmax"};
 }
 
+bool HasKind(const Layer& layer, const Dialect& dialect) {
+  if (dialect.matrices_only && !IsMatrix(layer)) return false;
+  return dialect.has_embeddings || layer.kind != LayerKind::kEmbedding;
+}
+
 std::optional<WrittenWeight> WriteWeight(const PlanLayer& layer, const Dialect& dialect) {
-  if (dialect.matrices_only && !IsMatrix(layer.layer)) return std::nullopt;
+  if (!HasKind(layer.layer, dialect)) return std::nullopt;
   for (const Stand& stand : StandsFor(layer.chosen->option.scheme)) {
-    if (std::optional<WrittenWeight> written = WriteAs(layer, stand, dialect)) return written;
+    for (const CodesWords& words : dialect.weights) {
+      if (words.codes != stand.codes) continue;
+      const int least_bits = layer.chosen->option.weight_bits + stand.extra_bits;
+      if (std::optional<WrittenWeight> written = WriteIn(words, layer, least_bits, dialect)) return written;
+    }
   }
   return std::nullopt;
 }
@@ -106,16 +110,17 @@ struct LossList {
 };
 
 std::string WhyNotWritten(const PlanLayer& layer, const Dialect& dialect) {
-  if (dialect.matrices_only && !IsMatrix(layer.layer)) {
-    return fmt::format("{} quantizes layers whose weight is a matrix; this one stays unquantized", dialect.name);
-  }
+  if (!HasKind(layer.layer, dialect)) return fmt::format("{} quantizes no such layers", dialect.name);
   return fmt::format("{} has no codes that hold {}; the layer stays unquantized", dialect.name,
                      Label(layer.chosen->option));
 }
 
 void AddWeightLosses(const Option& option, const WrittenWeight& weight, const Dialect& dialect, LossList& list) {
   const std::string codes(ToString(weight.codes));
-  list.Add("scheme", option.scheme, codes, fmt::format("{} has no {} codes", dialect.name, option.scheme));
+  const bool is_full = option.scheme == "symmetric" && weight.codes == Codes::kSymmetricFull;
+  list.Add("scheme", option.scheme, codes,
+           is_full ? fmt::format("symmetric codes of {} use all 2^b values", dialect.name)
+                   : fmt::format("{} has no {} codes", dialect.name, option.scheme));
   list.Add("weight_bits", std::to_string(option.weight_bits), std::to_string(weight.bits),
            fmt::format("narrowest {} codes of {} that hold the option's levels", codes, dialect.name));
   list.Add("granularity", GranularityText(option.granularity, option.group_size),
@@ -126,37 +131,48 @@ void AddWeightLosses(const Option& option, const WrittenWeight& weight, const Di
            fmt::format("{} rounds to the nearest code", dialect.name));
 }
 
-int WriteActivation(int wanted, Codes codes, const Dialect& dialect, LossList& list) {
-  if (wanted == kMaxOptionBits) return kMaxOptionBits;
+// Of the layer's activations, kMaxOptionBits: float.
+int WriteActivation(int wanted, Codes codes, const Dialect& dialect) {
+  if (wanted == kMaxOptionBits || (IsFloat(codes) && wanted > kFp8Bits)) return kMaxOptionBits;
   const auto bits = std::ranges::lower_bound(dialect.activation_bits, IsFloat(codes) ? kFp8Bits : wanted);
-  if (bits == dialect.activation_bits.end() || (IsFloat(codes) && (*bits != kFp8Bits || wanted > kFp8Bits))) {
-    list.Add("activation_bits", std::to_string(wanted), "",
-             fmt::format("{} has no activations of so many bits or more; they stay float", dialect.name));
-    return kMaxOptionBits;
+  const bool has = bits != dialect.activation_bits.end() && (!IsFloat(codes) || *bits == kFp8Bits);
+  return has ? *bits : kMaxOptionBits;
+}
+
+void AddActivationLosses(int wanted, const WrittenLayer& written, const Dialect& dialect, LossList& list) {
+  if (wanted == kMaxOptionBits) return;
+  const std::string bits = std::to_string(wanted);
+  if (!written.weight.has_value()) return list.Add("activation_bits", bits, "", "the layer stays unquantized");
+  if (written.activation_bits == kMaxOptionBits) {
+    return list.Add("activation_bits", bits, "",
+                    fmt::format("{} has no such activations beside such weights; they stay float", dialect.name));
   }
-  list.Add("activation_bits", std::to_string(wanted), std::to_string(*bits),
+  list.Add("activation_bits", bits, std::to_string(written.activation_bits),
            fmt::format("narrowest width of activations of {} that holds them", dialect.name));
-  list.Add("activation_scheme", "affine", IsFloat(codes) ? "fp8_e4m3" : std::string(dialect.activation_scheme),
+  list.Add("activation_scheme", "affine",
+           IsFloat(written.weight->codes) ? "fp8_e4m3" : std::string(dialect.activation_scheme),
            fmt::format("{} quantizes activations of such layers this way", dialect.name));
-  return *bits;
 }
 
 WrittenLayer WriteLayer(const Plan& plan, const PlanLayer& layer, const Dialect& dialect) {
   const Option& option = layer.chosen->option;
-  LossList list{.layer = layer.layer.name};
   WrittenLayer written;
-  const int activation_bits = ActivationBitsOf(plan, layer);
   const bool is_float = option.scheme == "given" && option.weight_bits == kMaxOptionBits;
+  const int activation_bits = ActivationBitsOf(plan, layer);
   if (!is_float) written.weight = WriteWeight(layer, dialect);
   if (written.weight.has_value()) {
-    AddWeightLosses(option, *written.weight, dialect, list);
-    written.activation_bits = WriteActivation(activation_bits, written.weight->codes, dialect, list);
-  } else {
-    if (!is_float) list.Add("weight_bits", std::to_string(option.weight_bits), "", WhyNotWritten(layer, dialect));
-    if (activation_bits != kMaxOptionBits) {
-      list.Add("activation_bits", std::to_string(activation_bits), "", "the layer stays unquantized");
-    }
+    const auto accepts = [&](int bits) { return dialect.accepts == nullptr || dialect.accepts(*written.weight, bits); };
+    written.activation_bits = WriteActivation(activation_bits, written.weight->codes, dialect);
+    if (!accepts(written.activation_bits)) written.activation_bits = kMaxOptionBits;
+    if (!accepts(written.activation_bits)) written.weight.reset();
   }
+  LossList list{.layer = layer.layer.name};
+  if (written.weight.has_value()) {
+    AddWeightLosses(option, *written.weight, dialect, list);
+  } else if (!is_float) {
+    list.Add("weight_bits", std::to_string(option.weight_bits), "", WhyNotWritten(layer, dialect));
+  }
+  AddActivationLosses(activation_bits, written, dialect, list);
   written.losses = std::move(list.losses);
   return written;
 }
@@ -237,6 +253,21 @@ int64_t WeightsOfChannel(const Layer& layer) {
 
 std::string Quoted(std::string_view text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string ObjectOf(const std::vector<std::string>& members, int indent) {
+  if (members.empty()) return "{}";
+  const std::string margin(indent, ' ');
+  return fmt::format("{{\n{0}  {1}\n{0}}}", margin, fmt::join(members, ",\n  " + margin));
+}
+
+std::string ArrayOf(const std::vector<std::string>& texts, int indent) {
+  if (texts.empty()) return "[]";
+  const std::string margin(indent, ' ');
+  std::vector<std::string> quoted;
+  quoted.reserve(texts.size());
+  for (const std::string& text : texts) quoted.push_back(Quoted(text));
+  return fmt::format("[\n{0}  {1}\n{0}]", margin, fmt::join(quoted, ",\n  " + margin));
 }
 
 }  // namespace bitplan::exporters

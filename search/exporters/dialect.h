@@ -31,16 +31,6 @@ struct CodesWords {
   unsigned granularities = 0;  // GranularitySet
 };
 
-// What a format can say of a layer. Everything else of an option is a loss.
-struct Dialect {
-  std::string_view name;                          // what reasons call it
-  std::vector<CodesWords> weights;                // each kind of codes at most once
-  std::vector<int> activation_bits;               // ascending; empty: activations stay float
-  std::string_view activation_scheme = "affine";  // where weights are not floats
-  std::vector<std::string_view> ranges = {"minmax"};
-  bool matrices_only = false;  // layers whose weight is a matrix (Gemm, MatMul, embedding)
-};
-
 // How a weight is written. Codes of b bits stand for b-bit codes of the option or for wider ones that hold them.
 struct WrittenWeight {
   Codes codes = Codes::kSymmetric;
@@ -50,6 +40,20 @@ struct WrittenWeight {
   std::string range = "minmax";
 
   bool operator==(const WrittenWeight&) const = default;
+};
+
+// What a format can say of a layer. Everything else of an option is a loss.
+struct Dialect {
+  std::string_view name;                          // what reasons call it
+  std::vector<CodesWords> weights;                // of one kind of codes, what comes first is preferred
+  std::vector<int> activation_bits;               // ascending; empty: activations stay float
+  std::string_view activation_scheme = "affine";  // where weights are not floats
+  std::vector<std::string_view> ranges = {"minmax"};
+  bool matrices_only = false;  // layers whose weight is a matrix (Gemm, MatMul, embedding)
+  bool has_embeddings = true;
+  // Whether the format has this weight together with such activations (kMaxOptionBits: float); null: it has any. What
+  // it does not have is tried with float activations, then left unquantized.
+  bool (*accepts)(const WrittenWeight& weight, int activation_bits) = nullptr;
 };
 
 // How a layer is written, and what that leaves out. Without a weight the layer is not quantized at all.
@@ -70,7 +74,7 @@ int ActivationBitsOf(const Plan& plan, const PlanLayer& layer);
 //   - in the next wider width that there is;
 //   - with the same scales or finer ones (per_channel in place of per_tensor and per_channel_group).
 // Where no such codes exist, the layer is left unquantized. per_group means groups along a row of inputs: so it is in
-// matrices and convolutions of 1 x 1; elsewhere a group of the plan is none of a format.
+// matrices; elsewhere a group of the plan is none of a format.
 // Requires plan.has_choice().
 std::vector<WrittenLayer> WriteLayers(const Plan& plan, const Dialect& dialect);
 
@@ -85,6 +89,11 @@ int64_t WeightsOfChannel(const Layer& layer);
 
 // "text" with quotes and escapes, as JSON and Python read it.
 std::string Quoted(std::string_view text);
+
+// A JSON object, one member a line: members are "\"key\": value" as they are.
+std::string ObjectOf(const std::vector<std::string>& members, int indent);
+// A JSON array, one text a line.
+std::string ArrayOf(const std::vector<std::string>& texts, int indent);
 
 }  // namespace bitplan::exporters
 

@@ -3,8 +3,15 @@
 #include <array>
 
 #include "search/base/status.h"
+#include "search/exporters/auto_round.h"
 #include "search/exporters/compressed_tensors.h"
+#include "search/exporters/coremltools.h"
 #include "search/exporters/csv.h"
+#include "search/exporters/hf_quant_config.h"
+#include "search/exporters/llama_cpp.h"
+#include "search/exporters/modelopt.h"
+#include "search/exporters/qconfig_mapping.h"
+#include "search/exporters/torchao.h"
 #include "search/plan/plan_json.h"
 
 namespace bitplan::exporters {
@@ -35,11 +42,53 @@ constexpr auto kExporters = std::to_array<ExporterEntry>({
      .needs_choice = false,
      .write = &WriteCsv},
     {.name = "compressed_tensors",
-     .written_against = "compressed-tensors 0.12",
+     .written_against = "compressed-tensors 0.13",
      .media_type = "application/json",
      .extension = "json",
      .summary = "quantization_config with config_groups for vLLM and llm-compressor",
      .write = &WriteCompressedTensors},
+    {.name = "modelopt",
+     .written_against = "NVIDIA ModelOpt 0.33",
+     .media_type = "text/x-python",
+     .extension = "py",
+     .summary = "QUANT_CFG for modelopt.torch.quantization.quantize",
+     .write = &WriteModelOpt},
+    {.name = "hf_quant_config",
+     .written_against = "NVIDIA ModelOpt 0.33, TensorRT-LLM 1.0",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "hf_quant_config.json beside a checkpoint, MIXED_PRECISION",
+     .write = &WriteHfQuantConfig},
+    {.name = "llama_cpp",
+     .written_against = "llama.cpp of January 2026",
+     .media_type = "text/plain",
+     .extension = "txt",
+     .summary = "llama-quantize --tensor-type-file",
+     .write = &WriteLlamaCpp},
+    {.name = "torchao",
+     .written_against = "torchao 0.15",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "FqnToConfig for quantize_, as config_from_dict reads it",
+     .write = &WriteTorchAo},
+    {.name = "auto_round",
+     .written_against = "AutoRound 0.13",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "layer_config",
+     .write = &WriteAutoRound},
+    {.name = "coremltools",
+     .written_against = "coremltools 8",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "OptimizationConfig with op_name_configs",
+     .write = &WriteCoreMl},
+    {.name = "qconfig_mapping",
+     .written_against = "PyTorch 1.13 to 2.9",
+     .media_type = "text/x-python",
+     .extension = "py",
+     .summary = "QConfigMapping for prepare_fx",
+     .write = &WriteQConfigMapping},
 });
 
 }  // namespace

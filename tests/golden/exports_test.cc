@@ -4,7 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
+#include <algorithm>
+#include <cstddef>
 
 #include "search/base/status.h"
 #include "search/exporters/exporter_table.h"
@@ -17,7 +18,7 @@ namespace {
 
 struct Dialect {
   std::string name;
-  absl::StatusOr<testing::ReadLayers> (*read)(std::string_view bytes);
+  absl::StatusOr<testing::ReadLayers> (*read)(std::string_view bytes, const Plan& plan);
 };
 
 class TextExporter : public ::testing::TestWithParam<Dialect> {
@@ -31,7 +32,7 @@ class TextExporter : public ::testing::TestWithParam<Dialect> {
   }
   static void ExpectReadable(const Plan& plan) {
     const Exported exported = Export(plan);
-    const absl::StatusOr<testing::ReadLayers> read = GetParam().read(exported.bytes);
+    const absl::StatusOr<testing::ReadLayers> read = GetParam().read(exported.bytes, plan);
     ASSERT_TRUE(read.ok()) << read.status();
     EXPECT_EQ(testing::LossViolation(plan, exported, *read), "");
   }
@@ -54,9 +55,56 @@ TEST_P(TextExporter, EveryOptionThatASearchCanProduceIsReadBack) { ExpectReadabl
 
 TEST_P(TextExporter, ActivationsThatWereNotScoredStayFloat) { ExpectReadable(testing::PlanOfEveryOption(false)); }
 
+TEST(CoreMl, PlansOfCodebooksBecomePalettes) {
+  Plan plan = testing::PlanOfEveryOption(true);
+  std::erase_if(plan.layers, [](const PlanLayer& layer) {
+    const std::string& scheme = layer.chosen->option.scheme;
+    return scheme != "kmeans" && scheme != "lloyd_max" && scheme != "hessian_kmeans";
+  });
+  const auto exported = Write(*FindExporter("coremltools"), {.plan = plan}, {});
+  ASSERT_TRUE(exported.ok()) << exported.status();
+  const auto read = testing::ReadCoreMl(exported->bytes, plan);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(testing::LossViolation(plan, *exported, *read), "");
+  EXPECT_GT(std::ranges::count_if(*read, [](const auto& layer) { return layer.second.is_quantized; }), 100);
+}
+
+TEST(CoreMl, NamesThatBecomeOneAreAnError) {
+  Plan plan = testing::TypicalPlan();
+  plan.layers[1].layer.name = "a.b";
+  plan.layers[2].layer.name = "a/b";
+  EXPECT_EQ(MessageOf(Write(*FindExporter("coremltools"), {.plan = plan}, {}).status()),
+            "layers[1] 'a.b' and layers[2] 'a/b': both are 'a_b_weight' in a Core ML model");
+}
+
+// The comparison itself: a report that lacks an entry, or has one too many, is found out.
+TEST(LossViolation, FindsWhatAReportLacks) {
+  const Plan plan = testing::TypicalPlan();
+  Exported exported = *Write(*FindExporter("hf_quant_config"), {.plan = plan}, {});
+  const testing::ReadLayers read = *testing::ReadHfQuantConfig(exported.bytes, plan);
+  EXPECT_EQ(testing::LossViolation(plan, exported, read), "");
+  for (size_t i = 0; i < exported.losses.size(); ++i) {
+    if (exported.losses[i].field == "activation_scheme") continue;
+    Exported lacks = exported;
+    lacks.losses.erase(lacks.losses.begin() + static_cast<std::ptrdiff_t>(i));
+    EXPECT_NE(testing::LossViolation(plan, lacks, read), "") << exported.losses[i].layer << exported.losses[i].field;
+  }
+  exported.losses.push_back({.layer = "stem", .field = "granularity", .wanted = "x", .written = "y", .reason = "z"});
+  exported.losses.push_back(
+      {.layer = "model.layers.1.mlp.up_proj", .field = "granularity", .wanted = "x", .written = "y", .reason = "z"});
+  EXPECT_NE(testing::LossViolation(plan, exported, read), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Dialects, TextExporter,
                          ::testing::ValuesIn(std::vector<Dialect>{
                              {"compressed_tensors", &testing::ReadCompressedTensors},
+                             {"modelopt", &testing::ReadModelOpt},
+                             {"hf_quant_config", &testing::ReadHfQuantConfig},
+                             {"llama_cpp", &testing::ReadLlamaCpp},
+                             {"torchao", &testing::ReadTorchAo},
+                             {"auto_round", &testing::ReadAutoRound},
+                             {"coremltools", &testing::ReadCoreMl},
+                             {"qconfig_mapping", &testing::ReadQConfigMapping},
                          }),
                          [](const auto& info) { return info.param.name; });
 

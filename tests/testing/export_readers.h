@@ -25,9 +25,18 @@ struct ReadLayer {
 
 using ReadLayers = std::map<std::string, ReadLayer>;
 
+// Layers by name. Those that a dialect leaves unquantized by not naming them are filled in from the plan.
 // Readers of the dialects, each as strict as its tool: unknown fields, values out of range and fields that exclude each
 // other are errors that say where. Written from the tools' own checks, apart from the exporters.
-absl::StatusOr<ReadLayers> ReadCompressedTensors(std::string_view json);
+absl::StatusOr<ReadLayers> ReadCompressedTensors(std::string_view bytes, const Plan& plan);
+absl::StatusOr<ReadLayers> ReadModelOpt(std::string_view bytes, const Plan& plan);  // runs Python
+absl::StatusOr<ReadLayers> ReadHfQuantConfig(std::string_view bytes, const Plan& plan);
+absl::StatusOr<ReadLayers> ReadLlamaCpp(std::string_view bytes, const Plan& plan);
+absl::StatusOr<ReadLayers> ReadTorchAo(std::string_view bytes, const Plan& plan);
+absl::StatusOr<ReadLayers> ReadAutoRound(std::string_view bytes, const Plan& plan);
+absl::StatusOr<ReadLayers> ReadCoreMl(std::string_view bytes, const Plan& plan);
+// Runs the file and lets PyTorch read it: every observer is built.
+absl::StatusOr<ReadLayers> ReadQConfigMapping(std::string_view bytes, const Plan& plan);
 
 // What is wrong with a loss report, or "": a difference between an option and what was read that the report does not
 // name, or one that it names and that is none; layers that are missing.
