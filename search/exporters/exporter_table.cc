@@ -3,6 +3,7 @@
 #include <array>
 
 #include "search/base/status.h"
+#include "search/exporters/aimet.h"
 #include "search/exporters/auto_round.h"
 #include "search/exporters/compressed_tensors.h"
 #include "search/exporters/coremltools.h"
@@ -10,6 +11,7 @@
 #include "search/exporters/hf_quant_config.h"
 #include "search/exporters/llama_cpp.h"
 #include "search/exporters/modelopt.h"
+#include "search/exporters/onnxruntime_overrides.h"
 #include "search/exporters/qconfig_mapping.h"
 #include "search/exporters/torchao.h"
 #include "search/plan/plan_json.h"
@@ -77,12 +79,26 @@ constexpr auto kExporters = std::to_array<ExporterEntry>({
      .extension = "json",
      .summary = "layer_config",
      .write = &WriteAutoRound},
+    {.name = "onnxruntime_overrides",
+     .written_against = "ONNX Runtime 1.22",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "TensorQuantOverrides and nodes_to_exclude for quantize_static",
+     .needs_model = true,
+     .write = &WriteOnnxRuntimeOverrides},
     {.name = "coremltools",
      .written_against = "coremltools 8",
      .media_type = "application/json",
      .extension = "json",
      .summary = "OptimizationConfig with op_name_configs",
      .write = &WriteCoreMl},
+    {.name = "aimet",
+     .written_against = "AIMET 2, encodings 1.0.0",
+     .media_type = "application/json",
+     .extension = "encodings",
+     .summary = "scales and offsets of the weights",
+     .needs_model = true,
+     .write = &WriteAimet},
     {.name = "qconfig_mapping",
      .written_against = "PyTorch 1.13 to 2.9",
      .media_type = "text/x-python",

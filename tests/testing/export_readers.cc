@@ -467,7 +467,7 @@ std::string LossViolation(const Plan& plan, const Exported& exported, const Read
   const bool scored = plan.provenance.activations_scored.value_or(true);
   std::map<std::string, std::vector<const ExportLoss*>> losses;
   for (const ExportLoss& loss : exported.losses) losses[loss.layer].push_back(&loss);
-  if (losses.contains("") == scored) return "the loss of the whole plan";
+  if (!scored && !losses.contains("")) return "the loss of the whole plan";
   if (read.size() != plan.layers.size()) return fmt::format("{} layers of {}", read.size(), plan.layers.size());
   for (const PlanLayer& layer : plan.layers) {
     const auto found = read.find(layer.layer.name);
