@@ -81,6 +81,8 @@ Action DeclarePlanShow(CLI::App& app);
 Action DeclarePlanExport(CLI::App& app);
 Action DeclarePlanFormats(CLI::App& app);
 Action DeclarePlanEvaluate(CLI::App& app);
+Action DeclarePlanDiff(CLI::App& app);
+Action DeclarePlanRebind(CLI::App& app);
 Action DeclarePlanVerify(CLI::App& app);
 Action DeclarePlanExplain(CLI::App& app);
 Action DeclareProfileList(CLI::App& app);
