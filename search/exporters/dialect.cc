@@ -110,7 +110,8 @@ struct LossList {
 };
 
 std::string WhyNotWritten(const PlanLayer& layer, const Dialect& dialect) {
-  if (!HasKind(layer.layer, dialect)) return fmt::format("{} quantizes no such layers", dialect.name);
+  if (!HasKind(layer.layer, dialect))
+    return fmt::format("{} quantizes no layers of this kind; it stays unquantized", dialect.name);
   return fmt::format("{} has no codes that hold {}; the layer stays unquantized", dialect.name,
                      Label(layer.chosen->option));
 }

@@ -69,12 +69,14 @@ void DiffBudgets(const Plan& before, const Plan& after, PlanDiff& diff) {
 
 std::string GroupsText(const std::vector<std::vector<std::string>>& groups) {
   std::vector<std::string> texts;
+  texts.reserve(groups.size());
   for (const auto& group : groups) texts.push_back(fmt::format("{}", fmt::join(group, ",")));
   return fmt::format("{}", fmt::join(texts, "; "));
 }
 
 std::string RulesText(const Plan& plan) {
   std::vector<std::string> texts;
+  texts.reserve(plan.rules.size());
   for (const WidthRule& rule : plan.rules) {
     texts.push_back(fmt::format("{} {}", ToString(rule.kind), FormatWidthRule(rule)));
   }
