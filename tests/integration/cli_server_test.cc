@@ -143,6 +143,13 @@ TEST_F(Cli, SearchesAndEveryOtherCommandFindsWhatItMade) {
   EXPECT_EQ(csv.exit_code, 0) << csv.err;
   EXPECT_EQ(csv.out, "");
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/plan.csv"));
+  // The server has the model that a format needs; what a format cannot say comes along.
+  const ProcessResult encodings = Run({"plan", "export", plan, "--format", "aimet"});
+  EXPECT_EQ(encodings.exit_code, 0) << encodings.err;
+  EXPECT_EQ(Json::parse(encodings.out)["param_encodings"].size(), 10u);
+  const ProcessResult groups = Run({"plan", "export", plan, "--format", "compressed_tensors"});
+  EXPECT_EQ(Json::parse(groups.out)["quant_method"], "compressed-tensors");
+  EXPECT_THAT(groups.err, HasSubstr("The format cannot say all of the plan:"));
 
   const std::string measurement = RunJson({"job", "show", job})["measurement"];
   const ProcessResult tighter = Run({"search", "--measurement", measurement, "--budget", "size=0.4x"});

@@ -1,0 +1,144 @@
+#include "search/exporters/exporter_table.h"
+
+#include <array>
+
+#include "search/base/status.h"
+#include "search/exporters/aimet.h"
+#include "search/exporters/auto_round.h"
+#include "search/exporters/compressed_tensors.h"
+#include "search/exporters/coremltools.h"
+#include "search/exporters/csv.h"
+#include "search/exporters/hf_quant_config.h"
+#include "search/exporters/llama_cpp.h"
+#include "search/exporters/modelopt.h"
+#include "search/exporters/onnxruntime_overrides.h"
+#include "search/exporters/qconfig_mapping.h"
+#include "search/exporters/torchao.h"
+#include "search/plan/plan_json.h"
+
+namespace bitplan::exporters {
+namespace {
+
+absl::StatusOr<Exported> WriteJson(const ExportRequest& request, const RunContext& /*context*/) {
+  return Exported{.bytes = plan::ToJson(request.plan), .losses = {}};
+}
+
+// Each row says all that an option says; what else stands in a plan, no other format but json has words for.
+absl::StatusOr<Exported> WriteCsv(const ExportRequest& request, const RunContext& /*context*/) {
+  return Exported{.bytes = ToCsv(request.plan), .losses = {}};
+}
+
+constexpr auto kExporters = std::to_array<ExporterEntry>({
+    {.name = "json",
+     .written_against = "bitplan.plan/1",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "the whole plan, read back by bitplan (docs/formats/plan.md)",
+     .needs_choice = false,
+     .write = &WriteJson},
+    {.name = "csv",
+     .written_against = "RFC 4180",
+     .media_type = "text/csv",
+     .extension = "csv",
+     .summary = "one row a layer: bits, scheme, granularity, sensitivity, costs",
+     .needs_choice = false,
+     .write = &WriteCsv},
+    {.name = "compressed_tensors",
+     .written_against = "compressed-tensors 0.13",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "quantization_config with config_groups for vLLM and llm-compressor",
+     .write = &WriteCompressedTensors},
+    {.name = "modelopt",
+     .written_against = "NVIDIA ModelOpt 0.33",
+     .media_type = "text/x-python",
+     .extension = "py",
+     .summary = "QUANT_CFG for modelopt.torch.quantization.quantize",
+     .write = &WriteModelOpt},
+    {.name = "hf_quant_config",
+     .written_against = "NVIDIA ModelOpt 0.33, TensorRT-LLM 1.0",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "hf_quant_config.json beside a checkpoint, MIXED_PRECISION",
+     .write = &WriteHfQuantConfig},
+    {.name = "llama_cpp",
+     .written_against = "llama.cpp of January 2026",
+     .media_type = "text/plain",
+     .extension = "txt",
+     .summary = "llama-quantize --tensor-type-file",
+     .write = &WriteLlamaCpp},
+    {.name = "torchao",
+     .written_against = "torchao 0.15",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "FqnToConfig for quantize_, as config_from_dict reads it",
+     .write = &WriteTorchAo},
+    {.name = "auto_round",
+     .written_against = "AutoRound 0.13",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "layer_config",
+     .write = &WriteAutoRound},
+    {.name = "onnxruntime_overrides",
+     .written_against = "ONNX Runtime 1.22",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "TensorQuantOverrides and nodes_to_exclude for quantize_static",
+     .needs_model = true,
+     .write = &WriteOnnxRuntimeOverrides},
+    {.name = "coremltools",
+     .written_against = "coremltools 8",
+     .media_type = "application/json",
+     .extension = "json",
+     .summary = "OptimizationConfig with op_name_configs",
+     .write = &WriteCoreMl},
+    {.name = "aimet",
+     .written_against = "AIMET 2, encodings 1.0.0",
+     .media_type = "application/json",
+     .extension = "encodings",
+     .summary = "scales and offsets of the weights",
+     .needs_model = true,
+     .write = &WriteAimet},
+    {.name = "qconfig_mapping",
+     .written_against = "PyTorch 1.13 to 2.9",
+     .media_type = "text/x-python",
+     .extension = "py",
+     .summary = "QConfigMapping for prepare_fx",
+     .write = &WriteQConfigMapping},
+});
+
+}  // namespace
+
+std::span<const ExporterEntry> Exporters() { return kExporters; }
+
+absl::StatusOr<ExporterEntry> FindExporter(std::string_view name) {
+  std::string known;
+  for (const ExporterEntry& exporter : kExporters) {
+    if (exporter.name == name) return exporter;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", exporter.name);
+  }
+  return NotFound("format: got '{}', want one of {}", name, known);
+}
+
+absl::StatusOr<ExporterEntry> ExporterOfFile(std::string_view path) {
+  std::string known;
+  for (const ExporterEntry& exporter : kExporters) {
+    if (exporter.name != exporter.extension) continue;
+    if (path.ends_with(fmt::format(".{}", exporter.extension))) return exporter;
+    known += fmt::format("{}.{}", known.empty() ? "" : " or ", exporter.extension);
+  }
+  return InvalidArgument("got '{}', want a file name that ends in {}", path, known);
+}
+
+absl::StatusOr<Exported> Write(const ExporterEntry& exporter, const ExportRequest& request, const RunContext& context) {
+  if (exporter.needs_choice && !request.plan.has_choice()) {
+    return FailedPrecondition("plan: has no choice ({}), and the format '{}' has no words for that",
+                              allocation::TerminationName(request.plan.termination), exporter.name);
+  }
+  if (exporter.needs_model && request.onnx.empty()) {
+    return InvalidArgument("model: the format '{}' needs the network that the plan is of", exporter.name);
+  }
+  return exporter.write(request, context);
+}
+
+}  // namespace bitplan::exporters
