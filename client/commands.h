@@ -79,6 +79,7 @@ Action DeclareJobCancel(CLI::App& app);
 Action DeclarePlanList(CLI::App& app);
 Action DeclarePlanShow(CLI::App& app);
 Action DeclarePlanExport(CLI::App& app);
+Action DeclarePlanFormats(CLI::App& app);
 Action DeclarePlanEvaluate(CLI::App& app);
 Action DeclarePlanVerify(CLI::App& app);
 Action DeclarePlanExplain(CLI::App& app);

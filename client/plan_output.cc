@@ -2,23 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "client/files.h"
 #include "client/render.h"
 #include "search/base/status.h"
-#include "search/plan/exporter_table.h"
+#include "search/exporters/exporter_table.h"
 #include "search/plan/plan_json.h"
 
 namespace bitplan::client {
 namespace {
 
 absl::Status Write(const Plan& plan, const std::string& path) {
-  const std::string extension = std::filesystem::path(path).extension().string();
-  for (const auto& exporter : plan::Exporters()) {
-    if (extension == fmt::format(".{}", exporter.extension)) return WriteFile(path, exporter.write(plan));
-  }
-  return InvalidArgument("{}: want a file name that ends in .json or .csv", path);
+  BITPLAN_ASSIGN_OR_RETURN(const auto exporter, exporters::ExporterOfFile(path));
+  BITPLAN_ASSIGN_OR_RETURN(const Exported exported, exporters::Write(exporter, {.plan = plan}, RunContext()));
+  return WriteFile(path, exported.bytes);
 }
 
 }  // namespace

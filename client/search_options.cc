@@ -8,10 +8,10 @@
 #include "client/local_run.h"
 #include "search/allocation/solver_table.h"
 #include "search/base/status.h"
+#include "search/exporters/exporter_table.h"
 #include "search/hardware/shipped_profiles.h"
 #include "search/ops/losses.h"
 #include "search/pipeline/run_search.h"
-#include "search/plan/exporter_table.h"
 #include "search/quantization/dynamic_range.h"
 #include "search/quantization/quantizer_table.h"
 #include "search/quantization/range_rule_table.h"
@@ -44,11 +44,7 @@ std::string CheckTie(const std::string& text) {
 std::string CheckSave(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder)) return fmt::format("no folder '{}'", folder.string());
-  const std::string extension = std::filesystem::path(path).extension().string();
-  for (const auto& exporter : plan::Exporters()) {
-    if (extension == fmt::format(".{}", exporter.extension)) return "";
-  }
-  return fmt::format("got '{}', want a file name that ends in .json or .csv", path);
+  return MessageOf(exporters::ExporterOfFile(path).status());
 }
 
 std::string CheckCalibration(const std::string& text) {

@@ -8,7 +8,7 @@
 #include "proto/convert/field_path.h"
 #include "proto/convert/frontier.h"
 #include "proto/convert/plan.h"
-#include "search/plan/exporter_table.h"
+#include "search/exporters/exporter_table.h"
 #include "server/service/finish.h"
 #include "server/service/measurements.h"
 #include "server/service/names.h"
@@ -156,14 +156,45 @@ absl::StatusOr<v1::ListPlansResponse> List(Backend& backend, const v1::ListPlans
   return response;
 }
 
-absl::StatusOr<v1::ExportPlanResponse> Export(Backend& backend, const v1::ExportPlanRequest& request) {
+// The bytes that a plan rests on; empty if it rests on none such.
+absl::StatusOr<std::string> ReadIngredient(const Backend& backend, std::string_view what, const std::string& digest) {
+  if (digest.empty()) return std::string();
+  absl::StatusOr<std::string> bytes = backend.artifacts->Read(digest);
+  if (bytes.ok() || !absl::IsNotFound(bytes.status())) return bytes;
+  return FailedPrecondition("format: needs the plan's {} {}, which is not on this server any more", what, digest);
+}
+
+absl::StatusOr<Exported> WriteAs(const Backend& backend, const exporters::ExporterEntry& exporter, const Plan& plan,
+                                 const RunContext& context) {
+  if (!exporter.needs_model) return exporters::Write(exporter, {.plan = plan}, context);
+  BITPLAN_ASSIGN_OR_RETURN(const std::string onnx, ReadIngredient(backend, "model", plan.provenance.model_digest));
+  BITPLAN_ASSIGN_OR_RETURN(const std::string calibration,
+                           ReadIngredient(backend, "dataset", plan.provenance.dataset_digest));
+  return exporters::Write(exporter, {.plan = plan, .onnx = onnx, .calibration = calibration}, context);
+}
+
+v1::ExportLoss ToMessage(const ExportLoss& loss) {
+  v1::ExportLoss message;
+  message.set_layer(loss.layer);
+  message.set_field(loss.field);
+  message.set_wanted(loss.wanted);
+  message.set_written(loss.written);
+  message.set_reason(loss.reason);
+  return message;
+}
+
+absl::StatusOr<v1::ExportPlanResponse> Export(Backend& backend, const grpc::ServerContext& call,
+                                              const v1::ExportPlanRequest& request) {
   BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key, ParseName("name", request.name(), "plans"));
   const std::string_view format = request.format().empty() ? kDefaultFormat : std::string_view(request.format());
-  BITPLAN_ASSIGN_OR_RETURN(const auto exporter, plan::FindExporter(format));
+  BITPLAN_ASSIGN_OR_RETURN(const auto exporter, exporters::FindExporter(format));
   BITPLAN_ASSIGN_OR_RETURN(const store::Resource resource, GetResource(backend, key));
   BITPLAN_ASSIGN_OR_RETURN(const Plan plan, LoadPlan(backend, resource));
   v1::ExportPlanResponse response;
-  response.set_content(exporter.write(plan));
+  const CallerWatch caller(call);
+  BITPLAN_ASSIGN_OR_RETURN(Exported exported, WriteAs(backend, exporter, plan, ContextOf(call, caller)));
+  response.set_content(std::move(exported.bytes));
+  for (const ExportLoss& loss : exported.losses) *response.add_losses() = ToMessage(loss);
   response.set_media_type(std::string(exporter.media_type));
   response.set_file_name(fmt::format("plan-{}.{}", key.id.substr(0, 8), exporter.extension));
   return response;
@@ -191,9 +222,9 @@ class PlanService final : public v1::PlanService::Service {
                           google::protobuf::Empty*) override {
     return ToGrpcStatus(DeleteNamed(backend_, request->name(), "plans"));
   }
-  grpc::Status ExportPlan(grpc::ServerContext*, const v1::ExportPlanRequest* request,
+  grpc::Status ExportPlan(grpc::ServerContext* context, const v1::ExportPlanRequest* request,
                           v1::ExportPlanResponse* response) override {
-    return Finish(Export(backend_, *request), response);
+    return Finish(Export(backend_, *context, *request), response);
   }
 
  private:

@@ -3,10 +3,10 @@
 #include "bitplan/v1/system.grpc.pb.h"
 #include "search/allocation/solver_table.h"
 #include "search/base/resource.h"
+#include "search/exporters/exporter_table.h"
 #include "search/ops/losses.h"
 #include "search/ops/op_table.h"
 #include "search/pipeline/version.h"
-#include "search/plan/exporter_table.h"
 #include "search/quantization/dynamic_range.h"
 #include "search/quantization/few_levels.h"
 #include "search/quantization/quantizer_table.h"
@@ -57,7 +57,9 @@ void AddVocabulary(v1::Capabilities& message) {
   for (const auto& entry : sensitivity::TraceEstimators()) {
     Add(entry.name, fmt::format("{} ({})", entry.summary, entry.source), message.mutable_trace_estimators());
   }
-  for (const auto& entry : plan::Exporters()) Add(entry.name, entry.summary, message.mutable_export_formats());
+  for (const auto& entry : exporters::Exporters()) {
+    Add(entry.name, fmt::format("{} ({})", entry.summary, entry.written_against), message.mutable_export_formats());
+  }
   for (const auto& entry : ops::OpTable()) {
     Add(entry.name, fmt::format("opset {}..{}", entry.min_opset, entry.max_opset), message.mutable_operators());
   }

@@ -5,10 +5,10 @@
 #include <string>
 
 #include "search/base/rng.h"
+#include "search/exporters/csv.h"
 #include "search/hardware/price.h"
 #include "search/hardware/shipped_profiles.h"
 #include "search/pipeline/run_search.h"
-#include "search/plan/export_csv.h"
 #include "search/plan/plan_json.h"
 #include "search/plan/verifier.h"
 #include "tests/testing/golden_file.h"
@@ -76,7 +76,7 @@ TEST(JsonMutations, Plans) {
       if (!plan.ok()) return plan.status();
       plan->created.clear();
       EXPECT_EQ(plan::Verify(*plan).ok(), *plan == original) << mutant;
-      EXPECT_FALSE(plan::ToCsv(*plan).empty());
+      EXPECT_FALSE(exporters::ToCsv(*plan).empty());
       return absl::OkStatus();
     });
   }

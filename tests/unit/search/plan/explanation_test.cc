@@ -14,8 +14,8 @@
 
 #include "search/allocation/solve.h"
 #include "search/base/status.h"
+#include "tests/testing/small_plan.h"
 #include "tests/unit/search/plan/random_plan.h"
-#include "tests/unit/search/plan/small_plan.h"
 
 namespace bitplan::plan {
 namespace {

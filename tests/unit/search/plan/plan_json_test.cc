@@ -10,7 +10,7 @@
 #include "search/base/status.h"
 #include "tests/testing/golden_file.h"
 #include "tests/testing/json_schema.h"
-#include "tests/unit/search/plan/small_plan.h"
+#include "tests/testing/small_plan.h"
 
 namespace bitplan {
 namespace {

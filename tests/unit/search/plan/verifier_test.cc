@@ -8,7 +8,7 @@
 #include <string>
 
 #include "search/base/status.h"
-#include "tests/unit/search/plan/small_plan.h"
+#include "tests/testing/small_plan.h"
 
 namespace bitplan {
 namespace {

@@ -1,12 +1,12 @@
-#ifndef BITPLAN_SEARCH_PLAN_EXPORT_CSV_H_
-#define BITPLAN_SEARCH_PLAN_EXPORT_CSV_H_
+#ifndef BITPLAN_SEARCH_EXPORTERS_CSV_H_
+#define BITPLAN_SEARCH_EXPORTERS_CSV_H_
 
 #include <string>
 #include <string_view>
 
 #include "search/plan/plan.h"
 
-namespace bitplan::plan {
+namespace bitplan::exporters {
 
 // One row a layer: name, kind, num_weights, macs, the choice (weight_bits, activation_bits, scheme, granularity),
 // sensitivity, standard_error and one column for each resource any option has a cost of. Without a choice those cells
@@ -17,6 +17,6 @@ std::string ToCsv(const Plan& plan);
 // (first character = + - @, tab or carriage return) gets an apostrophe in front.
 std::string CsvCell(std::string_view text);
 
-}  // namespace bitplan::plan
+}  // namespace bitplan::exporters
 
-#endif  // BITPLAN_SEARCH_PLAN_EXPORT_CSV_H_
+#endif  // BITPLAN_SEARCH_EXPORTERS_CSV_H_

@@ -1,14 +1,12 @@
-#include "search/plan/export_csv.h"
+#include "search/exporters/csv.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "search/base/status.h"
-#include "search/plan/exporter_table.h"
 #include "tests/testing/golden_file.h"
-#include "tests/unit/search/plan/small_plan.h"
+#include "tests/testing/small_plan.h"
 
-namespace bitplan::plan {
+namespace bitplan::exporters {
 namespace {
 
 TEST(CsvCell, QuotesAsRfc4180Says) {
@@ -39,21 +37,5 @@ TEST(ToCsv, LeavesCellsEmptyWithoutAChoice) {
       "bits\r\na,conv,25,50,,,,,,,\r\nb,gemm,75,75,,,,");
 }
 
-TEST(Exporters, ConformanceOfEveryFormat) {
-  for (const ExporterEntry& exporter : Exporters()) {
-    EXPECT_FALSE(exporter.summary.empty());
-    EXPECT_FALSE(exporter.extension.empty());
-    EXPECT_NE(exporter.media_type.find('/'), std::string_view::npos);
-    EXPECT_EQ(FindExporter(exporter.name)->name, exporter.name);
-    EXPECT_FALSE(exporter.write(SmallPlan()).empty());
-    EXPECT_FALSE(exporter.write(InfeasiblePlan()).empty());
-    EXPECT_EQ(exporter.write(SmallPlan()), exporter.write(SmallPlan()));
-  }
-}
-
-TEST(Exporters, UnknownFormatListsTheKnownOnes) {
-  EXPECT_EQ(MessageOf(FindExporter("xml").status()), "format: got 'xml', want one of json, csv");
-}
-
 }  // namespace
-}  // namespace bitplan::plan
+}  // namespace bitplan::exporters

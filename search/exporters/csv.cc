@@ -1,11 +1,11 @@
-#include "search/plan/export_csv.h"
+#include "search/exporters/csv.h"
 
 #include <fmt/format.h>
 
 #include <set>
 #include <string>
 
-namespace bitplan::plan {
+namespace bitplan::exporters {
 namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";  // RFC 4180
@@ -75,4 +75,4 @@ std::string ToCsv(const Plan& plan) {
   return text;
 }
 
-}  // namespace bitplan::plan
+}  // namespace bitplan::exporters

@@ -1,5 +1,5 @@
-#ifndef BITPLAN_TESTS_UNIT_SEARCH_PLAN_SMALL_PLAN_H_
-#define BITPLAN_TESTS_UNIT_SEARCH_PLAN_SMALL_PLAN_H_
+#ifndef BITPLAN_TESTS_TESTING_SMALL_PLAN_H_
+#define BITPLAN_TESTS_TESTING_SMALL_PLAN_H_
 
 #include <string>
 
@@ -86,4 +86,4 @@ inline Plan InfeasiblePlan() {
 
 }  // namespace bitplan
 
-#endif  // BITPLAN_TESTS_UNIT_SEARCH_PLAN_SMALL_PLAN_H_
+#endif  // BITPLAN_TESTS_TESTING_SMALL_PLAN_H_
