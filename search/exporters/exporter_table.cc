@@ -4,6 +4,7 @@
 
 #include "search/base/status.h"
 #include "search/exporters/csv.h"
+#include "search/exporters/onnx_qdq.h"
 #include "search/plan/plan_json.h"
 
 namespace bitplan::exporters {
@@ -33,6 +34,13 @@ constexpr auto kExporters = std::to_array<ExporterEntry>({
      .summary = "one row a layer: bits, scheme, granularity, sensitivity, costs",
      .needs_choice = false,
      .write = &WriteCsv},
+    {.name = "onnx_qdq",
+     .written_against = "ONNX opset 21 (IR 10), ONNX Runtime 1.20",
+     .media_type = "application/octet-stream",
+     .extension = "onnx",
+     .summary = "the network with QuantizeLinear and DequantizeLinear (docs/formats/onnx_qdq.md)",
+     .needs_model = true,
+     .write = &WriteOnnxQdq},
 });
 
 }  // namespace
