@@ -180,6 +180,12 @@ std::string OrElse(const std::string& reason, std::string_view otherwise) {
   return reason.empty() ? std::string(otherwise) : reason;
 }
 
+std::string_view FloatReason(const QdqWeight& weight) {
+  return weight.codes.empty()
+             ? "its levels are no whole multiples of a scale: stored as the floats that the codes stand for"
+             : "its blocks do not fill the channels: stored as the floats that the codes stand for";
+}
+
 void AddWeightLosses(const PlanLayer& layer, const QdqWeight& weight, const QdqStorage& storage,
                      std::vector<ExportLoss>& losses) {
   const Option& option = layer.chosen->option;
@@ -197,9 +203,7 @@ void AddWeightLosses(const PlanLayer& layer, const QdqWeight& weight, const QdqS
                       .field = "scheme",
                       .wanted = option.scheme,
                       .written = "float32",
-                      .reason = OrElse(storage.reason,
-                                       "its levels are no whole multiples of a scale: stored as the "
-                                       "floats that the codes stand for")});
+                      .reason = OrElse(storage.reason, FloatReason(weight))});
     return;
   }
   if (StoredBits(storage.type) > option.weight_bits) {

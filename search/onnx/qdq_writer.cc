@@ -30,8 +30,8 @@ constexpr int64_t kTensorOpset = 10;
 constexpr int64_t kChannelOpset = 13;  // axis; Clip with inputs is older
 constexpr int64_t kFloat8Opset = 19;
 constexpr int64_t kBlockOpset = 21;  // also 4-bit and 16-bit types
-constexpr std::array kTargets = {kTensorOpset, kChannelOpset, kFloat8Opset, kBlockOpset};
 
+constexpr int kByteBits = 8;
 constexpr int32_t kMaxUint8 = 255;
 constexpr int32_t kMaxUint16 = 65535;
 
@@ -130,22 +130,36 @@ absl::Status CheckRequest(const QdqRequest& request) {
   return absl::OkStatus();
 }
 
+// Whether no block is shorter than the others: then they may be stored as rows.
+bool HasWholeBlocks(const QdqWeight& weight) {
+  return std::ssize(weight.scales) * weight.block_size == std::ssize(weight.codes);
+}
+
+// The least opset in which a weight can be stored in the type; 0: in none.
+int64_t LeastOpset(const QdqWeight& weight, const StorageType& type) {
+  if (type.bits < kByteBits) return kBlockOpset;
+  if (weight.block_size > 0 && !HasWholeBlocks(weight)) return 0;
+  if (weight.kind != CodeKind::kInteger) return kFloat8Opset;
+  return weight.block_size == 0 && weight.scales.size() == 1 ? kTensorOpset : kChannelOpset;
+}
+
 // The narrowest type that holds the codes and zero points and that `opset` has; null: none, or no codes.
 const StorageType* TypeOf(const QdqWeight& weight, int64_t opset) {
   if (weight.codes.empty()) return nullptr;
-  const bool per_tensor = weight.scales.size() == 1 && weight.block_size == 0;
-  if (opset < (weight.block_size > 0 ? kBlockOpset : per_tensor ? kTensorOpset : kChannelOpset)) return nullptr;
+  const auto fits = [&](const StorageType& type) {
+    const int64_t least = LeastOpset(weight, type);
+    return least > 0 && least <= opset;
+  };
   if (weight.kind != CodeKind::kInteger) {
-    if (opset < kFloat8Opset) return nullptr;
-    return weight.kind == CodeKind::kFloat8E4M3 ? &kFloat8E4M3 : &kFloat8E5M2;
+    const StorageType& type = weight.kind == CodeKind::kFloat8E4M3 ? kFloat8E4M3 : kFloat8E5M2;
+    return fits(type) ? &type : nullptr;
   }
   auto [low, high] = std::ranges::minmax(weight.codes);
   const auto [low_zero, high_zero] = std::ranges::minmax(weight.zero_points);
   low = std::min(low, low_zero);
   high = std::max(high, high_zero);
   for (const StorageType& type : kIntegerTypes) {
-    if (type.bits < 8 && opset < kBlockOpset) continue;
-    if (low >= type.min_code && high <= type.max_code) return &type;
+    if (fits(type) && low >= type.min_code && high <= type.max_code) return &type;
   }
   return nullptr;
 }
@@ -160,14 +174,10 @@ int64_t OpsetFor(const QdqActivation& activation) {
   return NeedsClip(activation) ? kChannelOpset : kTensorOpset;
 }
 
-// The least opset of kTargets that has the weight's best type.
-int64_t OpsetFor(const QdqWeight& weight) {
-  const StorageType* best = TypeOf(weight, kBlockOpset);
-  if (best == nullptr) return 0;
-  for (const int64_t opset : kTargets) {
-    if (TypeOf(weight, opset) == best) return opset;
-  }
-  return kBlockOpset;
+// The least opset in which a weight has the best type that it can have up to opset `ceiling`; 0: none.
+int64_t OpsetFor(const QdqWeight& weight, int64_t ceiling = kBlockOpset) {
+  const StorageType* best = TypeOf(weight, ceiling);
+  return best == nullptr ? 0 : LeastOpset(weight, *best);
 }
 
 // Calls visit(node) for all nodes of the graph and of the graphs in them.
@@ -261,16 +271,21 @@ class Editor {
   // --- opset ---
 
   void RaiseAsNeeded() {
-    int64_t wanted = 0;
-    for (const QdqWeight& weight : request_.weights) wanted = std::max(wanted, OpsetFor(weight));
-    for (const QdqActivation& activation : request_.activations) wanted = std::max(wanted, OpsetFor(activation));
     const std::map<std::string, int> ranks = RanksOf(request_.graph);
-    for (auto target = kTargets.rbegin(); target != kTargets.rend(); ++target) {
-      if (*target > wanted) continue;
-      const absl::Status raised = RaiseOpset(model_, *target, ranks);
+    for (int64_t wanted = WantedOpset(kBlockOpset); wanted > 0; wanted = WantedOpset(wanted - 1)) {
+      const absl::Status raised = RaiseOpset(model_, wanted, ranks);
       if (raised.ok()) return;
       if (not_raised_.empty()) not_raised_ = MessageOf(raised);
     }
+  }
+
+  int64_t WantedOpset(int64_t ceiling) const {
+    int64_t wanted = 0;
+    for (const QdqWeight& weight : request_.weights) wanted = std::max(wanted, OpsetFor(weight, ceiling));
+    for (const QdqActivation& activation : request_.activations) {
+      if (OpsetFor(activation) <= ceiling) wanted = std::max(wanted, OpsetFor(activation));
+    }
+    return wanted;
   }
 
   std::string WhyOpset(int64_t wanted) const {
@@ -380,12 +395,28 @@ class Editor {
                      .output = names_.Fresh(stored.name + "_dequantized")});
   }
 
-  // Blocks along one axis where the slices of the weight lie along one; else of a matrix of slices.
   std::string AddBlocks(const QdqWeight& weight, const StorageType& type, const std::string& name) {
-    const Shape& shape = ShapeOf(weight);
-    const Slices slices = SlicesOf(shape, weight.channel_axis);
-    const int64_t blocks = std::ssize(weight.scales) / slices.channels;
+    const Slices slices = SlicesOf(ShapeOf(weight), weight.channel_axis);
     const Stored stored{.name = name, .type = type};
+    return type.bits == kByteBits ? AddRows(weight, stored, slices) : AddNibbleBlocks(weight, stored, slices);
+  }
+
+  // A row a block, each with its scale. Not blocked, which runtimes have fast paths for where codes have 4 bits, and
+  // take for a scale a channel where they have 8 (ONNX Runtime 1.20, MatMulIntegerToFloat).
+  std::string AddRows(const QdqWeight& weight, const Stored& stored, const Slices& slices) {
+    const int64_t rows = std::ssize(weight.scales);
+    NodeProto node = Dequantize(stored, {rows, weight.block_size}, CodesBySlice(weight.codes, slices), {rows},
+                                weight.scales, weight.zero_points);
+    SetIntAttribute(node, "axis", 0);
+    const std::string output = node.output(0);
+    before_[0].push_back(std::move(node));
+    return AddLayout(output, stored.name, ShapeOf(weight), weight.channel_axis);
+  }
+
+  // Blocks along one axis where the slices of the weight lie along one; else of a matrix of slices.
+  std::string AddNibbleBlocks(const QdqWeight& weight, const Stored& stored, const Slices& slices) {
+    const Shape& shape = ShapeOf(weight);
+    const int64_t blocks = std::ssize(weight.scales) / slices.channels;
     if (shape.size() == 2 && weight.channel_axis == 1) {
       const auto transposed = [&](const auto& by_slice) {
         std::decay_t<decltype(by_slice)> result(by_slice.size());
@@ -403,7 +434,7 @@ class Editor {
                                 weight.scales, weight.zero_points);
     const std::string matrix = FinishBlocks(std::move(node), 1, weight.block_size);
     if (shape.size() == 2) return matrix;
-    return AddLayout(matrix, name, shape, weight.channel_axis);
+    return AddLayout(matrix, stored.name, shape, weight.channel_axis);
   }
 
   std::string FinishBlocks(NodeProto node, int64_t axis, int64_t block_size) {
@@ -426,7 +457,7 @@ class Editor {
     return rows;
   }
 
-  // The matrix of slices back to the weight's shape.
+  // What holds the weight slice by slice, in the weight's shape.
   std::string AddLayout(const std::string& matrix, const std::string& name, const Shape& shape, int axis) {
     Shape sliced = {shape[axis]};
     std::vector<int64_t> perm(shape.size());  // from the sliced shape to the weight's

@@ -68,16 +68,19 @@ struct QdqModel {
 // Weights:      codes, scales and zero points become initializers `<name>_quantized`, `<name>_scale`,
 //               `<name>_zero_point`; the nodes that read the weight in `graph` read DequantizeLinear's output instead.
 //               What nobody reads any more (the float initializer, a Transpose in front) is dropped. The type is the
-//               narrowest of int4, uint4, int8, uint8 that holds the codes, or the 8-bit float. Blocks that do not lie
-//               along one axis are stored as a matrix [slices, weights of a slice], followed by Reshape and Transpose.
+//               narrowest of int4, uint4, int8, uint8 that holds the codes, or the 8-bit float. Blocks of 4-bit codes
+//               have the attribute block_size, along an axis of the weight or of the matrix [slices, weights of a
+//               slice]; blocks of 8-bit codes are rows [blocks, block_size] with a scale each. Reshape and Transpose
+//               bring either into the weight's shape.
 // Activations:  all readers of the tensor, and the graph's output if it is one, see the dequantized tensor: it keeps
 //               the name, what the node computes is called `<name>_float`. uint8, or uint16 above 255. Where max_code
 //               is neither 255 nor 65535, a Clip to the values of codes 0 and max_code stands in front, because
 //               QuantizeLinear saturates at the ends of its type only.
-// Opset:        10 for a scale a tensor, 13 for a scale a channel and Clip, 19 for 8-bit floats, 21 for 4-bit codes,
-//               blocks and uint16. The model is raised (raise_opset.h) as far as needed; where that fails, 4-bit codes
-//               take 8 bits, blocks and 8-bit floats become float weights, and uint16 activations stay as they were,
-//               each with a reason. A model is never written that needs an opset it does not have.
+// Opset:        10 for a scale a tensor, 13 for a scale a channel, blocks of 8-bit codes and Clip, 19 for 8-bit floats,
+//               21 for 4-bit codes and uint16. The model is raised (raise_opset.h) as far as needed; where that fails,
+//               4-bit codes take 8 bits, what 8 bits cannot hold becomes float weights, and uint16 activations stay as
+//               they were, each with a reason. A model is never written that needs an opset it does not have. Blocks of
+//               8-bit codes whose last one is shorter become float weights in every opset.
 //
 // Errors: kInvalidArgument: malformed bytes, as ParseModel; a tensor that does not fit the graph (sizes, axis).
 //         kUnimplemented: a model whose weights or inputs are float16, bfloat16 or double. kResourceExhausted: the file
