@@ -354,7 +354,7 @@ class Editor {
   const Shape& ShapeOf(const QdqWeight& weight) const { return std::get<Tensor>(value(weight.weight).constant).shape; }
 
   std::string AddFloats(const QdqWeight& weight, const std::string& name) {
-    const std::string fresh = names_.Fresh(name + "_dequantized");
+    std::string fresh = names_.Fresh(name + "_dequantized");
     tensors_.push_back(FloatTensor(fresh, ShapeOf(weight), weight.values));
     return fresh;
   }
@@ -432,7 +432,7 @@ class Editor {
     const std::vector<int32_t> rows = CodesBySlice(weight.codes, slices);
     NodeProto node = Dequantize(stored, {slices.channels, slices.length()}, rows, {slices.channels, blocks},
                                 weight.scales, weight.zero_points);
-    const std::string matrix = FinishBlocks(std::move(node), 1, weight.block_size);
+    std::string matrix = FinishBlocks(std::move(node), 1, weight.block_size);
     if (shape.size() == 2) return matrix;
     return AddLayout(matrix, stored.name, shape, weight.channel_axis);
   }
@@ -581,7 +581,7 @@ class Editor {
   // The value of a code.
   std::string AddBound(const QdqActivation& activation, int32_t code, const std::string& wanted) {
     const float bound = activation.scale * static_cast<float>(code - activation.zero_point);
-    const std::string name = names_.Fresh(wanted);
+    std::string name = names_.Fresh(wanted);
     tensors_.push_back(FloatTensor(name, {}, {&bound, 1}));
     return name;
   }
