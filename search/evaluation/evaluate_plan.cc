@@ -48,22 +48,6 @@ std::vector<const PlanOption*> OptionsOf(const PlanLayer& layer) {
   return options;
 }
 
-absl::Status CheckPlan(const Graph& graph, const Plan& plan) {
-  if (!plan.has_choice()) return InvalidArgument("plan: it has no choice to evaluate");
-  const std::vector<Layer>& layers = graph.layers.layers;
-  if (plan.layers.size() != layers.size()) {
-    return InvalidArgument("plan.layers: got {}, the network has {}", plan.layers.size(), layers.size());
-  }
-  for (size_t l = 0; l < layers.size(); ++l) {
-    const Layer& of_plan = plan.layers[l].layer;
-    if (of_plan.name != layers[l].name || of_plan.num_weights != layers[l].num_weights) {
-      return InvalidArgument("plan.layers[{}]: got '{}' of {} weights, the network has '{}' of {}", l, of_plan.name,
-                             of_plan.num_weights, layers[l].name, layers[l].num_weights);
-    }
-  }
-  return absl::OkStatus();
-}
-
 Choice ChosenOf(const Plan& plan) {
   Choice choice;
   for (const PlanLayer& layer : plan.layers) choice.push_back(&*layer.chosen);
@@ -408,22 +392,37 @@ bool WantsImportance(const Plan& plan) {
   });
 }
 
-// What the measurement did, as far as the plan tells.
+}  // namespace
+
+absl::Status CheckPlan(const Graph& graph, const Plan& plan) {
+  if (!plan.has_choice()) return InvalidArgument("plan: it has no choice to evaluate");
+  const std::vector<Layer>& layers = graph.layers.layers;
+  if (plan.layers.size() != layers.size()) {
+    return InvalidArgument("plan.layers: got {}, the network has {}", plan.layers.size(), layers.size());
+  }
+  for (size_t l = 0; l < layers.size(); ++l) {
+    const Layer& of_plan = plan.layers[l].layer;
+    if (of_plan.name != layers[l].name || of_plan.num_weights != layers[l].num_weights) {
+      return InvalidArgument("plan.layers[{}]: got '{}' of {} weights, the network has '{}' of {}", l, of_plan.name,
+                             of_plan.num_weights, layers[l].name, layers[l].num_weights);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<float>> ImportanceFor(const Graph& graph, const Plan& plan, const Dataset* calibration,
-                                                 const EvaluationOptions& options, const RunContext& context) {
+                                                 int64_t max_memory_bytes, const RunContext& context) {
   if (calibration == nullptr) {
     return InvalidArgument(
         "calibration: got none, but a scheme of the plan (hessian_kmeans) takes the importance of each weight, which "
         "is estimated from the data that the plan was made from");
   }
-  ObjectiveOptions of_objective{.max_cache_bytes = 0, .max_memory_bytes = options.max_memory_bytes};
+  ObjectiveOptions of_objective{.max_cache_bytes = 0, .max_memory_bytes = max_memory_bytes};
   if (!plan.provenance.loss.empty()) of_objective.loss = plan.provenance.loss;
   const auto objective = Objective::Create(graph, *calibration, of_objective);
   if (!objective.ok()) return WithContext(objective.status(), "calibration");
   return sensitivity::WeightImportance(**objective, plan.provenance.seed, context);
 }
-
-}  // namespace
 
 absl::StatusOr<Evaluation> EvaluatePlan(const Graph& graph, const Dataset& held_out, const Plan& plan,
                                         const Dataset* calibration, const EvaluationOptions& options,
@@ -465,7 +464,7 @@ absl::StatusOr<Evaluation> EvaluatePlan(const Graph& graph, const Dataset& held_
   }
   std::vector<float> importance;
   if (WantsImportance(plan)) {
-    BITPLAN_ASSIGN_OR_RETURN(importance, ImportanceFor(graph, plan, calibration, options, context));
+    BITPLAN_ASSIGN_OR_RETURN(importance, ImportanceFor(graph, plan, calibration, options.max_memory_bytes, context));
     evaluation.notes.push_back(fmt::format(
         "the importance of weights is estimated from all calibration data by {}: codebooks are those that were scored "
         "only if that was done in the same way",

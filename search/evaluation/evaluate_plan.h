@@ -108,6 +108,14 @@ absl::StatusOr<Evaluation> EvaluatePlan(const Graph& graph, const Dataset& held_
                                         const Dataset* calibration, const EvaluationOptions& options,
                                         const RunContext& context);
 
+// kInvalidArgument unless the plan has a choice and its layers are those of the network (names, numbers of weights).
+absl::Status CheckPlan(const Graph& graph, const Plan& plan);
+
+// The importance of each weight, in layer order: what the plan's measurement estimated from its data, as far as the
+// plan tells. Errors: kInvalidArgument: no calibration data; those of WeightImportance.
+absl::StatusOr<std::vector<float>> ImportanceFor(const Graph& graph, const Plan& plan, const Dataset* calibration,
+                                                 int64_t max_memory_bytes, const RunContext& context);
+
 }  // namespace evaluation
 }  // namespace bitplan
 

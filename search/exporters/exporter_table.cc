@@ -14,6 +14,7 @@
 #include "search/exporters/onnxruntime_overrides.h"
 #include "search/exporters/qconfig_mapping.h"
 #include "search/exporters/torchao.h"
+#include "search/exporters/onnx_qdq.h"
 #include "search/plan/plan_json.h"
 
 namespace bitplan::exporters {
@@ -43,6 +44,13 @@ constexpr auto kExporters = std::to_array<ExporterEntry>({
      .summary = "one row a layer: bits, scheme, granularity, sensitivity, costs",
      .needs_choice = false,
      .write = &WriteCsv},
+    {.name = "onnx_qdq",
+     .written_against = "ONNX opset 21 (IR 10), ONNX Runtime 1.20",
+     .media_type = "application/octet-stream",
+     .extension = "onnx",
+     .summary = "the network with QuantizeLinear and DequantizeLinear (docs/formats/onnx_qdq.md)",
+     .needs_model = true,
+     .write = &WriteOnnxQdq},
     {.name = "compressed_tensors",
      .written_against = "compressed-tensors 0.13",
      .media_type = "application/json",

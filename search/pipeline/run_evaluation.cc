@@ -5,8 +5,8 @@
 
 #include "search/base/digest.h"
 #include "search/base/status.h"
+#include "search/onnx/model_options.h"
 #include "search/onnx/parse_model.h"
-#include "search/pipeline/model_options.h"
 
 namespace bitplan::pipeline {
 namespace {
@@ -55,7 +55,7 @@ absl::StatusOr<Evaluation> Evaluate(const EvaluateRequest& request, const RunCon
   if (!request.calibration.empty()) {
     BITPLAN_ASSIGN_OR_RETURN(calibration, ParseNamed("calibration", request.calibration, request.dataset_limits));
   }
-  const onnx::ParseOptions options = ModelOptionsFor(held_out, request.model_limits);
+  const onnx::ParseOptions options = onnx::ModelOptionsFor(held_out, request.model_limits);
   BITPLAN_ASSIGN_OR_RETURN(const Graph graph, onnx::ParseModel(request.onnx, options));
   BITPLAN_ASSIGN_OR_RETURN(Evaluation evaluation,
                            evaluation::EvaluatePlan(graph, held_out, request.plan,
@@ -77,7 +77,7 @@ absl::StatusOr<MethodComparison> CompareMethods(const CompareRequest& request, c
     BITPLAN_ASSIGN_OR_RETURN(held_out, ParseNamed("held-out data", request.held_out, measure.dataset_limits));
   }
   BITPLAN_ASSIGN_OR_RETURN(const Graph graph,
-                           onnx::ParseModel(measure.onnx, ModelOptionsFor(calibration, measure.model_limits)));
+                           onnx::ParseModel(measure.onnx, onnx::ModelOptionsFor(calibration, measure.model_limits)));
   BITPLAN_ASSIGN_OR_RETURN(const OptionTable table, quantization::ListOptions(graph.layers, measure.quantization));
   return evaluation::CompareMethods(graph, calibration, held_out ? &*held_out : nullptr, table, options, context);
 }

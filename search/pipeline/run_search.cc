@@ -15,9 +15,9 @@
 #include "search/base/status.h"
 #include "search/graph/activation_points.h"
 #include "search/hardware/support.h"
+#include "search/onnx/model_options.h"
 #include "search/onnx/parse_model.h"
 #include "search/pipeline/make_plan.h"
-#include "search/pipeline/model_options.h"
 #include "search/pipeline/predicted_loss.h"
 #include "search/pipeline/repair.h"
 #include "search/pipeline/settings.h"
@@ -43,7 +43,7 @@ absl::StatusOr<Inputs> LoadInputs(const MeasureRequest& request, const RunContex
   Inputs inputs;
   BITPLAN_ASSIGN_OR_RETURN(inputs.data, data::ParseNpz(request.dataset, request.dataset_limits));
   BITPLAN_ASSIGN_OR_RETURN(inputs.graph,
-                           onnx::ParseModel(request.onnx, ModelOptionsFor(inputs.data, request.model_limits)));
+                           onnx::ParseModel(request.onnx, onnx::ModelOptionsFor(inputs.data, request.model_limits)));
   Stage(context, "options");
   BITPLAN_ASSIGN_OR_RETURN(inputs.options, quantization::ListOptions(inputs.graph.layers, request.quantization));
   return inputs;

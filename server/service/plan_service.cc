@@ -220,6 +220,9 @@ v1::ExportLoss ToMessage(const ExportLoss& loss) {
   return message;
 }
 
+// Clients of ours take messages of 256 MiB.
+constexpr size_t kMaxExportBytes = size_t{255} << 20;
+
 absl::StatusOr<v1::ExportPlanResponse> Export(Backend& backend, const grpc::ServerContext& call,
                                               const v1::ExportPlanRequest& request) {
   BITPLAN_ASSIGN_OR_RETURN(const store::ResourceKey key, ParseName("name", request.name(), "plans"));
@@ -230,6 +233,12 @@ absl::StatusOr<v1::ExportPlanResponse> Export(Backend& backend, const grpc::Serv
   v1::ExportPlanResponse response;
   const CallerWatch caller(call);
   BITPLAN_ASSIGN_OR_RETURN(Exported exported, WriteAs(backend, exporter, plan, ContextOf(call, caller)));
+  if (exported.bytes.size() > kMaxExportBytes) {
+    return FailedPrecondition(
+        "format: the file has {} bytes, an answer at most {}; export it without the server: "
+        "'bitplan plan export' with the model's file",
+        exported.bytes.size(), kMaxExportBytes);
+  }
   response.set_content(std::move(exported.bytes));
   for (const ExportLoss& loss : exported.losses) *response.add_losses() = ToMessage(loss);
   response.set_media_type(std::string(exporter.media_type));

@@ -1,20 +1,20 @@
-#include "search/pipeline/model_options.h"
+#include "search/onnx/model_options.h"
 
 #include <variant>
 #include <vector>
 
-namespace bitplan::pipeline {
+namespace bitplan::onnx {
 namespace {
 
-onnx::Constant ToConstant(const DatasetConstant& constant) {
+Constant ToConstant(const DatasetConstant& constant) {
   if (const auto* floats = std::get_if<FloatVector>(&constant.data)) return Tensor{constant.shape, *floats};
   return IntTensor{constant.shape, std::get<std::vector<int64_t>>(constant.data)};
 }
 
 }  // namespace
 
-onnx::ParseOptions ModelOptionsFor(const Dataset& data, const onnx::ParseLimits& limits) {
-  onnx::ParseOptions options{.limits = limits};
+ParseOptions ModelOptionsFor(const Dataset& data, const ParseLimits& limits) {
+  ParseOptions options{.limits = limits};
   for (const DatasetInput& input : data.inputs) options.data_shapes[input.name] = input.values.shape;
   for (const DatasetConstant& constant : data.constants) {
     options.data_constants[constant.name] = ToConstant(constant);
@@ -22,4 +22,4 @@ onnx::ParseOptions ModelOptionsFor(const Dataset& data, const onnx::ParseLimits&
   return options;
 }
 
-}  // namespace bitplan::pipeline
+}  // namespace bitplan::onnx
