@@ -168,6 +168,7 @@ absl::StatusOr<ExitCode> Run(Session& session, const SearchArguments& arguments)
                         .untie_activations = arguments.untie_activations,
                         .created = Now()};
   BITPLAN_ASSIGN_OR_RETURN(request.rules, RulesOf(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(request.runtime, RuntimeOf(arguments));
   BITPLAN_ASSIGN_OR_RETURN(request.profile, ReadProfile(arguments.hardware));
   BITPLAN_ASSIGN_OR_RETURN(request.budgets, BudgetsOf(arguments));
   if (!request.solver.time_limit_s.has_value()) request.solver.time_limit_s = kDefaultTimeLimitSeconds;

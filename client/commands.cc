@@ -48,6 +48,18 @@ constexpr auto kCommands = std::to_array<Command>({
      .declare = &DeclarePlanExplain},
     {.path = "profile list", .summary = "List hardware profiles", .declare = &DeclareProfileList},
     {.path = "profile show", .summary = "Show a hardware profile", .declare = &DeclareProfileShow},
+    {.path = "profile measure",
+     .summary = "Time this machine's int8 and float kernels for a network and write a profile",
+     .needs_server = false,
+     .declare = &DeclareProfileMeasure},
+    {.path = "runtime list",
+     .summary = "List runtimes whose rules a search can obey",
+     .needs_server = false,
+     .declare = &DeclareRuntimeList},
+    {.path = "runtime show",
+     .summary = "Show a runtime's rules, and where they come from",
+     .needs_server = false,
+     .declare = &DeclareRuntimeShow},
     {.path = "version", .summary = "Versions of this program and of the server", .declare = &DeclareVersion},
 });
 
@@ -62,6 +74,7 @@ constexpr auto kGroups = std::to_array<Group>({
     {"job", "Long work on the server"},
     {"plan", "Bit plans"},
     {"profile", "Hardware profiles"},
+    {"runtime", "Rules of runtimes that load plans"},
 });
 
 std::string ExitCodeHelp() {

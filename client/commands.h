@@ -84,6 +84,9 @@ Action DeclarePlanVerify(CLI::App& app);
 Action DeclarePlanExplain(CLI::App& app);
 Action DeclareProfileList(CLI::App& app);
 Action DeclareProfileShow(CLI::App& app);
+Action DeclareProfileMeasure(CLI::App& app);
+Action DeclareRuntimeList(CLI::App& app);
+Action DeclareRuntimeShow(CLI::App& app);
 Action DeclareVersion(CLI::App& app);
 
 }  // namespace bitplan::client

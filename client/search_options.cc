@@ -4,11 +4,14 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <utility>
 
+#include "client/files.h"
 #include "client/local_run.h"
 #include "search/allocation/solver_table.h"
 #include "search/base/status.h"
 #include "search/hardware/shipped_profiles.h"
+#include "search/hardware/shipped_runtimes.h"
 #include "search/ops/losses.h"
 #include "search/pipeline/run_search.h"
 #include "search/plan/exporter_table.h"
@@ -112,6 +115,11 @@ void AddProblem(CLI::App& app, SearchArguments& to, bool needs_budget) {
       ->check(CheckTie)
       ->type_name("LAYERS")
       ->allow_extra_args(false);
+  app.add_option(
+         "--runtime", to.runtime,
+         "Runtime that the plan is for, whose rules say which layers share a scheme: a name ('runtime list') or "
+         "FILE.json [none]")
+      ->type_name("NAME");
   app.add_option("--pin", to.pins,
                  "LAYER=WIDTHS: the layer takes these widths: conv1=8 (weight bits), conv1=a8 (activation bits), "
                  "conv1=w4a8; may be repeated")
@@ -383,6 +391,18 @@ std::shared_ptr<FrontierArguments> AddFrontierOptions(CLI::App& app, bool on_ser
   return arguments;
 }
 
+absl::StatusOr<RuntimeRules> ReadRuntime(const std::string& name_or_path) {
+  if (!name_or_path.ends_with(".json")) return hardware::FindShippedRuntime(name_or_path);
+  BITPLAN_ASSIGN_OR_RETURN(const std::string json, ReadFile(name_or_path));
+  return hardware::ParseRuntime(json);
+}
+
+absl::StatusOr<std::optional<RuntimeRules>> RuntimeOf(const SearchArguments& arguments) {
+  if (arguments.runtime.empty()) return std::nullopt;
+  BITPLAN_ASSIGN_OR_RETURN(RuntimeRules runtime, ReadRuntime(arguments.runtime));
+  return std::optional(std::move(runtime));
+}
+
 absl::StatusOr<FrontierSearch> FrontierOf(const FrontierArguments& arguments) {
   FrontierSearch request{.search = {.ties = TiesOf(arguments.search),
                                     .leave_out_unpriced = arguments.search.leave_out_unpriced,
@@ -391,6 +411,7 @@ absl::StatusOr<FrontierSearch> FrontierOf(const FrontierArguments& arguments) {
                          .num_points = arguments.num_points,
                          .complete = arguments.complete};
   BITPLAN_ASSIGN_OR_RETURN(request.search.budgets, BudgetsOf(arguments.search));
+  BITPLAN_ASSIGN_OR_RETURN(request.search.runtime, RuntimeOf(arguments.search));
   BITPLAN_ASSIGN_OR_RETURN(request.resource, ParseResource(arguments.resource));
   request.limits.reserve(arguments.limits.size());
   for (const std::string& text : arguments.limits) {

@@ -34,6 +34,7 @@ struct SearchArguments {
   std::string hardware;  // name of a profile or path of a profile document (*.json)
   std::vector<std::string> budgets;
   std::vector<std::string> ties;  // "layer,layer[,layer..]" each
+  std::string runtime;            // ReadRuntime; empty: none
 
   QuantizationOptions quantization;
   std::vector<std::string> granularities;  // names; empty: quantization's default
@@ -68,6 +69,11 @@ struct FrontierArguments {
 std::shared_ptr<FrontierArguments> AddFrontierOptions(CLI::App& app, bool on_server);
 // Without a profile.
 absl::StatusOr<FrontierSearch> FrontierOf(const FrontierArguments& arguments);
+
+// The rules of a runtime: shipped, by name, or from a document FILE.json.
+absl::StatusOr<RuntimeRules> ReadRuntime(const std::string& name_or_path);
+// None where the arguments name none.
+absl::StatusOr<std::optional<RuntimeRules>> RuntimeOf(const SearchArguments& arguments);
 
 // What is measured and how: the options' lists, method, estimators. For commands besides the searches.
 void AddMeasuringOptions(CLI::App& app, SearchArguments& to);
