@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 #include <omp.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -227,6 +228,13 @@ bool IsEnough(const std::vector<double>& times, double elapsed, const TimingOpti
   return timing.standard_error_ns <= options.relative_error * timing.median_ns;
 }
 
+// How often the system took a processor from a thread of this process that wanted to go on.
+int64_t Preemptions() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_nivcsw;
+}
+
 absl::StatusOr<KernelTiming> Repeat(BoundKernel& kernel, const TimingOptions& options, const RunContext& context) {
   for (int i = 0; i < kWarmUps; ++i) {
     BITPLAN_RETURN_IF_ERROR(context.CheckStop());
@@ -236,13 +244,16 @@ absl::StatusOr<KernelTiming> Repeat(BoundKernel& kernel, const TimingOptions& op
   const int64_t runs = std::clamp(static_cast<int64_t>(std::ceil(kLeastRunSeconds / once)), int64_t{1}, kMostRuns);
   std::vector<double> times;
   double elapsed = 0;
+  const int64_t preemptions = Preemptions();
   while (!IsEnough(times, elapsed, options)) {
     BITPLAN_RETURN_IF_ERROR(context.CheckStop());
     const double seconds = SecondsOf(runs, kernel);
     elapsed += seconds;
     times.push_back(seconds * 1e9 / static_cast<double>(runs));
   }
-  return SummarizeTimes(std::move(times));
+  KernelTiming timing = SummarizeTimes(std::move(times));
+  timing.preemptions = Preemptions() - preemptions;
+  return timing;
 }
 
 absl::Status StatusOf(const dnnl::error& error) {
@@ -335,6 +346,7 @@ absl::StatusOr<KernelTiming> TimeKernel(const KernelShape& shape, KernelType typ
     timing.standard_error_ns = measured.standard_error_ns;
     timing.interquartile_ns = measured.interquartile_ns;
     timing.repeats = measured.repeats;
+    timing.preemptions = measured.preemptions;
     return timing;
   } catch (const dnnl::error& error) {
     return StatusOf(error);

@@ -56,6 +56,7 @@ struct KernelTiming {
   double standard_error_ns = 0;  // of the median; 0 of a single repeat, where it is not known
   double interquartile_ns = 0;   // spread of the repeats
   int repeats = 0;
+  int64_t preemptions = 0;     // of this process while it ran: the machine was busy
   std::string implementation;  // oneDNN's name of its kernel: "brgconv:avx512_core_vnni"
   bool is_reference = false;   // oneDNN has no optimised kernel for this shape and type; nothing was timed
 };

@@ -21,6 +21,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 using ops::KernelTiming;
 
+constexpr int64_t kPreemptionsShare = 4;  // a note where there is more than one in so many repeats
+
 // A layer's kernels as text.
 std::string KeyOf(const std::vector<ops::KernelShape>& kernels) {
   std::string key;
@@ -79,7 +81,13 @@ absl::StatusOr<std::optional<KernelTiming>> TimeAll(const Job& job, ops::KernelT
     sum.standard_error_ns = std::hypot(sum.standard_error_ns, timing->standard_error_ns);
     sum.interquartile_ns = std::hypot(sum.interquartile_ns, timing->interquartile_ns);
     sum.repeats = is_first ? timing->repeats : std::min(sum.repeats, timing->repeats);
+    sum.preemptions += timing->preemptions;
     sum.implementation += (is_first ? "" : "; ") + timing->implementation;
+  }
+  // A few leave the median alone; with several threads, all wait for the one that was taken off.
+  if (sum.preemptions * kPreemptionsShare > sum.repeats) {
+    notes.push_back(fmt::format("{}: preempted {} times in {} repeats, the machine was busy: time it again", widths,
+                                sum.preemptions, sum.repeats));
   }
   return std::optional(std::move(sum));
 }
@@ -153,7 +161,7 @@ std::string NotesOf(const std::vector<Job>& jobs, int num_threads) {
       SpreadOf(jobs), num_threads, num_threads == 1 ? "" : "s");
   for (const Job& job : jobs) {
     for (const std::string& note : job.row.notes) {
-      notes += fmt::format(" Not timed: {}: {}.", fmt::join(job.row.layers, ", "), note);
+      notes += fmt::format(" {}: {}.", fmt::join(job.row.layers, ", "), note);
     }
   }
   return notes;

@@ -35,7 +35,7 @@ struct ProfileRow {
   std::string kernels;                    // ops::Describe
   std::optional<ops::KernelTiming> int8;  // of all kernels of a layer together
   std::optional<ops::KernelTiming> float32;
-  std::vector<std::string> notes;  // why one is missing
+  std::vector<std::string> notes;  // why one is missing, or unsure
 };
 
 struct MeasuredProfile {
