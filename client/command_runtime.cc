@@ -20,6 +20,7 @@ namespace {
 template <typename Values>
 std::string Joined(const Values& values) {
   std::vector<std::string_view> names;
+  names.reserve(std::size(values));
   for (const auto value : values) names.push_back(ToString(value));
   return fmt::format("{}", fmt::join(names, ", "));
 }
@@ -45,6 +46,7 @@ Action DeclareRuntimeList(CLI::App& /*app*/) {
     for (const hardware::ShippedRuntime& shipped : hardware::ShippedRuntimes()) {
       BITPLAN_ASSIGN_OR_RETURN(const RuntimeRules runtime, hardware::ParseRuntime(shipped.json));
       std::vector<std::string> rules;
+      rules.reserve(runtime.rules.size());
       for (const RuntimeRule& rule : runtime.rules) rules.push_back(rule.name);
       table.AddRow({runtime.name, fmt::format("{}", fmt::join(rules, ", ")), runtime.written_against});
       json.push_back({{"name", runtime.name},

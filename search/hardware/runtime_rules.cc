@@ -143,6 +143,7 @@ void GroupByName(const std::string& text, std::span<const std::string_view> laye
     const re2::StringPiece name(layers[i].data(), layers[i].size());
     if (!RE2::FullMatchN(name, pattern, pointers.data(), num_groups)) continue;
     std::vector<std::string> key;
+    key.reserve(found.size());
     for (const re2::StringPiece& piece : found) key.emplace_back(piece.data() == nullptr ? "" : piece.as_string());
     alike[key].insert(i);
   }

@@ -251,6 +251,7 @@ absl::Status CheckRuntime(const Measurement& measured, const SearchRequest& requ
   for (const RuntimeGroup& group : RuntimeGroupsOf(measured, request).groups) {
     if (!group.is_whole_option()) continue;
     std::vector<int> layers;
+    layers.reserve(group.layers.size());
     for (const std::string& name : group.layers) layers.push_back(IndexOf(measured, name));
     if (const absl::Status status = CheckSameOptions(measured, layers); !status.ok()) {
       return WithContext(status, fmt::format("runtime '{}', rule '{}'", request.runtime->name, group.rule));

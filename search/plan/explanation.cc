@@ -81,6 +81,7 @@ std::vector<std::string> TiesByRules(const Plan& plan, const std::vector<std::st
     }
     if (tied.empty()) continue;
     std::vector<std::string_view> parts;
+    parts.reserve(group.agree.size());
     for (const Agreement agreement : group.agree) parts.push_back(ToString(agreement));
     if (others.empty()) {
       reasons.push_back(fmt::format("{} are tied in {} by {}'s rule {}", fmt::join(tied, ", "), fmt::join(parts, ", "),
