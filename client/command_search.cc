@@ -33,6 +33,15 @@ absl::Status SetHardware(const std::string& hardware, v1::SearchConfig& config) 
   return absl::OkStatus();
 }
 
+absl::Status SetRuntime(const std::string& runtime, v1::SearchConfig& config) {
+  if (!runtime.ends_with(".json")) {
+    config.set_runtime(runtime);
+    return absl::OkStatus();
+  }
+  BITPLAN_ASSIGN_OR_RETURN(*config.mutable_runtime_json(), ReadFile(runtime));
+  return absl::OkStatus();
+}
+
 void SetSolver(const SolverOptions& options, v1::SolverConfig& solver) {
   solver.set_solver(options.solver);
   solver.set_relative_gap(options.relative_gap);
@@ -56,6 +65,7 @@ absl::StatusOr<v1::SearchConfig> MakeConfig(const SearchArguments& arguments) {
   for (const WidthRule& rule : rules) *config.add_rules() = convert::FromWidthRule(rule);
   config.set_untie_activations(arguments.untie_activations);
   config.set_robustness_resamples(arguments.robustness_resamples);
+  BITPLAN_RETURN_IF_ERROR(SetRuntime(arguments.runtime, config));
   return config;
 }
 

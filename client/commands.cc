@@ -71,6 +71,18 @@ constexpr auto kCommands = std::to_array<Command>({
      .summary = "Make a profile document from another project's table",
      .needs_server = false,
      .declare = &DeclareProfileImport},
+    {.path = "profile measure",
+     .summary = "Time this machine's int8 and float kernels for a network and write a profile",
+     .needs_server = false,
+     .declare = &DeclareProfileMeasure},
+    {.path = "runtime list",
+     .summary = "List runtimes whose rules a search can obey",
+     .needs_server = false,
+     .declare = &DeclareRuntimeList},
+    {.path = "runtime show",
+     .summary = "Show a runtime's rules, and where they come from",
+     .needs_server = false,
+     .declare = &DeclareRuntimeShow},
     {.path = "version", .summary = "Versions of this program and of the server", .declare = &DeclareVersion},
 });
 
@@ -85,6 +97,7 @@ constexpr auto kGroups = std::to_array<Group>({
     {"job", "Long work on the server"},
     {"plan", "Bit plans"},
     {"profile", "Hardware profiles"},
+    {"runtime", "Rules of runtimes that load plans"},
 });
 
 std::string ExitCodeHelp() {

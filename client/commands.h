@@ -91,6 +91,9 @@ Action DeclareProfileList(CLI::App& app);
 Action DeclareProfileShow(CLI::App& app);
 Action DeclareProfileCheck(CLI::App& app);
 Action DeclareProfileImport(CLI::App& app);
+Action DeclareProfileMeasure(CLI::App& app);
+Action DeclareRuntimeList(CLI::App& app);
+Action DeclareRuntimeShow(CLI::App& app);
 Action DeclareVersion(CLI::App& app);
 
 }  // namespace bitplan::client

@@ -96,6 +96,9 @@ std::string RenderConflict(const Plan& plan, const ConflictExplanation& conflict
 std::string RenderExplanation(const Plan& plan, const Explanation& explanation) {
   std::string text = RenderBudgets(plan, explanation);
   if (!explanation.layers.empty()) text += "\n" + RenderLayers(explanation);
+  for (const LayerExplanation& of_layer : explanation.layers) {
+    for (const std::string& reason : of_layer.tied_by) text += reason + "\n";
+  }
   if (explanation.conflict) text += "\n" + RenderConflict(plan, *explanation.conflict);
   if (!explanation.solves_again) {
     text += fmt::format(

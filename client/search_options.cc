@@ -4,12 +4,15 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <utility>
 
+#include "client/files.h"
 #include "client/local_run.h"
 #include "search/allocation/solver_table.h"
 #include "search/base/status.h"
 #include "search/exporters/exporter_table.h"
 #include "search/hardware/shipped_profiles.h"
+#include "search/hardware/shipped_runtimes.h"
 #include "search/ops/losses.h"
 #include "search/pipeline/find_top_plans.h"
 #include "search/pipeline/run_search.h"
@@ -109,6 +112,11 @@ void AddProblem(CLI::App& app, SearchArguments& to, bool needs_budget) {
       ->check(CheckTie)
       ->type_name("LAYERS")
       ->allow_extra_args(false);
+  app.add_option(
+         "--runtime", to.runtime,
+         "Runtime that the plan is for, whose rules say which layers share a scheme: a name ('runtime list') or "
+         "FILE.json [none]")
+      ->type_name("NAME");
   app.add_option("--pin", to.pins,
                  "LAYER=WIDTHS: the layer takes these widths: conv1=8 (weight bits), conv1=a8 (activation bits), "
                  "conv1=w4a8; may be repeated")
@@ -398,6 +406,18 @@ std::shared_ptr<FrontierArguments> AddFrontierOptions(CLI::App& app, bool on_ser
   return arguments;
 }
 
+absl::StatusOr<RuntimeRules> ReadRuntime(const std::string& name_or_path) {
+  if (!name_or_path.ends_with(".json")) return hardware::FindShippedRuntime(name_or_path);
+  BITPLAN_ASSIGN_OR_RETURN(const std::string json, ReadFile(name_or_path));
+  return hardware::ParseRuntime(json);
+}
+
+absl::StatusOr<std::optional<RuntimeRules>> RuntimeOf(const SearchArguments& arguments) {
+  if (arguments.runtime.empty()) return std::nullopt;
+  BITPLAN_ASSIGN_OR_RETURN(RuntimeRules runtime, ReadRuntime(arguments.runtime));
+  return std::optional(std::move(runtime));
+}
+
 std::shared_ptr<TopPlansArguments> AddTopPlansOptions(CLI::App& app, bool on_server) {
   auto arguments = std::make_shared<TopPlansArguments>();
   AddMeasuredSources(app, arguments->search, on_server);
@@ -442,6 +462,7 @@ absl::StatusOr<SearchRequest> SearchRequestOf(const SearchArguments& arguments) 
                         .untie_activations = arguments.untie_activations};
   BITPLAN_ASSIGN_OR_RETURN(request.budgets, BudgetsOf(arguments));
   BITPLAN_ASSIGN_OR_RETURN(request.rules, RulesOf(arguments));
+  BITPLAN_ASSIGN_OR_RETURN(request.runtime, RuntimeOf(arguments));
   return request;
 }
 

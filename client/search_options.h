@@ -35,6 +35,7 @@ struct SearchArguments {
   std::string hardware;  // name of a profile or path of a profile document (*.json)
   std::vector<std::string> budgets;
   std::vector<std::string> ties;  // "layer,layer[,layer..]" each
+  std::string runtime;            // ReadRuntime; empty: none
 
   QuantizationOptions quantization;
   std::vector<std::string> granularities;  // names; empty: quantization's default
@@ -80,6 +81,11 @@ std::shared_ptr<TopPlansArguments> AddTopPlansOptions(CLI::App& app, bool on_ser
 
 // What is asked for, read, without a profile. Everything was checked while parsing.
 absl::StatusOr<SearchRequest> SearchRequestOf(const SearchArguments& arguments);
+
+// The rules of a runtime: shipped, by name, or from a document FILE.json.
+absl::StatusOr<RuntimeRules> ReadRuntime(const std::string& name_or_path);
+// None where the arguments name none.
+absl::StatusOr<std::optional<RuntimeRules>> RuntimeOf(const SearchArguments& arguments);
 
 // What is measured and how: the options' lists, method, estimators. For commands besides the searches.
 void AddMeasuringOptions(CLI::App& app, SearchArguments& to);

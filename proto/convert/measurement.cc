@@ -219,6 +219,12 @@ v1::Measurement FromMeasurement(const Measurement& measurement) {
   for (size_t i = 0; i < measurement.layers.layers.size(); ++i) FromLayerOf(measurement, i, message.add_layers());
   FromTies(measurement.ties, message.mutable_ties());
   FromTies(measurement.activation_ties, message.mutable_activation_ties());
+  message.set_has_structure(measurement.structure.has_value());
+  for (const StructureGroup& group : measurement.structure.value_or(LayerStructure{})) {
+    auto* entry = message.add_structure();
+    entry->set_kind(std::string(ToString(group.kind)));
+    entry->mutable_layers()->Add(group.layers.begin(), group.layers.end());
+  }
   FromProvenanceOf(measurement, message.mutable_provenance());
   message.mutable_origin()->insert(measurement.origin.begin(), measurement.origin.end());
   message.set_num_layers(message.layers_size());

@@ -5,6 +5,7 @@
 #include "proto/convert/ties.h"
 #include "search/allocation/solver_table.h"
 #include "search/base/status.h"
+#include "search/hardware/shipped_runtimes.h"
 
 namespace bitplan::convert {
 namespace {
@@ -118,6 +119,33 @@ void FromProvenance(const PlanProvenance& provenance, v1::Provenance* message) {
   }
 }
 
+v1::PlanRuntime FromRuntime(const PlanRuntime& runtime) {
+  v1::PlanRuntime message;
+  message.set_name(runtime.name);
+  message.set_version(runtime.version);
+  message.set_digest(runtime.digest);
+  for (const RuntimeGroup& group : runtime.groups) {
+    auto* entry = message.add_groups();
+    entry->set_rule(group.rule);
+    for (const Agreement agreement : group.agree) entry->add_agree(std::string(ToString(agreement)));
+    entry->mutable_layers()->Add(group.layers.begin(), group.layers.end());
+  }
+  message.mutable_unseen()->Add(runtime.unseen.begin(), runtime.unseen.end());
+  return message;
+}
+
+absl::StatusOr<std::optional<RuntimeRules>> ToRuntime(const v1::SearchConfig& message) {
+  if (message.runtime().empty() && message.runtime_json().empty()) return std::nullopt;
+  if (!message.runtime().empty() && !message.runtime_json().empty()) {
+    return InvalidArgument("runtime: got a name and runtime_json, want one of them");
+  }
+  const bool is_own = !message.runtime_json().empty();
+  absl::StatusOr<RuntimeRules> rules =
+      is_own ? hardware::ParseRuntime(message.runtime_json()) : hardware::FindShippedRuntime(message.runtime());
+  if (!rules.ok()) return rules.status();
+  return std::optional(*std::move(rules));
+}
+
 void FromUniform(const std::map<int, Costs>& uniform, v1::Plan* message) {
   for (const auto& [bits, totals] : uniform) {
     auto* entry = message->add_uniform();
@@ -215,6 +243,7 @@ absl::StatusOr<SearchRequest> ToSearchRequest(const v1::SearchConfig& message, d
   }
   request.untie_activations = message.untie_activations();
   request.robustness_resamples = message.robustness_resamples();
+  BITPLAN_ASSIGN_OR_RETURN(request.runtime, ToRuntime(message));
   auto solver = ToSolverOptions(message.solver(), default_time_limit_s);
   if (!solver.ok()) return AtField("solver", solver.status());
   request.solver = *std::move(solver);
@@ -248,6 +277,7 @@ v1::Plan FromPlan(const Plan& plan) {
   FromTies(plan.ties, message.mutable_ties());
   FromTies(plan.activation_ties, message.mutable_activation_ties());
   for (const WidthRule& rule : plan.rules) *message.add_rules() = FromWidthRule(rule);
+  if (plan.runtime) *message.mutable_runtime() = FromRuntime(*plan.runtime);
   message.set_objective(plan.objective);
   message.set_predictor(plan.predictor);
   message.set_objective_standard_error(plan.objective_standard_error);

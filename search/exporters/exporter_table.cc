@@ -11,10 +11,10 @@
 #include "search/exporters/hf_quant_config.h"
 #include "search/exporters/llama_cpp.h"
 #include "search/exporters/modelopt.h"
+#include "search/exporters/onnx_qdq.h"
 #include "search/exporters/onnxruntime_overrides.h"
 #include "search/exporters/qconfig_mapping.h"
 #include "search/exporters/torchao.h"
-#include "search/exporters/onnx_qdq.h"
 #include "search/plan/plan_json.h"
 
 namespace bitplan::exporters {

@@ -1,6 +1,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -89,8 +90,20 @@ std::set<std::string> AllowedLabels(const Measurement& measured, const std::vect
   return labels;
 }
 
-absl::Status NothingAllowed(const Measurement& measured, const std::vector<WidthRule>& rules,
-                            const std::vector<int>& group) {
+// ", tied by vllm's rule qkv" where a runtime ties layers of the group.
+std::string TiedByRuntime(const Measurement& measured, const SearchRequest& request,
+                          const std::set<std::string>& names) {
+  std::set<std::string> rules;
+  for (const RuntimeGroup& group : RuntimeGroupsOf(measured, request).groups) {
+    if (group.is_whole_option() && names.contains(group.layers.front())) rules.insert(group.rule);
+  }
+  if (rules.empty()) return "";
+  return fmt::format(", tied by {}'s rule{} {}", request.runtime->name, rules.size() == 1 ? "" : "s",
+                     fmt::join(rules, ", "));
+}
+
+absl::Status NothingAllowed(const Measurement& measured, const SearchRequest& request, const std::vector<int>& group) {
+  const std::vector<WidthRule>& rules = request.rules;
   std::set<std::string> names;
   std::set<std::string> widths;
   for (const int i : group) {
@@ -104,9 +117,10 @@ absl::Status NothingAllowed(const Measurement& measured, const std::vector<Width
     if (names.contains(rule.layer))
       on_group.push_back(fmt::format("{} {}", ToString(rule.kind), FormatWidthRule(rule)));
   }
-  return InvalidArgument("rules: {} leave{} no option to {} '{}', which {} {}", fmt::join(on_group, ", "),
+  return InvalidArgument("rules: {} leave{} no option to {} '{}'{}, which {} {}", fmt::join(on_group, ", "),
                          on_group.size() == 1 ? "s" : "", names.size() == 1 ? "layer" : "the tied layers",
-                         fmt::join(names, "', '"), names.size() == 1 ? "has" : "have", fmt::join(widths, ", "));
+                         fmt::join(names, "', '"), TiedByRuntime(measured, request, names),
+                         names.size() == 1 ? "has" : "have", fmt::join(widths, ", "));
 }
 
 // Those that every layer of the group has with all costs that the budgets need.
@@ -141,7 +155,7 @@ absl::StatusOr<std::vector<std::vector<int>>> ChooseKept(const Measurement& meas
   std::vector<std::string> empty;
   for (const std::vector<int>& group : groups) {
     std::set<std::string> labels = AllowedLabels(measured, request.rules, group);
-    if (labels.empty()) return NothingAllowed(measured, request.rules, group);
+    if (labels.empty()) return NothingAllowed(measured, request, group);
     DropUnpriced(measured, costs, request.budgets, group, labels);
     for (const int i : group) {
       kept[i] = KeptOptions(measured.options.options[i], labels, group.size() > 1);
@@ -220,10 +234,54 @@ absl::Status AddActivationTies(const Measurement& measured, const SearchRequest&
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::vector<int>>> GroupLayers(const Measurement& measured, const SearchRequest& request) {
+std::vector<std::string_view> NamesOf(const Measurement& measured) {
   std::vector<std::string_view> names;
   names.reserve(measured.layers.layers.size());
   for (const Layer& layer : measured.layers.layers) names.push_back(layer.name);
+  return names;
+}
+
+int IndexOf(const Measurement& measured, const std::string& name) {
+  return static_cast<int>(std::ranges::find(measured.layers.layers, name, &Layer::name) -
+                          measured.layers.layers.begin());
+}
+
+// Layers that a runtime's rule wants to have equal options must offer equal ones.
+absl::Status CheckRuntime(const Measurement& measured, const SearchRequest& request) {
+  for (const RuntimeGroup& group : RuntimeGroupsOf(measured, request).groups) {
+    if (!group.is_whole_option()) continue;
+    std::vector<int> layers;
+    layers.reserve(group.layers.size());
+    for (const std::string& name : group.layers) layers.push_back(IndexOf(measured, name));
+    if (const absl::Status status = CheckSameOptions(measured, layers); !status.ok()) {
+      return WithContext(status, fmt::format("runtime '{}', rule '{}'", request.runtime->name, group.rule));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Class ties of what rules want to agree in parts of the options.
+void AddRuntimeTies(const Measurement& measured, const SearchRequest& request, BuiltProblem& built) {
+  for (const RuntimeGroup& group : RuntimeGroupsOf(measured, request).groups) {
+    if (group.is_whole_option()) continue;
+    ClassTie tie;
+    std::map<std::string, int> class_of;  // by key, in the order of their first appearance
+    for (const std::string& name : group.layers) {
+      const int i = IndexOf(measured, name);
+      tie.layers.push_back(i);
+      std::vector<int>& classes = tie.classes.emplace_back();
+      for (const int k : built.kept[i]) {
+        const std::string key = AgreementKey(measured.options.options[i][k], group.agree);
+        classes.push_back(class_of.try_emplace(key, static_cast<int>(class_of.size())).first->second);
+      }
+    }
+    if (class_of.size() > 1) built.problem.class_ties.push_back(std::move(tie));
+  }
+}
+
+absl::StatusOr<std::vector<std::vector<int>>> GroupLayers(const Measurement& measured, const SearchRequest& request) {
+  const std::vector<std::string_view> names = NamesOf(measured);
+  BITPLAN_RETURN_IF_ERROR(CheckRuntime(measured, request));
   // First alone: an error then counts the request's ties as the request does.
   BITPLAN_RETURN_IF_ERROR(GroupByTies(names, request.ties).status());
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, GroupByTies(names, AllTies(measured, request)));
@@ -261,9 +319,17 @@ void AddTieBreak(const Measurement& measured, const CostTable& costs, BuiltProbl
 
 }  // namespace
 
+RuntimeGrouping RuntimeGroupsOf(const Measurement& measured, const SearchRequest& request) {
+  if (!request.runtime) return {};
+  return hardware::GroupLayers(*request.runtime, NamesOf(measured), measured.structure);
+}
+
 Ties AllTies(const Measurement& measured, const SearchRequest& request) {
   Ties ties = measured.ties;
   ties.insert(ties.end(), request.ties.begin(), request.ties.end());
+  for (RuntimeGroup& group : RuntimeGroupsOf(measured, request).groups) {
+    if (group.is_whole_option()) ties.push_back(std::move(group.layers));
+  }
   return ties;
 }
 
@@ -296,6 +362,7 @@ absl::StatusOr<BuiltProblem> BuildProblem(const Measurement& measured, const Cos
     if (group.size() > 1) built.problem.ties.push_back(group);
   }
   BITPLAN_RETURN_IF_ERROR(AddActivationTies(measured, request, built));
+  AddRuntimeTies(measured, request, built);
   AddTieBreak(measured, costs, built);
   return built;
 }

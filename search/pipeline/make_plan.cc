@@ -173,6 +173,25 @@ PlanProvenance ProvenanceOf(const Measurement& measured, const CostTable& costs,
   return provenance;
 }
 
+std::optional<PlanRuntime> RuntimeOf(const Measurement& measured, const SearchRequest& request) {
+  if (!request.runtime) return std::nullopt;
+  RuntimeGrouping grouping = RuntimeGroupsOf(measured, request);
+  return PlanRuntime{.name = request.runtime->name,
+                     .version = request.runtime->version,
+                     .digest = request.runtime->digest,
+                     .groups = std::move(grouping.groups),
+                     .unseen = std::move(grouping.unseen)};
+}
+
+void WarnOfUnseenRules(const Plan& plan, std::vector<std::string>& warnings) {
+  if (!plan.runtime || plan.runtime->unseen.empty()) return;
+  warnings.push_back(fmt::format(
+      "runtime '{}': rule{} {} look{} at the network's graph, of which this measurement says nothing; layers were "
+      "grouped by their names alone",
+      plan.runtime->name, plan.runtime->unseen.size() == 1 ? "" : "s", fmt::join(plan.runtime->unseen, ", "),
+      plan.runtime->unseen.size() == 1 ? "s" : ""));
+}
+
 // An infeasible problem has no objective; the numbers of the solver mean nothing there.
 void SetProof(const Solution& solution, Plan& plan) {
   plan.solver = solution.solver;
@@ -199,6 +218,7 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
   plan.budgets = BudgetsOf(request, solution);
   plan.ties = AllTies(measured, request);
   plan.activation_ties = ActivationTiesOf(measured, request);
+  plan.runtime = RuntimeOf(measured, request);
   plan.rules = request.rules;
   SetProof(solution, plan);
   if (found.prediction) {
@@ -215,6 +235,7 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
   plan.infeasibility = InfeasibilityOf(request, solution);
   plan.diagnosis = found.diagnosis.empty() ? DiagnosisOf(solution, found.prediction.has_value()) : found.diagnosis;
   plan.warnings = WarningsOf(measured);
+  WarnOfUnseenRules(plan, plan.warnings);
   plan.provenance = ProvenanceOf(measured, costs, request);
   plan.created = request.created;
   plan.fingerprint = plan::Fingerprint(plan);

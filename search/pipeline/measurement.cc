@@ -36,6 +36,30 @@ std::vector<std::string> ReadStrings(const JsonValue& value) {
   return texts;
 }
 
+Json StructureToJson(const LayerStructure& structure) {
+  Json json = Json::array();
+  for (const StructureGroup& group : structure) {
+    json.push_back({{"kind", ToString(group.kind)}, {"layers", group.layers}});
+  }
+  return json;
+}
+
+StructureGroup ReadStructureGroup(JsonObject object) {
+  const JsonValue name = object.At("kind");
+  const absl::StatusOr<StructureKind> kind = ParseStructureKind(name.String());
+  name.Check(kind.status());
+  StructureGroup group{.kind = kind.value_or(StructureKind::kSharedInput), .layers = ReadStrings(object.At("layers"))};
+  object.RefuseUnknownKeys();
+  return group;
+}
+
+std::optional<LayerStructure> ReadStructure(JsonObject& root) {
+  if (!root.Has("structure")) return std::nullopt;
+  LayerStructure structure;
+  for (const JsonValue& group : root.Array("structure")) structure.push_back(ReadStructureGroup(group.Object()));
+  return structure;
+}
+
 std::string DigestOf(const Measurement& measurement) {
   if (measurement.model_digest.empty()) return DigestOfGiven(ToGiven(measurement));
   return DigestOfMeasurement(measurement.model_digest, measurement.dataset_digest, measurement.settings,
@@ -66,6 +90,7 @@ std::string MeasurementToJson(const Measurement& measurement) {
                {"versions", measurement.versions},
                {"sensitivities", Json::parse(sensitivity::ToJson(ToGiven(measurement)))}};
   if (!measurement.activation_ties.empty()) json["activation_ties"] = measurement.activation_ties;
+  if (measurement.structure) json["structure"] = StructureToJson(*measurement.structure);
   return json.dump(1) + "\n";
 }
 
@@ -87,12 +112,14 @@ absl::StatusOr<Measurement> ParseMeasurement(std::string_view json) {
   if (root.Has("activation_ties")) {
     for (const JsonValue& tie : root.Array("activation_ties")) activation_ties.push_back(ReadStrings(tie));
   }
+  std::optional<LayerStructure> structure = ReadStructure(root);
   root.RefuseUnknownKeys();
   BITPLAN_RETURN_IF_ERROR(document.status());
   absl::StatusOr<GivenSensitivities> given = sensitivity::ParseGiven(tables);
   if (!given.ok()) return WithContext(given.status(), "measurement");
   Measurement measurement = FromTables(*std::move(given));
   measurement.activation_ties = std::move(activation_ties);
+  measurement.structure = std::move(structure);
   measurement.digest = digest;
   measurement.model_digest = model_digest;
   measurement.dataset_digest = dataset_digest;

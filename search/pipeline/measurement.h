@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "search/base/resource.h"
 #include "search/layer/layer.h"
+#include "search/layer/structure.h"
 #include "search/sensitivity/given.h"
 #include "search/sensitivity/sensitivity_table.h"
 
@@ -26,6 +28,10 @@ struct Measurement {
   // Groups of layers whose activations have one width on integer hardware (ActivationTies), by name; searches obey them
   // unless told not to. Empty for given sensitivities.
   std::vector<std::vector<std::string>> activation_ties;
+
+  // How layers stand to each other in the graph (FindStructure). Absent where that is not known: given sensitivities,
+  // measurements made before it was looked at.
+  std::optional<LayerStructure> structure;
 
   std::string digest;        // SHA-256; of a MeasureRequest it is known before measuring (pipeline::MeasurementDigest)
   std::string model_digest;  // of the ONNX bytes; empty for given sensitivities

@@ -14,6 +14,7 @@
 #include "search/base/digest.h"
 #include "search/base/status.h"
 #include "search/graph/activation_points.h"
+#include "search/graph/layer_structure.h"
 #include "search/hardware/support.h"
 #include "search/onnx/model_options.h"
 #include "search/onnx/parse_model.h"
@@ -61,10 +62,12 @@ Ties ActivationTieNames(const Graph& graph) {
 Measurement MakeMeasurement(const MeasureRequest& request, Graph graph, OptionTable options,
                             SensitivityTable sensitivity) {
   Ties activation_ties = ActivationTieNames(graph);
+  LayerStructure structure = FindStructure(graph);
   Measurement measurement{.layers = std::move(graph.layers),
                           .options = std::move(options),
                           .sensitivity = std::move(sensitivity),
                           .activation_ties = std::move(activation_ties),
+                          .structure = std::move(structure),
                           .model_digest = Sha256Hex(request.onnx),
                           .dataset_digest = Sha256Hex(request.dataset),
                           .settings = SettingsJson(request.quantization, request.sensitivity),

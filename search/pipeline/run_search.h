@@ -1,6 +1,7 @@
 #ifndef BITPLAN_SEARCH_PIPELINE_RUN_SEARCH_H_
 #define BITPLAN_SEARCH_PIPELINE_RUN_SEARCH_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "search/data/npz.h"
 #include "search/hardware/price.h"
 #include "search/hardware/profile.h"
+#include "search/hardware/runtime_rules.h"
 #include "search/layer/ties.h"
 #include "search/layer/width_rule.h"
 #include "search/onnx/parse_limits.h"
@@ -56,6 +58,8 @@ struct SearchRequest {
   // Layers whose activations meet in residual additions or concatenations may take different activation widths. False:
   // the measurement's activation_ties hold wherever options differ in activation width.
   bool untie_activations = false;
+  // The runtime that the plan is for: what its rules tie holds besides the other ties, untied activations or not.
+  std::optional<RuntimeRules> runtime;
   std::string created;  // RFC 3339 in UTC, goes into the plan as it is; may be empty
 };
 
@@ -99,7 +103,10 @@ absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given);
 // where no costs are given those of hardware::CheckSupported.
 absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const HardwareProfile& profile);
 
-// The measurement's own ties, then the request's.
+// What the request's runtime ties in this network; nothing without a runtime.
+RuntimeGrouping RuntimeGroupsOf(const Measurement& measured, const SearchRequest& request);
+
+// The measurement's own ties, then the request's, then what its runtime wants to have equal options.
 Ties AllTies(const Measurement& measured, const SearchRequest& request);
 
 // Of the measurement's activation ties those that the search obeys: none if the request unties them, else those whose
@@ -107,7 +114,8 @@ Ties AllTies(const Measurement& measured, const SearchRequest& request);
 Ties ActivationTiesOf(const Measurement& measured, const SearchRequest& request);
 
 // The integer program: objective = score, one cost column for each budgeted resource, one limit for each budget, ties
-// by layer index; options that rules or missing prices take out are not in it; activation ties are class ties. Of
+// by layer index; options that rules or missing prices take out are not in it; activation ties, and what a runtime's
+// rules want to agree in parts of the options, are class ties. Of
 // several best plans that of the least size comes back where sizes are known (not for predictions of whole plans).
 // Errors: kInvalidArgument: a budgeted resource without a cost for some option (all named, with what the profile has
 // and

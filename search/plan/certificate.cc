@@ -9,6 +9,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <ranges>
 #include <string_view>
 #include <utility>
 
@@ -121,48 +122,55 @@ Relaxation Improve(const Table& table, Relaxation best, Real target) {
   return best;
 }
 
-// The group that stands for groups of one width set: items are their combinations of equal activation bits, without
-// those that another one of the same bits is nowhere worse than. The plan's own combination always stays. nullopt: more
-// than kMostCombined.
-std::optional<Group> Combine(const Table& table, const std::vector<int>& set) {
-  Group joined = table.groups[set.front()];
-  for (size_t s = 1; s < set.size(); ++s) {
-    const Group& next = table.groups[set[s]];
-    Group wider{.name = joined.name + " + " + next.name};
+// The group that stands for linked groups: items are their combinations that agree, without those that another one of
+// the same keys is nowhere worse than. The plan's own combination always stays. nullopt: more than kMostCombined.
+std::optional<Group> Combine(const Table& table, const PlanLinkedSet& set) {
+  Group joined{.name = "", .layers = {}, .items = {{.option = {}, .label = "", .cost = {}}}, .chosen = 0};
+  joined.items.front().cost.assign(table.num_rows(), 0);
+  std::vector<LinkKeys> keys = {LinkKeys(set.links.size())};  // of each item
+  for (const int g : set.groups) {
+    const Group& next = table.groups[g];
+    Group wider{.name = joined.name.empty() ? next.name : joined.name + " + " + next.name};
+    std::vector<LinkKeys> wider_keys;
     for (int a = 0; a < std::ssize(joined.items); ++a) {
       for (int b = 0; b < std::ssize(next.items); ++b) {
         const Item& first = joined.items[a];
         const Item& second = next.items[b];
-        if (first.option.activation_bits != second.option.activation_bits) continue;
-        Item both = first;
-        both.label = first.label + " + " + second.label;
-        both.value += second.value;
-        for (size_t r = 0; r < table.num_rows(); ++r) both.cost[r] += second.cost[r];
-        const auto covers = [&](const Item& other) {
-          if (other.option.activation_bits != both.option.activation_bits || other.value > both.value) return false;
-          return std::ranges::equal(other.cost, both.cost, std::less_equal());
+        std::optional<LinkKeys> agreed = AgreedKeys(set, g, keys[a], KeysOf(set, g, second.option));
+        if (!agreed) continue;
+        Item both = second;
+        if (!first.label.empty()) both.label = first.label + " + " + second.label;
+        both.value += first.value;
+        for (size_t r = 0; r < table.num_rows(); ++r) both.cost[r] += first.cost[r];
+        const auto covers = [&](int other) {
+          const Item& item = wider.items[other];
+          if (wider_keys[other] != *agreed || item.value > both.value) return false;
+          return std::ranges::equal(item.cost, both.cost, std::less_equal());
         };
         const bool is_chosen = a == joined.chosen && b == next.chosen;
-        if (!is_chosen && std::ranges::any_of(wider.items, covers)) continue;
+        const auto others = std::views::iota(0, static_cast<int>(wider.items.size()));
+        if (!is_chosen && std::ranges::any_of(others, covers)) continue;
         if (is_chosen) wider.chosen = static_cast<int>(wider.items.size());
         wider.items.push_back(std::move(both));
+        wider_keys.push_back(*std::move(agreed));
         if (wider.items.size() > kMostCombined) return std::nullopt;
       }
     }
     joined = std::move(wider);
+    keys = std::move(wider_keys);
   }
   return joined;
 }
 
-// The table with one group for each width set; nullopt: too large.
-std::optional<Table> CombineWidthSets(const Table& table) {
+// The table with one group for each linked set; nullopt: too large.
+std::optional<Table> CombineLinkedSets(const Table& table) {
   Table combined{.limits = table.limits, .offsets = table.offsets};
   std::vector<bool> is_joined(table.groups.size(), false);
-  for (const std::vector<int>& set : table.width_sets) {
+  for (const PlanLinkedSet& set : table.linked_sets) {
     std::optional<Group> group = Combine(table, set);
     if (!group) return std::nullopt;
     combined.groups.push_back(*std::move(group));
-    for (const int g : set) is_joined[g] = true;
+    for (const int g : set.groups) is_joined[g] = true;
   }
   for (size_t g = 0; g < table.groups.size(); ++g) {
     if (!is_joined[g]) combined.groups.push_back(table.groups[g]);
@@ -495,7 +503,7 @@ absl::StatusOr<Certificate> CheckProof(const Plan& plan, int64_t max_states, con
                                               plan.predictor)};
   }
   BITPLAN_ASSIGN_OR_RETURN(const Table separate, TableOf(plan));
-  const std::optional<Table> combined = CombineWidthSets(separate);
+  const std::optional<Table> combined = CombineLinkedSets(separate);
   // Without activation ties choices are more and bounds lower, but there is nothing to look at.
   if (!combined) max_states = 0;
   const Table& table = combined ? *combined : separate;

@@ -1,10 +1,12 @@
 #include "search/plan/explanation.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -21,6 +23,19 @@ constexpr double kFactors[] = {0.9, 0.95, 1.05, 1.1};
 constexpr double kFactorPrecision = 0x1p-20;
 constexpr double kLargestFactor = 0x1p20;
 
+ClassTie TieOf(const PlanTable& table, const PlanLink& link) {
+  ClassTie tie{.layers = link.groups};
+  std::map<std::string, int> class_of;  // by key, in the order of their first appearance
+  for (const int g : link.groups) {
+    std::vector<int>& classes = tie.classes.emplace_back();
+    for (const PlanTableItem& item : table.groups[g].items) {
+      classes.push_back(
+          class_of.try_emplace(AgreementKey(item.option, link.agree), static_cast<int>(class_of.size())).first->second);
+    }
+  }
+  return tie;
+}
+
 // The plan's choice as a problem of one layer a group.
 Problem ProblemOf(const Plan& plan, const PlanTable& table) {
   Problem problem;
@@ -36,13 +51,8 @@ Problem ProblemOf(const Plan& plan, const PlanTable& table) {
     }
     problem.layers.push_back(std::move(layer));
   }
-  for (const std::vector<int>& set : table.width_sets) {
-    ClassTie tie{.layers = set};
-    for (const int g : set) {
-      std::vector<int>& widths = tie.classes.emplace_back();
-      for (const PlanTableItem& item : table.groups[g].items) widths.push_back(item.option.activation_bits);
-    }
-    problem.class_ties.push_back(std::move(tie));
+  for (const PlanLinkedSet& set : table.linked_sets) {
+    for (const PlanLink& link : set.links) problem.class_ties.push_back(TieOf(table, link));
   }
   return problem;
 }
@@ -57,6 +67,31 @@ absl::StatusOr<Solution> SolveAgain(const Problem& problem, const SolverOptions&
   BITPLAN_ASSIGN_OR_RETURN(Solution solution, allocation::Solve(problem, options, context));
   BITPLAN_RETURN_IF_ERROR(context.CheckStop());
   return solution;
+}
+
+// "agrees with k, v in option by vllm's rule qkv": each rule that one of these layers stands in.
+std::vector<std::string> TiesByRules(const Plan& plan, const std::vector<std::string>& layers) {
+  std::vector<std::string> reasons;
+  if (!plan.runtime) return reasons;
+  for (const RuntimeGroup& group : plan.runtime->groups) {
+    std::vector<std::string> tied;
+    std::vector<std::string> others;
+    for (const std::string& name : group.layers) {
+      (std::ranges::find(layers, name) == layers.end() ? others : tied).push_back(name);
+    }
+    if (tied.empty()) continue;
+    std::vector<std::string_view> parts;
+    parts.reserve(group.agree.size());
+    for (const Agreement agreement : group.agree) parts.push_back(ToString(agreement));
+    if (others.empty()) {
+      reasons.push_back(fmt::format("{} are tied in {} by {}'s rule {}", fmt::join(tied, ", "), fmt::join(parts, ", "),
+                                    plan.runtime->name, group.rule));
+    } else {
+      reasons.push_back(fmt::format("{} tied to {} in {} by {}'s rule {}", fmt::join(tied, ", "),
+                                    fmt::join(others, ", "), fmt::join(parts, ", "), plan.runtime->name, group.rule));
+    }
+  }
+  return reasons;
 }
 
 class Explainer {
@@ -127,6 +162,7 @@ class Explainer {
     const PlanTableItem& chosen = group.items[group.chosen];
     LayerExplanation explanation{.chosen = chosen.option};
     for (const int layer : group.layers) explanation.layers.push_back(plan_.layers[layer].layer.name);
+    explanation.tied_by = TiesByRules(plan_, explanation.layers);
     for (int k = 0; k < std::ssize(group.items); ++k) {
       if (k == group.chosen) continue;
       const auto margin = static_cast<double>(Priced(group.items[k]) - Priced(chosen));
@@ -256,6 +292,7 @@ Json ToJson(const LayerExplanation& of_layer, bool solves_again) {
                {"chosen", Label(of_layer.chosen)},
                {"price_margin", ToJson(of_layer.price_margin)},
                {"next", ToJson(of_layer.next)}};
+  if (!of_layer.tied_by.empty()) json["tied_by"] = of_layer.tied_by;
   if (!solves_again) return json;
   json["regret"] = ToJson(of_layer.regret);
   json["is_proven"] = of_layer.is_proven;

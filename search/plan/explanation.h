@@ -32,6 +32,8 @@ struct BudgetExplanation {
 struct LayerExplanation {
   std::vector<std::string> layers;
   Option chosen;
+  // Rules of the plan's runtime that tie them, in words.
+  std::vector<std::string> tied_by;
   // Of the option that comes next at the plan's prices: how much sensitivity and priced costs together exceed those of
   // the chosen one. An error of this size in the sensitivities may change the choice. Absent for a single option.
   std::optional<double> price_margin;

@@ -9,6 +9,7 @@
 
 #include "search/allocation/solution.h"
 #include "search/base/resource.h"
+#include "search/layer/agreement.h"
 #include "search/layer/layer.h"
 #include "search/layer/width_rule.h"
 
@@ -93,6 +94,17 @@ struct PlanProvenance {
   bool operator==(const PlanProvenance&) const = default;
 };
 
+// The runtime whose rules a plan obeys, and what they tied in this network.
+struct PlanRuntime {
+  std::string name;
+  std::string version;               // of its rules
+  std::string digest;                // of their document
+  std::vector<RuntimeGroup> groups;  // those of whole options are in Plan::ties, too
+  std::vector<std::string> unseen;   // rules on the network's graph, of which the measurement said nothing
+
+  bool operator==(const PlanRuntime&) const = default;
+};
+
 // One option for each layer with names, prices and provenance: what users keep, export and load. See
 // docs/formats/plan.md. What means something by termination: as for Solution; without a choice `layers` lists the
 // options, `totals` is empty and `diagnosis` says why.
@@ -104,6 +116,7 @@ struct Plan {
   std::vector<PlanBudget> budgets;
   std::vector<std::vector<std::string>> ties;             // names of layers that share bits, scheme and granularity
   std::vector<std::vector<std::string>> activation_ties;  // names of layers that share activation bits
+  std::optional<PlanRuntime> runtime;                     // absent: searched without
   std::vector<WidthRule> rules;                           // pinned and forbidden widths, and why
 
   double objective = 0;   // predicted loss increase: sum of the chosen sensitivities in layer order, or by `predictor`

@@ -28,6 +28,7 @@ Json ToJsonValue(const PlanLayer& layer);
 Json ToJsonValue(const PlanBudget& budget);
 Json ToJsonValue(const PlanShortage& shortage);
 Json ToJsonValue(const WidthRule& rule);
+Json ToJsonValue(const RuntimeGroup& group);
 
 Json ToJsonValue(const Costs& costs) {
   Json json = Json::object();
@@ -106,6 +107,21 @@ Json ToJsonValue(const WidthRule& rule) {
   return json;
 }
 
+Json ToJsonValue(const RuntimeGroup& group) {
+  Json json = {{"rule", group.rule}, {"agree", Json::array()}, {"layers", group.layers}};
+  for (const Agreement agreement : group.agree) json["agree"].push_back(ToString(agreement));
+  return json;
+}
+
+Json ToJsonValue(const PlanRuntime& runtime) {
+  Json json = {{"name", runtime.name},
+               {"version", runtime.version},
+               {"digest", runtime.digest},
+               {"groups", ToJsonArray(runtime.groups)}};
+  if (!runtime.unseen.empty()) json["unseen"] = runtime.unseen;
+  return json;
+}
+
 Json ResultToJson(const Plan& plan) {
   Json json = {{"termination", allocation::TerminationName(plan.termination)}, {"objective", plan.objective}};
   if (!plan.predictor.empty()) {
@@ -161,6 +177,7 @@ Json ContentToJson(const Plan& plan) {
                {"uniform", UniformToJson(plan.uniform)},
                {"ties", plan.ties}};
   if (!plan.activation_ties.empty()) json["activation_ties"] = plan.activation_ties;
+  if (plan.runtime) json["runtime"] = ToJsonValue(*plan.runtime);
   if (!plan.rules.empty()) json["rules"] = ToJsonArray(plan.rules);
   json["layers"] = ToJsonArray(plan.layers);
   json["provenance"] = ToJsonValue(plan.provenance);
@@ -333,6 +350,35 @@ std::vector<std::string> ReadStrings(const JsonValue& value) {
   return texts;
 }
 
+std::string ReadDigest(const JsonValue& value) {
+  std::string digest = value.String();
+  const bool is_hex =
+      std::ranges::all_of(digest, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  if (!digest.empty() && (digest.size() != kDigestLength || !is_hex)) {
+    value.Fail(fmt::format("got '{}', want {} lower-case hexadecimal digits or nothing", digest, kDigestLength));
+  }
+  return digest;
+}
+
+RuntimeGroup ReadRuntimeGroup(JsonObject object) {
+  RuntimeGroup group{.rule = object.String("rule")};
+  const JsonValue agree = object.At("agree");
+  for (const JsonValue& name : agree.Array()) group.agree.push_back(ReadNamed(name, &ParseAgreement));
+  agree.Check(ValidateAgreement(group.agree));
+  group.layers = ReadStrings(object.At("layers"));
+  object.RefuseUnknownKeys();
+  return group;
+}
+
+PlanRuntime ReadRuntime(JsonObject object) {
+  PlanRuntime runtime{
+      .name = object.String("name"), .version = object.String("version"), .digest = ReadDigest(object.At("digest"))};
+  for (const JsonValue& group : object.Array("groups")) runtime.groups.push_back(ReadRuntimeGroup(group.Object()));
+  if (object.Has("unseen")) runtime.unseen = ReadStrings(object.At("unseen"));
+  object.RefuseUnknownKeys();
+  return runtime;
+}
+
 void ReadResult(JsonObject object, Plan& plan) {
   plan.termination = ReadTermination(object.At("termination"));
   plan.objective = object.Number("objective");
@@ -360,16 +406,6 @@ std::map<int, Costs> ReadUniform(JsonObject object) {
   }
   object.RefuseUnknownKeys();
   return uniform;
-}
-
-std::string ReadDigest(const JsonValue& value) {
-  std::string digest = value.String();
-  const bool is_hex =
-      std::ranges::all_of(digest, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-  if (!digest.empty() && (digest.size() != kDigestLength || !is_hex)) {
-    value.Fail(fmt::format("got '{}', want {} lower-case hexadecimal digits or nothing", digest, kDigestLength));
-  }
-  return digest;
 }
 
 std::map<std::string, std::string> ReadTexts(JsonObject object) {
@@ -417,6 +453,7 @@ Plan ReadPlan(JsonObject& root) {
   if (root.Has("activation_ties")) {
     for (const JsonValue& tie : root.Array("activation_ties")) plan.activation_ties.push_back(ReadStrings(tie));
   }
+  if (root.Has("runtime")) plan.runtime = ReadRuntime(root.Object("runtime"));
   if (root.Has("rules")) {
     for (const JsonValue& rule : root.Array("rules")) plan.rules.push_back(ReadRule(rule.Object()));
   }

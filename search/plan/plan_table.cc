@@ -99,26 +99,99 @@ void TurnLowerBudgets(const Plan& plan, PlanTable& table) {
   }
 }
 
-}  // namespace
+using GroupNames = std::map<std::string, int>;  // group of each layer
 
-absl::StatusOr<std::vector<std::vector<int>>> WidthSets(const Plan& plan, const std::vector<std::vector<int>>& groups) {
-  std::vector<std::string> ids;  // of groups, by index
-  std::map<std::string, std::string> group_of;
-  for (size_t g = 0; g < groups.size(); ++g) {
-    ids.push_back(fmt::format("{}", g));
-    for (const int i : groups[g]) group_of[plan.layers[i].layer.name] = ids.back();
+// The groups of these layers, each once.
+absl::StatusOr<std::vector<int>> GroupsOf(std::string_view what, const std::vector<std::string>& layers,
+                                          const GroupNames& group_of) {
+  std::set<int> groups;
+  for (const std::string& name : layers) {
+    const auto found = group_of.find(name);
+    if (found == group_of.end()) return DataLoss("{}: there is no layer '{}'", what, name);
+    groups.insert(found->second);
   }
-  Ties joined;
-  for (const std::vector<std::string>& tie : plan.activation_ties) {
-    std::set<std::string> members;
-    for (const std::string& name : tie) {
-      if (!group_of.contains(name)) return DataLoss("activation_ties: there is no layer '{}'", name);
-      members.insert(group_of[name]);
-    }
-    if (members.size() > 1) joined.emplace_back(members.begin(), members.end());
+  return std::vector<int>(groups.begin(), groups.end());
+}
+
+// Sets of groups joined by these lists, ascending, ordered by their first groups.
+std::vector<std::vector<int>> Joined(size_t num_groups, const std::vector<std::vector<int>>& lists) {
+  std::vector<std::string> ids;
+  for (size_t g = 0; g < num_groups; ++g) ids.push_back(fmt::format("{}", g));
+  Ties ties;
+  for (const std::vector<int>& list : lists) {
+    if (list.size() < 2) continue;
+    std::vector<std::string>& tie = ties.emplace_back();
+    for (const int g : list) tie.push_back(ids[g]);
   }
   const std::vector<std::string_view> names(ids.begin(), ids.end());
-  return GroupByTies(names, joined);
+  return GroupByTies(names, ties).value();  // lists of known groups, each once
+}
+
+// Lists of groups by what they agree on.
+absl::StatusOr<std::map<std::vector<Agreement>, std::vector<std::vector<int>>>> ListsOf(const Plan& plan,
+                                                                                        const GroupNames& group_of) {
+  std::map<std::vector<Agreement>, std::vector<std::vector<int>>> lists;
+  for (const std::vector<std::string>& tie : plan.activation_ties) {
+    BITPLAN_ASSIGN_OR_RETURN(std::vector<int> groups, GroupsOf("activation_ties", tie, group_of));
+    lists[{Agreement::kActivationBits}].push_back(std::move(groups));
+  }
+  if (!plan.runtime) return lists;
+  for (const RuntimeGroup& group : plan.runtime->groups) {
+    BITPLAN_ASSIGN_OR_RETURN(std::vector<int> groups, GroupsOf("runtime.groups", group.layers, group_of));
+    std::vector<Agreement> agree = group.agree;
+    std::ranges::sort(agree);
+    lists[std::move(agree)].push_back(std::move(groups));
+  }
+  return lists;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<PlanLinkedSet>> LinkedSets(const Plan& plan, const std::vector<std::vector<int>>& groups) {
+  GroupNames group_of;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    for (const int i : groups[g]) group_of[plan.layers[i].layer.name] = static_cast<int>(g);
+  }
+  BITPLAN_ASSIGN_OR_RETURN(const auto lists, ListsOf(plan, group_of));
+  std::vector<PlanLink> links;
+  std::vector<std::vector<int>> all;
+  for (const auto& [agree, of_agree] : lists) {
+    for (std::vector<int>& joined : Joined(groups.size(), of_agree)) {
+      if (joined.size() < 2) continue;
+      all.push_back(joined);
+      links.push_back({.groups = std::move(joined), .agree = agree});
+    }
+  }
+  std::vector<PlanLinkedSet> sets;
+  std::vector<size_t> set_of(groups.size(), 0);
+  for (std::vector<int>& joined : Joined(groups.size(), all)) {
+    for (const int g : joined) set_of[g] = sets.size();
+    sets.push_back({.groups = std::move(joined), .links = {}});
+  }
+  for (PlanLink& link : links) {
+    PlanLinkedSet& set = sets[set_of[link.groups.front()]];
+    set.links.push_back(std::move(link));
+  }
+  return sets;
+}
+
+LinkKeys KeysOf(const PlanLinkedSet& set, int group, const Option& option) {
+  LinkKeys keys;
+  for (const PlanLink& link : set.links) {
+    const bool is_in = std::ranges::find(link.groups, group) != link.groups.end();
+    keys.push_back(is_in ? AgreementKey(option, link.agree) : "");
+  }
+  return keys;
+}
+
+std::optional<LinkKeys> AgreedKeys(const PlanLinkedSet& set, int group, const LinkKeys& a, const LinkKeys& b) {
+  LinkKeys both;
+  for (size_t l = 0; l < set.links.size(); ++l) {
+    if (!a[l].empty() && !b[l].empty() && a[l] != b[l]) return std::nullopt;
+    const std::string& key = a[l].empty() ? b[l] : a[l];
+    both.push_back(set.links[l].groups.back() == group ? "" : key);
+  }
+  return both;
 }
 
 int64_t RowLimit(const Plan& plan, const PlanTable& table, size_t row, int64_t budget_limit) {
@@ -143,8 +216,8 @@ absl::StatusOr<PlanTable> TableOf(const Plan& plan) {
     table.groups.push_back(std::move(group));
   }
   TurnLowerBudgets(plan, table);
-  BITPLAN_ASSIGN_OR_RETURN(table.width_sets, WidthSets(plan, *groups));
-  std::erase_if(table.width_sets, [](const std::vector<int>& set) { return set.size() < 2; });
+  BITPLAN_ASSIGN_OR_RETURN(table.linked_sets, LinkedSets(plan, *groups));
+  std::erase_if(table.linked_sets, [](const PlanLinkedSet& set) { return set.groups.size() < 2; });
   return table;
 }
 

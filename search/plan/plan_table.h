@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "search/layer/agreement.h"
 #include "search/plan/plan.h"
 
 namespace bitplan {
@@ -27,12 +29,24 @@ struct PlanTableGroup {
   int chosen = -1;  // index into items; -1: the plan has no choice
 };
 
-// The choice that a plan is about, as numbers, from the plan's own tables: one item of each group, items of groups in a
-// width set of equal activation bits, and sum of costs <= limit in each row.
+// Groups whose items agree in some parts of their options: activation ties, and groups of a runtime's rules.
+struct PlanLink {
+  std::vector<int> groups;       // indices, ascending
+  std::vector<Agreement> agree;  // ascending
+};
+
+// Groups that links join, directly or through others.
+struct PlanLinkedSet {
+  std::vector<int> groups;  // indices, ascending
+  std::vector<PlanLink> links;
+};
+
+// The choice that a plan is about, as numbers, from the plan's own tables: one item of each group, items of linked
+// groups that agree as their links say, and sum of costs <= limit in each row.
 struct PlanTable {
-  std::vector<PlanTableGroup> groups;        // in the order of their first layers
-  std::vector<std::vector<int>> width_sets;  // groups (indices) that share activation bits, two or more each
-  std::vector<int64_t> limits;               // of each row: one a budget, in the plan's order
+  std::vector<PlanTableGroup> groups;      // in the order of their first layers
+  std::vector<PlanLinkedSet> linked_sets;  // of two or more groups each
+  std::vector<int64_t> limits;             // of each row: one a budget, in the plan's order
   // Of a lower budget the sum over the groups of their largest costs: its row counts what each option has less than its
   // group's largest cost, and its limit is offset - the budget's. 0 for an upper one.
   std::vector<int64_t> offsets;
@@ -47,10 +61,18 @@ namespace plan {
 // layers, costs that do not add up in 64 bits.
 absl::StatusOr<PlanTable> TableOf(const Plan& plan);
 
-// Sets of groups (indices into `groups`, which list layers) that take one activation width: those that an activation
-// tie joins, every other group alone. A group of tied layers has one width itself. kDataLoss: a tie of an unknown
-// layer.
-absl::StatusOr<std::vector<std::vector<int>>> WidthSets(const Plan& plan, const std::vector<std::vector<int>>& groups);
+// The groups (indices into `groups`, which list layers) by what links join; a group without a link is alone. Links of
+// equal parts that have a group in common are one. A group of tied layers agrees with itself. kDataLoss: a tie of an
+// unknown layer.
+absl::StatusOr<std::vector<PlanLinkedSet>> LinkedSets(const Plan& plan, const std::vector<std::vector<int>>& groups);
+
+// What an option, or a combination of them, says of each link of a set: the parts that agree; empty: nothing, as no
+// group of the link is among its own, or all have been.
+using LinkKeys = std::vector<std::string>;
+LinkKeys KeysOf(const PlanLinkedSet& set, int group, const Option& option);
+// The keys of both together; nullopt where they differ on a link. Links whose last group is `group` are dropped:
+// passing the groups in order, equal keys are what combinations must have in common to be continued alike.
+std::optional<LinkKeys> AgreedKeys(const PlanLinkedSet& set, int group, const LinkKeys& a, const LinkKeys& b);
 
 // The row's limit where its budget has another one.
 int64_t RowLimit(const Plan& plan, const PlanTable& table, size_t row, int64_t budget_limit);

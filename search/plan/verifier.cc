@@ -187,6 +187,42 @@ absl::Status VerifyActivationTies(const Plan& plan, const Ties& activation_ties)
   return absl::OkStatus();
 }
 
+// Of one group of a runtime's rule.
+absl::Status VerifyRuntimeGroup(const Plan& plan, const RuntimeGroup& group) {
+  const std::string where = fmt::format("runtime.groups '{}'", group.rule);
+  if (group.layers.size() < 2) return DataLoss("{}: got {} layers, want at least 2", where, group.layers.size());
+  if (const absl::Status status = ValidateAgreement(group.agree); !status.ok()) {
+    return DataLoss("{}.{}", where, MessageOf(status));
+  }
+  const PlanLayer* first = nullptr;
+  for (const std::string& name : group.layers) {
+    const auto layer = std::ranges::find(plan.layers, name, [](const PlanLayer& l) { return l.layer.name; });
+    if (layer == plan.layers.end()) return DataLoss("{}: there is no layer '{}'", where, name);
+    if (!layer->chosen) continue;
+    if (first == nullptr) first = &*layer;
+    const std::string got = AgreementKey(layer->chosen->option, group.agree);
+    const std::string want = AgreementKey(first->chosen->option, group.agree);
+    if (got != want) return DataLoss("{}: '{}' has {}, '{}' has {}", where, first->layer.name, want, name, got);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyRuntime(const Plan& plan) {
+  if (!plan.runtime) return absl::OkStatus();
+  if (plan.runtime->name.empty()) return DataLoss("runtime.name: got nothing");
+  for (const RuntimeGroup& group : plan.runtime->groups) {
+    BITPLAN_RETURN_IF_ERROR(VerifyRuntimeGroup(plan, group));
+    // What must be equal as a whole must have taken part in the search as a tie.
+    if (!group.is_whole_option()) continue;
+    const bool is_tied = std::ranges::any_of(plan.ties, [&](const std::vector<std::string>& tie) {
+      return std::ranges::all_of(group.layers,
+                                 [&](const std::string& name) { return std::ranges::find(tie, name) != tie.end(); });
+    });
+    if (!is_tied) return DataLoss("runtime.groups '{}': {} is in no tie", group.rule, group.layers.front());
+  }
+  return absl::OkStatus();
+}
+
 absl::Status VerifyRules(const Plan& plan) {
   for (const WidthRule& rule : plan.rules) {
     const auto layer = std::ranges::find(plan.layers, rule.layer, [](const PlanLayer& l) { return l.layer.name; });
@@ -212,59 +248,64 @@ struct SumRange {
   int64_t most = 0;
 };
 
-// By activation width: range of the sum of `resource` over a group whose members all take the same option.
-std::map<int, SumRange> RangesOfGroup(const Plan& plan, const std::vector<int>& group, Resource resource) {
+using Ranges = std::map<LinkKeys, SumRange>;
+
+void Include(const LinkKeys& keys, const SumRange& range, Ranges& ranges) {
+  SumRange& of_keys = ranges.emplace(keys, range).first->second;
+  of_keys = {std::min(of_keys.least, range.least), std::max(of_keys.most, range.most)};
+}
+
+// By keys: range of the sum of `resource` over a group whose members all take the same option.
+Ranges RangesOfGroup(const Plan& plan, const std::vector<int>& members, const PlanLinkedSet& set, int group,
+                     Resource resource) {
   struct Entry {
     std::optional<int64_t> sum = 0;
     size_t members = 0;  // layers that have the option
-    int activation_bits = 0;
+    LinkKeys keys;
   };
   std::map<std::string, Entry> sums;  // by label
-  for (const int i : group) {
+  for (const int i : members) {
     for (const PlanOption& option : AllOptions(plan.layers[i])) {
       if (!TakesPart(plan, plan.layers[i], option)) continue;
       Entry& entry = sums[Label(option.option)];
       entry.sum = entry.sum ? CheckedAdd(*entry.sum, option.costs.at(resource)) : std::nullopt;
-      entry.activation_bits = option.option.activation_bits;
+      entry.keys = KeysOf(set, group, option.option);
       ++entry.members;
     }
   }
-  std::map<int, SumRange> ranges;
+  Ranges ranges;
   for (const auto& [unused, entry] : sums) {
-    if (entry.members != group.size() || !entry.sum) continue;
-    SumRange& range = ranges.emplace(entry.activation_bits, SumRange{*entry.sum, *entry.sum}).first->second;
-    range = {std::min(range.least, *entry.sum), std::max(range.most, *entry.sum)};
+    if (entry.members == members.size() && entry.sum) Include(entry.keys, {*entry.sum, *entry.sum}, ranges);
   }
   return ranges;
 }
 
-// nullopt: no choice keeps ties and rules, or a sum does not fit.
+// Group by group, with what is open on the links as the state. nullopt: no choice keeps ties and rules, or a sum does
+// not fit.
 std::optional<SumRange> RangeOfSet(const Plan& plan, const std::vector<std::vector<int>>& groups,
-                                   const std::vector<int>& set, Resource resource) {
-  std::map<int, SumRange> shared;  // by activation width
-  std::optional<SumRange> any;     // for a set of one group
-  for (size_t s = 0; s < set.size(); ++s) {
-    const std::map<int, SumRange> ranges = RangesOfGroup(plan, groups[set[s]], resource);
-    if (s == 0) shared = ranges;
-    for (auto entry = shared.begin(); s > 0 && entry != shared.end();) {
-      const auto found = ranges.find(entry->first);
-      const auto least = found == ranges.end() ? std::nullopt : CheckedAdd(entry->second.least, found->second.least);
-      const auto most = found == ranges.end() ? std::nullopt : CheckedAdd(entry->second.most, found->second.most);
-      if (least && most) entry->second = {*least, *most};
-      entry = least && most ? std::next(entry) : shared.erase(entry);
+                                   const PlanLinkedSet& set, Resource resource) {
+  Ranges open = {{LinkKeys(set.links.size()), SumRange{}}};
+  for (const int group : set.groups) {
+    const Ranges of_group = RangesOfGroup(plan, groups[group], set, group, resource);
+    Ranges next;
+    for (const auto& [before, sum] : open) {
+      for (const auto& [keys, range] : of_group) {
+        const std::optional<LinkKeys> agreed = AgreedKeys(set, group, before, keys);
+        const auto least = CheckedAdd(sum.least, range.least);
+        const auto most = CheckedAdd(sum.most, range.most);
+        if (agreed && least && most) Include(*agreed, {*least, *most}, next);
+      }
     }
+    open = std::move(next);
   }
-  for (const auto& [unused, range] : shared) {
-    if (!any) any = range;
-    any = SumRange{std::min(any->least, range.least), std::max(any->most, range.most)};
-  }
-  return any;
+  // All links have ended.
+  return open.empty() ? std::nullopt : std::optional(open.begin()->second);
 }
 
 std::optional<SumRange> RangeOfSums(const Plan& plan, const std::vector<std::vector<int>>& groups,
-                                    const std::vector<std::vector<int>>& sets, Resource resource) {
+                                    const std::vector<PlanLinkedSet>& sets, Resource resource) {
   SumRange sum;
-  for (const std::vector<int>& set : sets) {
+  for (const PlanLinkedSet& set : sets) {
     const std::optional<SumRange> range = RangeOfSet(plan, groups, set, resource);
     const auto least = range ? CheckedAdd(sum.least, range->least) : std::nullopt;
     const auto most = range ? CheckedAdd(sum.most, range->most) : std::nullopt;
@@ -293,7 +334,7 @@ absl::Status VerifyUse(const Plan& plan, const PlanBudget& budget, const std::st
 bool HasRulesConflict(const Plan& plan) { return plan.infeasibility && plan.infeasibility->rules_conflict; }
 
 absl::Status VerifyAchievable(const Plan& plan, const PlanBudget& budget, const std::vector<std::vector<int>>& groups,
-                              const std::vector<std::vector<int>>& sets, const std::string& where) {
+                              const std::vector<PlanLinkedSet>& sets, const std::string& where) {
   if (HasRulesConflict(plan)) return absl::OkStatus();  // nothing is
   const std::optional<SumRange> range = RangeOfSums(plan, groups, sets, budget.resource);
   if (!range || budget.least_achievable != range->least) {
@@ -306,7 +347,7 @@ absl::Status VerifyAchievable(const Plan& plan, const PlanBudget& budget, const 
 
 absl::Status VerifyBudgets(const Plan& plan, const std::vector<std::vector<int>>& groups) {
   std::set<std::pair<Resource, BudgetSense>> seen;
-  BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> sets, WidthSets(plan, groups));
+  BITPLAN_ASSIGN_OR_RETURN(const std::vector<PlanLinkedSet> sets, LinkedSets(plan, groups));
   for (size_t b = 0; b < plan.budgets.size(); ++b) {
     const PlanBudget& budget = plan.budgets[b];
     const std::string where = fmt::format("budgets[{}] '{}'", b, budget.spec);
@@ -423,6 +464,7 @@ absl::Status Verify(const Plan& plan) {
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, TieGroups(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyTies(plan, groups));
   BITPLAN_RETURN_IF_ERROR(VerifyActivationTies(plan, plan.activation_ties));
+  BITPLAN_RETURN_IF_ERROR(VerifyRuntime(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyRules(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyBudgets(plan, groups));
   BITPLAN_RETURN_IF_ERROR(VerifyInfeasibility(plan));

@@ -7,8 +7,8 @@
 namespace bitplan::plan {
 
 // Adds everything in `plan` again from its own tables and compares: totals, uniform totals, budgets (used, slack, least
-// achievable, limit kept), objective, bound, gap, ties, uniqueness of names and options, fingerprint. Integers must be
-// equal; the objective is added in layer order and must be equal as well, bit for bit.
+// achievable, limit kept), objective, bound, gap, ties, groups of the runtime's rules, uniqueness of names and options,
+// fingerprint. Integers must be equal; the objective is added in layer order and must be equal as well, bit for bit.
 // kDataLoss with the path of what does not hold. Does not know the model: whether the sensitivities are right is a
 // question for a new measurement.
 absl::Status Verify(const Plan& plan);

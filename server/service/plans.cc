@@ -39,6 +39,8 @@ v1::SearchConfig FillIn(const v1::SearchConfig& given, const SearchRequest& requ
   for (const WidthRule& rule : request.rules) *config.add_rules() = convert::FromWidthRule(rule);
   config.set_untie_activations(request.untie_activations);
   config.set_robustness_resamples(request.robustness_resamples);
+  config.set_runtime(given.runtime());
+  config.set_runtime_json(given.runtime_json());
   config.mutable_solver()->set_solver(request.solver.solver);
   config.mutable_solver()->set_relative_gap(request.solver.relative_gap);
   config.mutable_solver()->set_node_limit(request.solver.node_limit);

@@ -261,6 +261,24 @@ TEST_F(Cli, ServerAndLocalSearchChooseTheSame) {
   EXPECT_EQ(a->fingerprint, b->fingerprint);
 }
 
+// The graph's structure is found on the server, kept in its measurement, and asked again without measuring.
+TEST_F(Cli, SearchesForARuntimeOnTheServerAsInProcess) {
+  const std::vector<std::string> wanted = {"--runtime", "cmsis-nn", "--output", "json"};
+  const ProcessResult remote = Run(kQuickSearch + wanted);
+  ASSERT_EQ(remote.exit_code, 0) << remote.err;
+  const ProcessResult local = Run(std::vector<std::string>{"local"} + kQuickSearch + wanted);
+  ASSERT_EQ(local.exit_code, 0) << local.err;
+  const auto plan = plan::ParsePlan(remote.out);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->fingerprint, plan::ParsePlan(local.out)->fingerprint);
+  ASSERT_TRUE(plan->runtime.has_value());
+  EXPECT_EQ(plan->runtime->name, "cmsis-nn");
+  EXPECT_FALSE(plan->runtime->groups.empty());
+  EXPECT_TRUE(plan->runtime->unseen.empty());
+  EXPECT_THAT(Run({"search", "--sensitivities", kHawq, "--budget", "size=1x", "--runtime", "none"}).err,
+              HasSubstr("runtime: got 'none', want one of"));
+}
+
 // The weights of the bundled network in a file beside it: read, put inside, uploaded and searched as one file.
 TEST_F(Cli, TakesNetworksWithWeightsInAnotherFile) {
   const std::string model = folder_ + "/net.onnx";

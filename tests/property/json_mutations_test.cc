@@ -1,12 +1,16 @@
-// Documents from strangers: every reader of profiles, plans, measurements and budgets answers a mutated text with a
-// status, never with a crash, and nothing that a reader accepts upsets the next stage.
+// Documents from strangers: every reader of profiles, runtimes, plans, measurements and budgets answers a mutated text
+// with a status, never with a crash, and nothing that a reader accepts upsets the next stage.
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "search/base/rng.h"
 #include "search/exporters/csv.h"
 #include "search/hardware/price.h"
+#include "search/hardware/runtime_rules.h"
 #include "search/hardware/shipped_profiles.h"
 #include "search/pipeline/run_search.h"
 #include "search/plan/plan_json.h"
@@ -63,6 +67,19 @@ TEST(JsonMutations, Profiles) {
       return profile.status();
     });
   }
+}
+
+// Rules that still read group layers, whatever their patterns say.
+TEST(JsonMutations, Runtimes) {
+  const std::vector<std::string_view> layers = {"l.0.q_proj", "l.0.k_proj", "l.0.experts.0.w1", "l.0.experts.1.w1"};
+  const std::string text = R"json({"format": "bitplan.runtime/1", "name": "r", "version": "1", "written_against": "w",
+    "description": "d", "rules": [{"name": "n", "reason": "r", "agree": ["weight_bits"], "structure": ["gated"],
+    "names": ["(.*[.])(?:q|k)_proj"], "source": "s", "date": "2026-11"}]})json";
+  ExpectCleanAnswers(text, [&](const std::string& mutant) {
+    const absl::StatusOr<RuntimeRules> runtime = hardware::ParseRuntime(mutant);
+    if (runtime.ok()) hardware::GroupLayers(*runtime, layers, std::nullopt);
+    return runtime.status();
+  });
 }
 
 // A mutant that still reads as a plan is refused by the verifier, unless it says the same or only changes `created`.

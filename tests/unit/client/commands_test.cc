@@ -204,6 +204,71 @@ TEST(LocalSearch, ErrorsNameTheField) {
   EXPECT_THAT(ran.err, AllOf(HasSubstr("bitplan: "), HasSubstr("layers[0].name")));
 }
 
+// A runtime of the caller's own: convolutions of one unit share their weight bits, the first units their whole option.
+constexpr const char* kRuntime = R"json({
+  "format": "bitplan.runtime/1", "name": "mine", "version": "1", "written_against": "nothing", "description": "a test",
+  "rules": [
+    {"name": "unit", "reason": "one buffer", "agree": ["weight_bits"], "names": ["(stage[0-9]+[.]unit[0-9]+[.])conv[0-9]+"],
+     "source": "this test", "date": "2026"},
+    {"name": "first", "reason": "one kernel", "agree": ["option"], "names": ["stage[0-9]+[.]unit1[.]conv(1)"],
+     "source": "this test", "date": "2026"}]})json";
+
+TEST(LocalSearch, ObeysARuntimeAndPlansAreCheckedForIt) {
+  const std::string runtime = ::testing::TempDir() + "/bitplan_runtime.json";
+  const std::string tied = ::testing::TempDir() + "/bitplan_tied.json";
+  const std::string free = ::testing::TempDir() + "/bitplan_free.json";
+  ASSERT_TRUE(WriteFile(runtime, kRuntime).ok());
+  const std::vector<std::string> search = {"local", "search", "--sensitivities", Hawq(), "--budget", "size=0.8x"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), search.begin(), search.end());
+    return RunLine(more);
+  };
+  ASSERT_EQ(with({"--runtime", runtime, "--save", tied}).code, ExitCode::kOk);
+  ASSERT_EQ(with({"--save", free}).code, ExitCode::kOk);
+  const Plan plan = plan::ParsePlan(*ReadFile(tied)).value();
+  ASSERT_TRUE(plan.runtime.has_value());
+  EXPECT_EQ(plan.runtime->name, "mine");
+  EXPECT_FALSE(plan.runtime->groups.empty());
+  EXPECT_EQ(plan::Verify(plan), absl::OkStatus());
+  const Ran sound = RunLine({"plan", "verify", tied, "--runtime", runtime});
+  EXPECT_EQ(sound.code, ExitCode::kOk) << sound.err;
+  EXPECT_THAT(sound.err, HasSubstr("groups of layers agree"));
+  EXPECT_THAT(sound.out, HasSubstr("optimal: proven again"));
+  const Ran broken = RunLine({"plan", "verify", free, "--runtime", runtime});
+  EXPECT_EQ(broken.code, ExitCode::kFailed);
+  EXPECT_THAT(broken.err, AllOf(HasSubstr("mine cannot load the plan"), HasSubstr("; one buffer")));
+  EXPECT_THAT(RunLine({"plan", "explain", tied}).out, HasSubstr("by mine's rule unit"));
+  const Ran unknown = with({"--runtime", "tflite"});
+  EXPECT_THAT(unknown.err, HasSubstr("runtime: got 'tflite', want one of cmsis-nn"));
+}
+
+TEST(Runtime, ListsAndShowsRulesWithSources) {
+  const Ran listed = RunLine({"runtime", "list"});
+  EXPECT_EQ(listed.code, ExitCode::kOk);
+  EXPECT_THAT(listed.out, AllOf(HasSubstr("vllm"), HasSubstr("qkv, gate_up, experts")));
+  EXPECT_THAT(RunLine({"runtime", "list", "--output", "json"}).out, HasSubstr("\"name\": \"tensorrt\""));
+  EXPECT_THAT(RunLine({"runtime", "show", "cmsis-nn"}).out,
+              AllOf(HasSubstr("add: equal activation_bits"), HasSubstr("arm_elementwise_add_s8")));
+  EXPECT_THAT(RunLine({"runtime", "show", "vllm", "--output", "json"}).out, HasSubstr("bitplan.runtime/1"));
+  EXPECT_EQ(RunLine({"runtime", "show", "none"}).code, ExitCode::kFailed);
+}
+
+// One repeat: what it says must be readable, not true.
+TEST(ProfileMeasure, WritesAProfileThatHardwareTakes) {
+  const std::string path = ::testing::TempDir() + "/My CPU.json";
+  const Ran ran = RunLine({"profile", "measure", BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx", "--out", path,
+                           "--repeats", "1", "--threads", "1"});
+  ASSERT_EQ(ran.code, ExitCode::kOk) << ran.err;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("stem"), HasSubstr("Own measurement: oneDNN")));
+  EXPECT_THAT(*ReadFile(path), HasSubstr("\"name\": \"my-cpu\""));
+  EXPECT_EQ(RunLine({"local", "search", "--sensitivities", Hawq(), "--hardware", path, "--budget", "size=1x",
+                     "--leave-out-unpriced"})
+                .code,
+            ExitCode::kOk);
+  EXPECT_EQ(RunLine({"profile", "measure", BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx", "--out", "x.csv"}).code,
+            ExitCode::kUsage);
+}
+
 TEST(PlanShow, RefusesATamperedFile) {
   const std::string path = ::testing::TempDir() + "/bitplan_tampered.json";
   const Ran ran = RunLine({"local", "search", "--sensitivities", Hawq(), "--budget", "size=0.5x", "--output", "json"});

@@ -104,6 +104,38 @@ TEST(ConvertSearch, TakesRules) {
   EXPECT_EQ(MessageOf(ToSearchRequest(message, 1).status()), "rules[0].kind: got 0, want PIN or FORBID");
 }
 
+TEST(ConvertSearch, TakesARuntimeByNameOrAsADocument) {
+  v1::SearchConfig message;
+  EXPECT_FALSE(ToSearchRequest(message, 1)->runtime.has_value());
+  message.set_runtime("vllm");
+  EXPECT_EQ(ToSearchRequest(message, 1)->runtime->name, "vllm");
+  message.set_runtime("tflite");
+  EXPECT_EQ(ToSearchRequest(message, 1).status().code(), absl::StatusCode::kNotFound);
+  message.set_runtime_json("{}");
+  EXPECT_EQ(MessageOf(ToSearchRequest(message, 1).status()), "runtime: got a name and runtime_json, want one of them");
+  message.clear_runtime();
+  EXPECT_EQ(MessageOf(ToSearchRequest(message, 1).status()), "runtime: missing field 'format'");
+}
+
+TEST(ConvertPlan, KeepsTheRuntime) {
+  Plan plan;
+  EXPECT_FALSE(FromPlan(plan).has_runtime());
+  plan.runtime = PlanRuntime{.name = "vllm",
+                             .version = "1",
+                             .digest = "d",
+                             .groups = {{.rule = "qkv", .agree = {Agreement::kOption}, .layers = {"a", "b"}}},
+                             .unseen = {"gate_up"}};
+  const v1::PlanRuntime message = FromPlan(plan).runtime();
+  EXPECT_EQ(message.name(), "vllm");
+  EXPECT_EQ(message.version(), "1");
+  EXPECT_EQ(message.digest(), "d");
+  ASSERT_EQ(message.groups_size(), 1);
+  EXPECT_EQ(message.groups(0).rule(), "qkv");
+  EXPECT_EQ(message.groups(0).agree(0), "option");
+  EXPECT_EQ(message.groups(0).layers(1), "b");
+  EXPECT_EQ(message.unseen(0), "gate_up");
+}
+
 TEST(ConvertPlan, KeepsChoicesCostsAndProvenance) {
   Plan plan;
   plan.termination = Termination::kFeasible;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -64,6 +65,7 @@ void ExpectSame(const Measurement& a, const Measurement& b) {
   EXPECT_EQ(a.sensitivity, b.sensitivity);
   EXPECT_EQ(a.given_costs, b.given_costs);
   EXPECT_EQ(a.ties, b.ties);
+  EXPECT_EQ(a.structure, b.structure);
   EXPECT_EQ(a.digest, b.digest);
   EXPECT_EQ(a.model_digest, b.model_digest);
   EXPECT_EQ(a.dataset_digest, b.dataset_digest);
@@ -76,9 +78,15 @@ void ExpectSame(const Measurement& a, const Measurement& b) {
 TEST(MeasurementJson, ReadsBackBitForBit) {
   Measurement measured = Measured();
   measured.settings = pipeline::SettingsJson({}, {});
-  const absl::StatusOr<Measurement> read = ParseMeasurement(MeasurementToJson(measured));
-  ASSERT_TRUE(read.ok()) << read.status();
-  ExpectSame(*read, measured);
+  // Without a structure (older ones have none), with an empty one, with groups.
+  for (const std::optional<LayerStructure>& structure :
+       {std::optional<LayerStructure>(), std::optional(LayerStructure{}),
+        std::optional(LayerStructure{{StructureKind::kGated, {"conv", "other"}}})}) {
+    measured.structure = structure;
+    const absl::StatusOr<Measurement> read = ParseMeasurement(MeasurementToJson(measured));
+    ASSERT_TRUE(read.ok()) << read.status();
+    ExpectSame(*read, measured);
+  }
 }
 
 TEST(MeasurementJson, ReadsBackGivenSensitivities) {

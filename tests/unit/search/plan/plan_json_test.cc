@@ -49,6 +49,13 @@ TEST(PlanJson, KeepsRulesActivationTiesAndLowerBudgets) {
   plan.rules = {{.kind = WidthRuleKind::kPin, .layer = "a", .weight_bits = 8, .reason = "first layer"},
                 {.kind = WidthRuleKind::kForbid, .layer = "b", .weight_bits = 8, .activation_bits = 4}};
   plan.activation_ties = {{"a", "b"}};
+  plan.runtime = PlanRuntime{
+      .name = "vllm",
+      .version = "1",
+      .digest = std::string(64, 'e'),
+      .groups = {{.rule = "qkv", .agree = {Agreement::kOption}, .layers = {"a", "b"}},
+                 {.rule = "add", .agree = {Agreement::kScheme, Agreement::kGranularity}, .layers = {"b", "c"}}},
+      .unseen = {"concat"}};
   plan.budgets.push_back({.resource = Resource::kSize,
                           .spec = "size>=500bit",
                           .limit = 500,
@@ -142,7 +149,7 @@ TEST(PlanJson, ErrorsNameTheField) {
   EXPECT_EQ(ErrorWith("\"created\"", "\"note\": 1, \"created\""),
             "plan: unknown field 'note', want only activation_ties, budgets, created, fingerprint, format, layers, "
             "provenance, "
-            "result, rules, ties, totals, uniform");
+            "result, rules, runtime, ties, totals, uniform");
   EXPECT_THAT(ErrorWith(std::string(64, '1'), "1"), HasSubstr("plan.provenance.model_digest: got '1', want 64"));
 }
 

@@ -114,6 +114,18 @@ inline void AddRules(std::mt19937& rng, Problem& problem, Plan& plan) {
     }
     problem.class_ties = {tie};
   }
+  if (last >= 1 && draw(0, 1) == 1) {
+    plan.runtime = PlanRuntime{.name = "some",
+                               .groups = {{.rule = "pair",
+                                           .agree = {Agreement::kWeightBits},
+                                           .layers = {plan.layers[0].layer.name, plan.layers[1].layer.name}}}};
+    ClassTie tie{.layers = {0, 1}};
+    for (const int l : tie.layers) {
+      std::vector<int>& widths = tie.classes.emplace_back();
+      for (int k = 0; k < std::ssize(problem.layers[l].options); ++k) widths.push_back(k);
+    }
+    problem.class_ties.push_back(tie);
+  }
   if (draw(0, 1) == 1) {
     const int64_t limit = draw(0, 100);
     problem.budgets.push_back({.resource = 0, .limit = limit, .sense = BudgetSense::kAtLeast});

@@ -143,6 +143,25 @@ const Corruption kCorruptions[] = {
        p.activation_ties = {{"a", "d"}};
      },
      "activation_ties: there is no layer 'd'"},
+    {"RuntimeGroupBroken", SmallPlan,
+     [](Plan& p) {
+       p.runtime = PlanRuntime{.name = "some"};
+       p.runtime->groups = {{.rule = "pair", .agree = {Agreement::kWeightBits}, .layers = {"a", "b"}}};
+     },
+     "runtime.groups 'pair': 'a' has w8, 'b' has w4"},
+    {"RuntimeGroupOfNoLayer", SmallPlan,
+     [](Plan& p) {
+       p.runtime = PlanRuntime{.name = "some"};
+       p.runtime->groups = {{.rule = "pair", .agree = {Agreement::kWeightBits}, .layers = {"a", "d"}}};
+     },
+     "runtime.groups 'pair': there is no layer 'd'"},
+    {"RuntimeGroupWithoutTie", SmallPlan,
+     [](Plan& p) {
+       p.ties.clear();
+       p.runtime = PlanRuntime{.name = "some"};
+       p.runtime->groups = {{.rule = "pair", .agree = {Agreement::kOption}, .layers = {"b", "c, \"the last\""}}};
+     },
+     "runtime.groups 'pair': b is in no tie"},
     {"LowerBudgetBroken", SmallPlan, [](Plan& p) { p.budgets[0].sense = BudgetSense::kAtLeast; },
      "uses 510, less than the limit 512"},
     {"MostAchievableChanged", SmallPlan,
