@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "search/base/resource.h"
+#include "search/layer/data_flow.h"
 #include "search/layer/layer.h"
 #include "search/sensitivity/given.h"
 #include "search/sensitivity/sensitivity_table.h"
@@ -26,6 +27,9 @@ struct Measurement {
   // Groups of layers whose activations have one width on integer hardware (ActivationTies), by name; searches obey them
   // unless told not to. Empty for given sensitivities.
   std::vector<std::vector<std::string>> activation_ties;
+
+  // What lies in memory while the network runs; empty for given sensitivities and measurements of older versions.
+  DataFlow data_flow;
 
   std::string digest;        // SHA-256; of a MeasureRequest it is known before measuring (pipeline::MeasurementDigest)
   std::string model_digest;  // of the ONNX bytes; empty for given sensitivities
