@@ -11,6 +11,7 @@
 #include "search/base/resource.h"
 #include "search/hardware/profile.h"
 #include "search/layer/layer.h"
+#include "search/layer/peak_memory.h"
 
 namespace bitplan {
 
@@ -22,12 +23,16 @@ struct PricedResource {
 
 // What every option of every layer uses. Rows follow the LayerTable, columns the OptionTable.
 struct CostTable {
-  std::vector<PricedResource> resources;  // in the order of kResources; at least one option has a cost of each
+  std::vector<PricedResource>
+      resources;  // in the order of kResources; at least one option has a cost of each, but for peak_memory
   std::vector<std::vector<Costs>> costs;  // [layer][option]; base units, >= 0. A resource that is absent from an option
                                           // has no known cost there (not measured, not supported).
   std::vector<std::vector<CostSources>> sources;  // [layer][option]: where each cost comes from
-  std::string profile;                            // name of the profile
-  std::string coverage;                           // what the profile knows, for messages: widths, measured layers
+  // What memory is the maximum of; absent: memory is a sum of costs like any other, or not known. No option has a cost
+  // of memory then, and `resources` lists it.
+  std::optional<PeakMemory> peak_memory;
+  std::string profile;   // name of the profile
+  std::string coverage;  // what the profile knows, for messages: widths, measured layers
 };
 
 namespace hardware {

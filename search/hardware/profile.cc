@@ -241,6 +241,7 @@ std::vector<Resource> PricedResources(const HardwareProfile& profile) {
   if (profile.bops) priced.insert(Resource::kBops);
   if (profile.roofline) priced.insert(Resource::kLatency);
   if (profile.energy) priced.insert(Resource::kEnergy);
+  if (profile.memory) priced.insert(Resource::kMemory);
   for (const MeasuredTable& table : profile.measured) priced.insert(table.resource);
   return {priced.begin(), priced.end()};
 }

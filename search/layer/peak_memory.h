@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,10 +42,21 @@ struct PeakMemory {
   bool operator==(const PeakMemory&) const = default;
 };
 
-// What an option of `layer` (name) adds to a step, without fixed_bytes: the term's bytes, and its weights where they are
-// resident. nullopt: no entry for its activation bits, or no size where one is needed.
+// What an option of `layer` (name) adds to a step, without fixed_bytes: the term's bytes, and its weights where they
+// are resident. nullopt: no entry for its activation bits, or no size where one is needed.
 std::optional<int64_t> BytesInStep(const PeakMemory& peak, const MemoryStep& step, const std::string& layer,
                                    const Option& option, std::optional<int64_t> size_bits);
+
+// A layer that may take one of some options.
+struct MemoryCandidates {
+  std::string layer;                              // name
+  std::vector<Option> options;                    // at least one
+  std::vector<std::optional<int64_t>> size_bits;  // of each
+};
+
+// The largest over the steps of the least that candidates take there; with one candidate a layer the peak of a choice.
+// nullopt: a layer that takes part in a step has no candidate with known bytes, or a sum does not fit in int64.
+std::optional<int64_t> PeakBytes(const PeakMemory& peak, std::span<const MemoryCandidates> layers);
 
 }  // namespace bitplan
 

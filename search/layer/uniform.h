@@ -4,15 +4,19 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "search/base/resource.h"
 #include "search/layer/layer.h"
 
 namespace bitplan {
 
-// Amount of `resource` that a layer's cheapest option of `bits` weight bits uses; where the layer has options whose
-// activations have `bits` bits too, only those count. costs[k] belongs to options[k]. nullopt: no such option with a
-// known cost. This is what "uniform 8 bit" means in budgets and plans.
+// Options (indices) that stand for `bits` weight bits: those whose activations have `bits` bits too, where there are
+// some. Empty: there is no such option.
+std::vector<int> OptionsOfWidth(std::span<const Option> options, int bits);
+
+// Amount of `resource` that a layer's cheapest option of OptionsOfWidth uses. costs[k] belongs to options[k]. nullopt:
+// no such option with a known cost. This is what "uniform 8 bit" means in budgets and plans.
 std::optional<int64_t> CheapestOfWidth(std::span<const Option> options, std::span<const Costs> costs, Resource resource,
                                        int bits);
 

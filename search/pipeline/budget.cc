@@ -211,6 +211,31 @@ struct Resolver {
   }
 };
 
+absl::Status NoUniform(Resource resource, int bits, const std::vector<std::string>& missing) {
+  return InvalidArgument("no {} of uniform {} bit: no option of that width with a known cost in layers {}",
+                         ToString(resource), bits, fmt::join(missing, ", "));
+}
+
+absl::StatusOr<int64_t> UniformPeak(const LayerTable& layers, const OptionTable& options, const CostTable& costs,
+                                    int bits) {
+  std::vector<MemoryCandidates> candidates;
+  std::vector<std::string> missing;
+  for (size_t i = 0; i < layers.layers.size(); ++i) {
+    MemoryCandidates& layer = candidates.emplace_back();
+    layer.layer = layers.layers[i].name;
+    for (const int k : OptionsOfWidth(options.options[i], bits)) {
+      const auto size = costs.costs[i][k].find(Resource::kSize);
+      layer.options.push_back(options.options[i][k]);
+      layer.size_bits.push_back(size == costs.costs[i][k].end() ? std::nullopt : std::optional(size->second));
+    }
+    if (layer.options.empty()) missing.push_back(fmt::format("'{}'", layer.layer));
+  }
+  if (!missing.empty()) return NoUniform(Resource::kMemory, bits, missing);
+  const std::optional<int64_t> peak = PeakBytes(*costs.peak_memory, candidates);
+  if (!peak) return InvalidArgument("no memory of uniform {} bit: a size is not known or too large", bits);
+  return *peak;
+}
+
 absl::Status CheckPriced(const CostTable& costs, Resource resource) {
   std::vector<std::string_view> priced;
   for (const PricedResource& row : costs.resources) {
@@ -252,8 +277,13 @@ absl::Status ValidateBudget(const BudgetSpec& spec) {
   return status.ok() ? status : WithContext(status, fmt::format("budget '{}'", FormatBudget(spec)));
 }
 
+bool IsPeak(const CostTable& costs, Resource resource) {
+  return resource == Resource::kMemory && costs.peak_memory.has_value();
+}
+
 absl::StatusOr<int64_t> UniformTotal(const LayerTable& layers, const OptionTable& options, const CostTable& costs,
                                      Resource resource, int bits) {
+  if (IsPeak(costs, resource)) return UniformPeak(layers, options, costs, bits);
   std::vector<int64_t> amounts;
   std::vector<std::string> missing;
   for (size_t i = 0; i < layers.layers.size(); ++i) {
@@ -261,10 +291,7 @@ absl::StatusOr<int64_t> UniformTotal(const LayerTable& layers, const OptionTable
     if (cheapest) amounts.push_back(*cheapest);
     if (!cheapest) missing.push_back(fmt::format("'{}'", layers.layers[i].name));
   }
-  if (!missing.empty()) {
-    return InvalidArgument("no {} of uniform {} bit: no option of that width with a known cost in layers {}",
-                           ToString(resource), bits, fmt::join(missing, ", "));
-  }
+  if (!missing.empty()) return NoUniform(resource, bits, missing);
   const std::optional<int64_t> total = hardware::CheckedSum(amounts);
   if (!total) return InvalidArgument("the {} of uniform {} bit does not fit in 63 bits", ToString(resource), bits);
   return *total;

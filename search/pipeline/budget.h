@@ -74,6 +74,9 @@ std::string FormatBudget(const BudgetSpec& spec);
 // kInvalidArgument if an amount is out of the ranges above. For specs that did not come from ParseBudget.
 absl::Status ValidateBudget(const BudgetSpec& spec);
 
+// Whether the resource is a maximum over the execution (CostTable::peak_memory), not a sum over layers.
+bool IsPeak(const CostTable& costs, Resource resource);
+
 // Total of `resource` if every layer takes its cheapest option of `bits` weight bits; where a layer has options whose
 // activations have `bits` bits too, only those count. Ties are not looked at.
 // Errors: kInvalidArgument naming every layer without such an option (or without a known cost of it).

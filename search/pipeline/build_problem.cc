@@ -36,8 +36,19 @@ absl::Status CheckSameOptions(const Measurement& measured, const std::vector<int
   return absl::OkStatus();
 }
 
-bool IsPriced(const Costs& costs, const std::vector<BudgetSpec>& budgets) {
-  return std::ranges::all_of(budgets, [&](const BudgetSpec& budget) { return costs.contains(budget.resource); });
+// Budgets on sums; the others are on a maximum over the execution.
+std::vector<BudgetSpec> SumBudgets(const CostTable& costs, const std::vector<BudgetSpec>& budgets) {
+  std::vector<BudgetSpec> sums = budgets;
+  std::erase_if(sums, [&](const BudgetSpec& budget) { return IsPeak(costs, budget.resource); });
+  return sums;
+}
+
+// Costs that the budgets need: of their resources; weights that lie in memory need a size.
+bool IsPriced(const CostTable& costs, const Costs& option, const std::vector<BudgetSpec>& budgets) {
+  return std::ranges::all_of(budgets, [&](const BudgetSpec& budget) {
+    if (!IsPeak(costs, budget.resource)) return option.contains(budget.resource);
+    return !costs.peak_memory->weights_resident || option.contains(Resource::kSize);
+  });
 }
 
 // "'conv1': w4a8/..., w4a8/...; 'fc': all 6 options"
@@ -49,7 +60,7 @@ std::string DescribeUnpriced(const Measurement& measured, const CostTable& costs
     for (size_t k = 0; k < costs.costs[i].size(); ++k) {
       const Option& option = measured.options.options[i][k];
       const bool plays = IsAllowed(rules, measured.layers.layers[i].name, option);
-      if (plays && !IsPriced(costs.costs[i][k], budgets)) labels.push_back(Label(option));
+      if (plays && !IsPriced(costs, costs.costs[i][k], budgets)) labels.push_back(Label(option));
     }
     if (labels.empty()) continue;
     const std::string all = fmt::format("all {} options", labels.size());
@@ -128,7 +139,7 @@ void DropUnpriced(const Measurement& measured, const CostTable& costs, const std
                   const std::vector<int>& group, std::set<std::string>& labels) {
   for (const int i : group) {
     for (size_t k = 0; k < costs.costs[i].size(); ++k) {
-      if (!IsPriced(costs.costs[i][k], budgets)) labels.erase(Label(measured.options.options[i][k]));
+      if (!IsPriced(costs, costs.costs[i][k], budgets)) labels.erase(Label(measured.options.options[i][k]));
     }
   }
 }
@@ -191,15 +202,63 @@ std::vector<Resource> ResourcesOf(const std::vector<BudgetSpec>& budgets) {
 }
 
 absl::Status AddBudgets(const Measurement& measured, const CostTable& costs, const std::vector<BudgetSpec>& budgets,
-                        Problem& problem) {
-  const std::vector<Resource> resources = ResourcesOf(budgets);
+                        BuiltProblem& built) {
+  Problem& problem = built.problem;
+  const std::vector<Resource> resources = ResourcesOf(SumBudgets(costs, budgets));
   for (const Resource resource : resources) problem.resources.emplace_back(ResourceKey(resource));
   for (const BudgetSpec& budget : budgets) {
     BITPLAN_ASSIGN_OR_RETURN(const int64_t limit, ResolveBudget(budget, measured.layers, measured.options, costs));
+    built.limits.push_back(limit);
+    built.rows.push_back(kPeakRow);
+    if (IsPeak(costs, budget.resource)) {
+      if (budget.sense == BudgetSense::kAtMost) continue;
+      return InvalidArgument("budget '{}': memory is a maximum over the execution, want an upper limit",
+                             FormatBudget(budget));
+    }
+    built.rows.back() = static_cast<int>(problem.budgets.size());
     const auto column = std::ranges::find(resources, budget.resource) - resources.begin();
     problem.budgets.push_back({.resource = static_cast<int>(column), .limit = limit, .sense = budget.sense});
   }
   return absl::OkStatus();
+}
+
+// What the kept options of each layer that a step counts take there.
+ProblemStep StepOf(const Measurement& measured, const CostTable& costs, const std::vector<std::vector<int>>& kept,
+                   const MemoryStep& step) {
+  ProblemStep row{.name = step.name, .layers = {}, .amounts = {}};
+  for (int i = 0; i < std::ssize(kept); ++i) {
+    std::vector<int64_t> amounts;
+    for (const int k : kept[i]) {
+      const Costs& option = costs.costs[i][k];
+      const auto size = option.find(Resource::kSize);
+      amounts.push_back(BytesInStep(*costs.peak_memory, step, NameOf(measured, i), measured.options.options[i][k],
+                                    size == option.end() ? std::nullopt : std::optional(size->second))
+                            .value_or(0));  // known: IsPriced
+    }
+    if (std::ranges::all_of(amounts, [](int64_t amount) { return amount == 0; })) continue;
+    row.layers.push_back(i);
+    row.amounts.push_back(std::move(amounts));
+  }
+  return row;
+}
+
+// A step for each moment that a limit on the peak of memory is about.
+void AddPeakSteps(const Measurement& measured, const CostTable& costs, const std::vector<BudgetSpec>& budgets,
+                  BuiltProblem& built) {
+  for (size_t b = 0; b < budgets.size(); ++b) {
+    if (built.rows[b] != kPeakRow) continue;
+    for (const MemoryStep& step : costs.peak_memory->steps) {
+      ProblemStep row = StepOf(measured, costs, built.kept, step);
+      // fixed_bytes count with the first layer, so that a limit never is negative.
+      if (row.layers.empty() || row.layers.front() != 0) {
+        row.layers.insert(row.layers.begin(), 0);
+        row.amounts.insert(row.amounts.begin(), std::vector<int64_t>(built.kept[0].size(), 0));
+      }
+      for (int64_t& amount : row.amounts.front()) amount += step.fixed_bytes;
+      row.limit = built.limits[b];
+      built.problem.steps.push_back(std::move(row));
+    }
+  }
 }
 
 absl::Status CheckRules(const Measurement& measured, const std::vector<WidthRule>& rules) {
@@ -350,19 +409,21 @@ Ties ActivationTiesOf(const Measurement& measured, const SearchRequest& request)
 absl::StatusOr<BuiltProblem> BuildProblem(const Measurement& measured, const CostTable& costs,
                                           const SearchRequest& request) {
   BuiltProblem built;
-  BITPLAN_RETURN_IF_ERROR(AddBudgets(measured, costs, request.budgets, built.problem));
+  BITPLAN_RETURN_IF_ERROR(AddBudgets(measured, costs, request.budgets, built));
   BITPLAN_RETURN_IF_ERROR(CheckRules(measured, request.rules));
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, GroupLayers(measured, request));
   if (!request.leave_out_unpriced) BITPLAN_RETURN_IF_ERROR(CheckAllPriced(measured, costs, request));
   BITPLAN_ASSIGN_OR_RETURN(built.kept, ChooseKept(measured, costs, request, groups));
   for (int i = 0; i < std::ssize(built.kept); ++i) {
-    built.problem.layers.push_back(BuildLayer(measured, costs, ResourcesOf(request.budgets), i, built.kept[i]));
+    built.problem.layers.push_back(
+        BuildLayer(measured, costs, ResourcesOf(SumBudgets(costs, request.budgets)), i, built.kept[i]));
   }
   for (const std::vector<int>& group : groups) {
     if (group.size() > 1) built.problem.ties.push_back(group);
   }
   BITPLAN_RETURN_IF_ERROR(AddActivationTies(measured, request, built));
   AddRuntimeTies(measured, request, built);
+  AddPeakSteps(measured, costs, request.budgets, built);
   AddTieBreak(measured, costs, built);
   return built;
 }

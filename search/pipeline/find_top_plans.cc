@@ -24,7 +24,7 @@ PredictedSolution Placed(Solution solution, const Solution& best, size_t place, 
 
 absl::StatusOr<TopPlans> FindIn(const Measurement& measured, const TopPlansSearch& request, const RunContext& context) {
   context.Report({.stage = "price"});
-  BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, PriceMeasurement(measured, request.search.profile));
+  BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, PriceMeasurement(measured, request.search));
   BITPLAN_ASSIGN_OR_RETURN(const BuiltProblem built, BuildProblem(measured, costs, request.search));
   context.Report({.stage = "solve"});
   BITPLAN_ASSIGN_OR_RETURN(const TopChoices found,

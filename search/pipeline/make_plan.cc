@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "search/base/status.h"
+#include "search/pipeline/budget.h"
 #include "search/pipeline/settings.h"
 #include "search/pipeline/version.h"
+#include "search/plan/achievable.h"
 #include "search/plan/verifier.h"
 
 namespace bitplan::pipeline {
@@ -38,7 +40,20 @@ PlanLayer MakeLayer(const Measurement& measured, const CostTable& costs, int i, 
   return layer;
 }
 
-std::optional<int64_t> TotalOf(const std::vector<PlanLayer>& layers, Resource resource) {
+std::optional<int64_t> PeakOf(const std::vector<PlanLayer>& layers, const PeakMemory& peak) {
+  std::vector<MemoryCandidates> chosen;
+  for (const PlanLayer& layer : layers) {
+    if (!layer.chosen) return std::nullopt;
+    const auto size = layer.chosen->costs.find(Resource::kSize);
+    chosen.push_back({.layer = layer.layer.name,
+                      .options = {layer.chosen->option},
+                      .size_bits = {size == layer.chosen->costs.end() ? std::nullopt : std::optional(size->second)}});
+  }
+  return PeakBytes(peak, chosen);
+}
+
+std::optional<int64_t> TotalOf(const std::vector<PlanLayer>& layers, const CostTable& costs, Resource resource) {
+  if (IsPeak(costs, resource)) return PeakOf(layers, *costs.peak_memory);
   std::optional<int64_t> sum = 0;
   for (const PlanLayer& layer : layers) {
     if (!sum || !layer.chosen || !layer.chosen->costs.contains(resource)) return std::nullopt;
@@ -47,12 +62,11 @@ std::optional<int64_t> TotalOf(const std::vector<PlanLayer>& layers, Resource re
   return sum;
 }
 
-// Sums over the choice. A resource without a budget was not checked for overflow before: it is left out if it does not
-// fit.
+// Of the choice. A resource without a budget was not checked for overflow before: it is left out if it does not fit.
 Costs TotalsOf(const std::vector<PlanLayer>& layers, const CostTable& costs) {
   Costs totals;
   for (const PricedResource& priced : costs.resources) {
-    if (const std::optional<int64_t> sum = TotalOf(layers, priced.resource)) totals[priced.resource] = *sum;
+    if (const std::optional<int64_t> sum = TotalOf(layers, costs, priced.resource)) totals[priced.resource] = *sum;
   }
   return totals;
 }
@@ -69,11 +83,29 @@ std::map<int, Costs> UniformOf(const Measurement& measured, const CostTable& cos
   return uniform;
 }
 
-std::vector<PlanBudget> BudgetsOf(const SearchRequest& request, const Solution& solution) {
-  std::vector<PlanBudget> budgets;
+// `plan`: with layers, totals, ties and rules.
+PlanBudget PeakBudget(const Plan& plan, const BudgetSpec& spec, int64_t limit) {
+  PlanBudget budget{.resource = spec.resource, .spec = FormatBudget(spec), .limit = limit};
+  if (const absl::StatusOr<int64_t> least = plan::LeastAchievable(plan, spec.resource); least.ok()) {
+    budget.least_achievable = *least;
+  }
+  if (!plan.has_choice()) return budget;
+  budget.used = plan.totals.at(spec.resource);
+  budget.slack = limit - budget.used;
+  return budget;
+}
+
+void SetBudgets(const BuiltProblem& built, const SearchRequest& request, const Solution& solution, Plan& plan) {
+  // Without a cost of every budget options take no part: so all budgets are there before an answer rests on them.
+  for (const BudgetSpec& spec : request.budgets)
+    plan.budgets.push_back({.resource = spec.resource, .sense = spec.sense});
   for (size_t b = 0; b < request.budgets.size(); ++b) {
-    const BudgetUsage& usage = solution.budgets[b];
-    budgets.push_back({.resource = request.budgets[b].resource,
+    if (built.rows[b] == kPeakRow) {
+      plan.budgets[b] = PeakBudget(plan, request.budgets[b], built.limits[b]);
+      continue;
+    }
+    const BudgetUsage& usage = solution.budgets[built.rows[b]];
+    plan.budgets[b] = {.resource = request.budgets[b].resource,
                        .spec = FormatBudget(request.budgets[b]),
                        .limit = usage.limit,
                        .least_achievable = usage.least_achievable,
@@ -81,32 +113,70 @@ std::vector<PlanBudget> BudgetsOf(const SearchRequest& request, const Solution& 
                        .slack = usage.slack,
                        .multiplier = usage.multiplier,
                        .sense = usage.sense,
-                       .most_achievable = usage.most_achievable});
+                       .most_achievable = usage.most_achievable};
   }
-  return budgets;
 }
 
-std::optional<PlanInfeasibility> InfeasibilityOf(const SearchRequest& request, const Solution& solution) {
+// The budget that a shortage of the solution is about: an index into the request's.
+size_t BudgetOf(const BuiltProblem& built, const BudgetShortage& shortage) {
+  return std::ranges::find(built.rows, shortage.step >= 0 ? kPeakRow : shortage.budget) - built.rows.begin();
+}
+
+// Several steps of one maximum are one budget: that which is short by most counts.
+void AddShortage(const PlanShortage& shortage, PlanInfeasibility& why) {
+  const auto same = std::ranges::find_if(why.shortages, [&](const PlanShortage& known) {
+    return known.resource == shortage.resource && known.sense == shortage.sense;
+  });
+  if (same == why.shortages.end()) {
+    why.shortages.push_back(shortage);
+  } else if (shortage.short_by.value_or(0) > same->short_by.value_or(0)) {
+    *same = shortage;
+  }
+}
+
+std::optional<PlanInfeasibility> InfeasibilityOf(const BuiltProblem& built, const Solution& solution,
+                                                 const Plan& plan) {
   if (!solution.infeasibility) return std::nullopt;
   PlanInfeasibility why{.joint = solution.infeasibility->joint,
                         .shortages = {},
                         .rules_conflict = solution.infeasibility->rules_conflict};
+  // A maximum that no choice keeps is short alone; the solver knows only its steps.
+  for (const PlanBudget& budget : plan.budgets) {
+    if (!why.joint || !plan.is_peak(budget.resource) || budget.least_achievable <= budget.limit) continue;
+    why.joint = false;
+    why.shortages.push_back({.resource = budget.resource,
+                             .least_achievable = budget.least_achievable,
+                             .short_by = budget.least_achievable - budget.limit});
+    return why;
+  }
   for (const BudgetShortage& shortage : solution.infeasibility->shortages) {
-    why.shortages.push_back({.resource = request.budgets[shortage.budget].resource,
-                             .least_achievable = shortage.least_achievable,
-                             .short_by = shortage.short_by,
-                             .sense = request.budgets[shortage.budget].sense});
+    const PlanBudget& budget = plan.budgets[BudgetOf(built, shortage)];
+    AddShortage({.resource = budget.resource,
+                 .least_achievable = shortage.least_achievable,
+                 .short_by = shortage.short_by,
+                 .sense = budget.sense},
+                why);
   }
   return why;
 }
 
-std::string DiagnosisOf(const Solution& solution, bool predicted) {
+// "memory: the peak of 4,096 bytes at least ...": what the solver says of steps, in words of the plan.
+std::string ExplainInfeasible(const Solution& solution, const Plan& plan) {
+  for (const PlanBudget& budget : plan.budgets) {
+    if (!plan.is_peak(budget.resource) || budget.least_achievable <= budget.limit) continue;
+    return fmt::format("{}: limit {} is short by {}; the least achievable peak is {}", ResourceKey(budget.resource),
+                       budget.limit, budget.least_achievable - budget.limit, budget.least_achievable);
+  }
+  return allocation::ExplainInfeasibility(solution);
+}
+
+std::string DiagnosisOf(const Solution& solution, const Plan& plan, bool predicted) {
   const std::string_view why = allocation::TerminationName(solution.termination);
   switch (solution.termination) {
     case Termination::kOptimal:
       return "";
     case Termination::kInfeasible:
-      return allocation::ExplainInfeasibility(solution);
+      return ExplainInfeasible(solution, plan);
     case Termination::kFeasible:
     case Termination::kTimeLimit:
     case Termination::kCancelled:
@@ -213,13 +283,14 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
     const int chosen = solution.choice.empty() ? -1 : built.kept[i][solution.choice[i]];
     plan.layers.push_back(MakeLayer(measured, costs, i, chosen));
   }
+  plan.peak_memory = costs.peak_memory;
   plan.totals = TotalsOf(plan.layers, costs);
   plan.uniform = UniformOf(measured, costs);
-  plan.budgets = BudgetsOf(request, solution);
   plan.ties = AllTies(measured, request);
   plan.activation_ties = ActivationTiesOf(measured, request);
   plan.runtime = RuntimeOf(measured, request);
   plan.rules = request.rules;
+  SetBudgets(built, request, solution, plan);
   SetProof(solution, plan);
   if (found.prediction) {
     plan.predictor = ToString(measured.sensitivity.responses->form);
@@ -232,8 +303,9 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
       plan.layers[i].value_of_information = found.robustness->layers[i].value_of_information;
     }
   }
-  plan.infeasibility = InfeasibilityOf(request, solution);
-  plan.diagnosis = found.diagnosis.empty() ? DiagnosisOf(solution, found.prediction.has_value()) : found.diagnosis;
+  plan.infeasibility = InfeasibilityOf(built, solution, plan);
+  plan.diagnosis =
+      found.diagnosis.empty() ? DiagnosisOf(solution, plan, found.prediction.has_value()) : found.diagnosis;
   plan.warnings = WarningsOf(measured);
   WarnOfUnseenRules(plan, plan.warnings);
   plan.provenance = ProvenanceOf(measured, costs, request);

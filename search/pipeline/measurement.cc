@@ -1,5 +1,7 @@
 #include "search/pipeline/measurement.h"
 
+#include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -60,6 +62,70 @@ std::optional<LayerStructure> ReadStructure(JsonObject& root) {
   return structure;
 }
 
+Json ToJson(const DataFlow& flow) {
+  Json buffers = Json::array();
+  for (const ActivationBuffer& buffer : flow.buffers) {
+    buffers.push_back({{"name", buffer.name},
+                       {"elements", buffer.elements},
+                       {"layers", buffer.layers},
+                       {"first_step", buffer.first_step},
+                       {"last_step", buffer.last_step}});
+  }
+  Json boundaries = Json::array();
+  for (const PrecisionBoundary& boundary : flow.boundaries) {
+    boundaries.push_back({{"from", boundary.from}, {"to", boundary.to}, {"elements", boundary.elements}});
+  }
+  return {{"steps", flow.steps}, {"buffers", std::move(buffers)}, {"boundaries", std::move(boundaries)}};
+}
+
+int ReadIndex(const JsonValue& value) {
+  return static_cast<int>(value.Integer({.least = 0, .most = std::numeric_limits<int>::max()}));
+}
+
+DataFlow ReadDataFlow(JsonObject object) {
+  DataFlow flow{.steps = ReadStrings(object.At("steps"))};
+  for (const JsonValue& value : object.Array("buffers")) {
+    JsonObject buffer = value.Object();
+    ActivationBuffer& read = flow.buffers.emplace_back();
+    read.name = buffer.String("name");
+    read.elements = buffer.At("elements").Integer({.least = 0});
+    for (const JsonValue& layer : buffer.Array("layers")) read.layers.push_back(ReadIndex(layer));
+    read.first_step = ReadIndex(buffer.At("first_step"));
+    read.last_step = ReadIndex(buffer.At("last_step"));
+    buffer.RefuseUnknownKeys();
+  }
+  for (const JsonValue& value : object.Array("boundaries")) {
+    JsonObject boundary = value.Object();
+    flow.boundaries.push_back({.from = ReadIndex(boundary.At("from")),
+                               .to = ReadIndex(boundary.At("to")),
+                               .elements = boundary.At("elements").Integer({.least = 0})});
+    boundary.RefuseUnknownKeys();
+  }
+  object.RefuseUnknownKeys();
+  return flow;
+}
+
+// Indices in range.
+absl::Status CheckDataFlow(const DataFlow& flow, const LayerTable& layers) {
+  const auto num_layers = std::ssize(layers.layers);
+  const auto is_layer = [&](int layer) { return layer < num_layers; };
+  for (size_t b = 0; b < flow.buffers.size(); ++b) {
+    const ActivationBuffer& buffer = flow.buffers[b];
+    const bool in_order = buffer.first_step <= buffer.last_step && buffer.last_step < std::ssize(flow.steps);
+    if (in_order && std::ranges::all_of(buffer.layers, is_layer)) continue;
+    return InvalidArgument("data_flow.buffers[{}]: got steps {}..{} of {} and layers up to {} of {}", b,
+                           buffer.first_step, buffer.last_step, flow.steps.size(),
+                           buffer.layers.empty() ? 0 : std::ranges::max(buffer.layers), num_layers);
+  }
+  for (size_t b = 0; b < flow.boundaries.size(); ++b) {
+    const PrecisionBoundary& boundary = flow.boundaries[b];
+    if (is_layer(boundary.from) && is_layer(boundary.to) && boundary.from != boundary.to) continue;
+    return InvalidArgument("data_flow.boundaries[{}]: got layers {} and {}, want two of 0..{}", b, boundary.from,
+                           boundary.to, num_layers - 1);
+  }
+  return absl::OkStatus();
+}
+
 std::string DigestOf(const Measurement& measurement) {
   if (measurement.model_digest.empty()) return DigestOfGiven(ToGiven(measurement));
   return DigestOfMeasurement(measurement.model_digest, measurement.dataset_digest, measurement.settings,
@@ -91,6 +157,7 @@ std::string MeasurementToJson(const Measurement& measurement) {
                {"sensitivities", Json::parse(sensitivity::ToJson(ToGiven(measurement)))}};
   if (!measurement.activation_ties.empty()) json["activation_ties"] = measurement.activation_ties;
   if (measurement.structure) json["structure"] = StructureToJson(*measurement.structure);
+  if (!measurement.data_flow.steps.empty()) json["data_flow"] = ToJson(measurement.data_flow);
   return json.dump(1) + "\n";
 }
 
@@ -113,6 +180,8 @@ absl::StatusOr<Measurement> ParseMeasurement(std::string_view json) {
     for (const JsonValue& tie : root.Array("activation_ties")) activation_ties.push_back(ReadStrings(tie));
   }
   std::optional<LayerStructure> structure = ReadStructure(root);
+  DataFlow data_flow;
+  if (root.Has("data_flow")) data_flow = ReadDataFlow(root.Object("data_flow"));
   root.RefuseUnknownKeys();
   BITPLAN_RETURN_IF_ERROR(document.status());
   absl::StatusOr<GivenSensitivities> given = sensitivity::ParseGiven(tables);
@@ -120,6 +189,8 @@ absl::StatusOr<Measurement> ParseMeasurement(std::string_view json) {
   Measurement measurement = FromTables(*std::move(given));
   measurement.activation_ties = std::move(activation_ties);
   measurement.structure = std::move(structure);
+  measurement.data_flow = std::move(data_flow);
+  BITPLAN_RETURN_IF_ERROR(WithContext(CheckDataFlow(measurement.data_flow, measurement.layers), "measurement"));
   measurement.digest = digest;
   measurement.model_digest = model_digest;
   measurement.dataset_digest = dataset_digest;

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "search/base/resource.h"
+#include "search/layer/data_flow.h"
 #include "search/layer/layer.h"
 #include "search/layer/structure.h"
 #include "search/sensitivity/given.h"
@@ -32,6 +33,9 @@ struct Measurement {
   // How layers stand to each other in the graph (FindStructure). Absent where that is not known: given sensitivities,
   // measurements made before it was looked at.
   std::optional<LayerStructure> structure;
+
+  // What lies in memory while the network runs; empty for given sensitivities and measurements of older versions.
+  DataFlow data_flow;
 
   std::string digest;        // SHA-256; of a MeasureRequest it is known before measuring (pipeline::MeasurementDigest)
   std::string model_digest;  // of the ONNX bytes; empty for given sensitivities

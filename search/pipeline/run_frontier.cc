@@ -69,8 +69,11 @@ absl::StatusOr<Frontier> Solve(const Task& task, const BuiltProblem& built, cons
 
 absl::StatusOr<LossFrontier> Compute(const Task& task) {
   task.context.Report({.stage = "price"});
-  BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, PriceMeasurement(task.measured, task.request.search.profile));
+  BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, PriceMeasurement(task.measured, SearchOfFrontier(task.request)));
   BITPLAN_RETURN_IF_ERROR(CheckPriced(costs, task.request.resource));
+  if (task.request.resource == Resource::kMemory && costs.peak_memory) {
+    return Unimplemented("resource: memory is a maximum over the execution here, and frontiers are of sums");
+  }
   BITPLAN_ASSIGN_OR_RETURN(BuiltProblem built, BuildProblem(task.measured, costs, SearchOfFrontier(task.request)));
   const int swept = built.problem.budgets.back().resource;
   built.problem.budgets.pop_back();

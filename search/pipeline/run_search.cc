@@ -15,9 +15,11 @@
 #include "search/base/status.h"
 #include "search/graph/activation_points.h"
 #include "search/graph/layer_structure.h"
+#include "search/hardware/price_memory.h"
 #include "search/hardware/support.h"
 #include "search/onnx/model_options.h"
 #include "search/onnx/parse_model.h"
+#include "search/ops/find_data_flow.h"
 #include "search/pipeline/make_plan.h"
 #include "search/pipeline/predicted_loss.h"
 #include "search/pipeline/repair.h"
@@ -59,15 +61,17 @@ Ties ActivationTieNames(const Graph& graph) {
   return ties;
 }
 
-Measurement MakeMeasurement(const MeasureRequest& request, Graph graph, OptionTable options,
-                            SensitivityTable sensitivity) {
+absl::StatusOr<Measurement> MakeMeasurement(const MeasureRequest& request, Graph graph, OptionTable options,
+                                            SensitivityTable sensitivity) {
   Ties activation_ties = ActivationTieNames(graph);
   LayerStructure structure = FindStructure(graph);
+  BITPLAN_ASSIGN_OR_RETURN(DataFlow data_flow, ops::FindDataFlow(graph));
   Measurement measurement{.layers = std::move(graph.layers),
                           .options = std::move(options),
                           .sensitivity = std::move(sensitivity),
                           .activation_ties = std::move(activation_ties),
                           .structure = std::move(structure),
+                          .data_flow = std::move(data_flow),
                           .model_digest = Sha256Hex(request.onnx),
                           .dataset_digest = Sha256Hex(request.dataset),
                           .settings = SettingsJson(request.quantization, request.sensitivity),
@@ -213,12 +217,23 @@ absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given) {
   return measurement;
 }
 
-absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const HardwareProfile& profile) {
+absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const SearchRequest& request) {
+  const HardwareProfile& profile = request.profile;
   if (measured.given_costs.empty()) {
     BITPLAN_RETURN_IF_ERROR(hardware::CheckSupported(measured.layers, measured.options, profile));
   }
   BITPLAN_ASSIGN_OR_RETURN(CostTable costs, hardware::Price(measured.layers, measured.options, profile));
-  return hardware::WithGivenCosts(std::move(costs), measured.given_costs);
+  costs = hardware::WithGivenCosts(std::move(costs), measured.given_costs);
+  const auto memory = std::ranges::find(costs.resources, Resource::kMemory, &PricedResource::resource);
+  if (!profile.memory || measured.data_flow.steps.empty() || memory != costs.resources.end()) return costs;
+  Ties joined = AllTies(measured, request);
+  const Ties activation_ties = ActivationTiesOf(measured, request);
+  joined.insert(joined.end(), activation_ties.begin(), activation_ties.end());
+  BITPLAN_ASSIGN_OR_RETURN(costs.peak_memory, hardware::PricePeakMemory(measured.data_flow, measured.layers,
+                                                                        measured.options, joined, *profile.memory));
+  costs.resources.push_back({Resource::kMemory, fmt::format("profile '{}'", profile.name)});
+  std::ranges::sort(costs.resources, {}, &PricedResource::resource);
+  return costs;
 }
 
 namespace {
@@ -257,7 +272,7 @@ absl::StatusOr<std::optional<Robustness>> AssessFor(const Measurement& measured,
 
 absl::StatusOr<Plan> SearchWith(const Measurement& measured, const SearchRequest& request, const RunContext& context) {
   Stage(context, "price");
-  BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, PriceMeasurement(measured, request.profile));
+  BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, PriceMeasurement(measured, request));
   BITPLAN_ASSIGN_OR_RETURN(const BuiltProblem built, BuildProblem(measured, costs, request));
   Stage(context, "solve");
   BITPLAN_ASSIGN_OR_RETURN(PredictedSolution found, SolveFor(measured, built, request.solver, context));

@@ -67,7 +67,10 @@ struct SearchRequest {
 struct BuiltProblem {
   Problem problem;
   std::vector<std::vector<int>> kept;
+  std::vector<int64_t> limits;  // of the request's budgets, base unit
+  std::vector<int> rows;        // of each of them its index in problem.budgets, or kPeakRow: problem.steps are its
 };
+inline constexpr int kPeakRow = -1;
 
 namespace pipeline {
 
@@ -99,9 +102,11 @@ absl::StatusOr<CostForecast> ForecastMeasure(const MeasureRequest& request, cons
 // Sensitivities from outside as a measurement. The digest is that of their canonical document.
 absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given);
 
-// Prices the options: the profile's models and tables, given costs in their place. Errors: those of hardware::Price;
-// where no costs are given those of hardware::CheckSupported.
-absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const HardwareProfile& profile);
+// Prices the options by the request's profile: models and tables, given costs in their place; memory as a maximum over
+// the execution where the profile says how activations lie there, the network is known and memory is not priced
+// otherwise (CostTable::peak_memory). Errors: those of hardware::Price and PricePeakMemory; where no costs are given
+// those of hardware::CheckSupported.
+absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const SearchRequest& request);
 
 // What the request's runtime ties in this network; nothing without a runtime.
 RuntimeGrouping RuntimeGroupsOf(const Measurement& measured, const SearchRequest& request);

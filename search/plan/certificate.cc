@@ -164,7 +164,7 @@ std::optional<Group> Combine(const Table& table, const PlanLinkedSet& set) {
 
 // The table with one group for each linked set; nullopt: too large.
 std::optional<Table> CombineLinkedSets(const Table& table) {
-  Table combined{.limits = table.limits, .offsets = table.offsets};
+  Table combined{.limits = table.limits, .budget_of = table.budget_of, .offsets = table.offsets};
   std::vector<bool> is_joined(table.groups.size(), false);
   for (const PlanLinkedSet& set : table.linked_sets) {
     std::optional<Group> group = Combine(table, set);
@@ -397,11 +397,19 @@ std::string Describe(const Table& table, const std::vector<int>& choice) {
   return fmt::format("{}{}", fmt::join(names, ", "), num_more > 0 ? fmt::format(" and {} more", num_more) : "");
 }
 
-std::vector<Real> PlannedMultipliers(const Plan& plan) {
+// Of each row: those of the budgets; the steps of a maximum begin at 0.
+std::vector<Real> PlannedMultipliers(const Plan& plan, const Table& table) {
   std::vector<Real> u;
-  u.reserve(plan.budgets.size());
-  for (const PlanBudget& budget : plan.budgets) u.push_back(std::abs(budget.multiplier.value_or(0)));
+  u.reserve(table.num_rows());
+  for (const int b : table.budget_of) u.push_back(std::abs(plan.budgets[b].multiplier.value_or(0)));
   return u;
+}
+
+// Of each budget: steps of a maximum together.
+std::vector<double> OfBudgets(const Plan& plan, const Table& table, std::span<const Real> u) {
+  std::vector<double> multipliers(plan.budgets.size(), 0);
+  for (size_t r = 0; r < u.size(); ++r) multipliers[table.budget_of[r]] += static_cast<double>(u[r]);
+  return multipliers;
 }
 
 // What a plan with a choice is worth.
@@ -409,8 +417,8 @@ absl::StatusOr<Certificate> CheckChoice(const Plan& plan, const Table& table, in
                                         const RunContext& context) {
   Certificate certificate{.check = ProofCheck::kBound};
   const Real objective = plan.objective;
-  const Relaxation relaxed = Improve(table, Relax(table, PlannedMultipliers(plan)), objective);
-  for (const Real u : relaxed.u) certificate.multipliers.push_back(static_cast<double>(u));
+  const Relaxation relaxed = Improve(table, Relax(table, PlannedMultipliers(plan, table)), objective);
+  certificate.multipliers = OfBudgets(plan, table, relaxed.u);
   // Choices that are nearer than this to the plan's are as good.
   const Real tolerance = plan.optimality_tolerance + 4 * relaxed.rounding;
   Enumeration enumeration(table, relaxed, objective - tolerance);
@@ -459,7 +467,8 @@ Table WithoutValues(Table table) {
 }
 
 // That nothing keeps the budgets: prices at which every choice costs more than the limits are worth, or by looking.
-absl::StatusOr<Certificate> CheckInfeasible(const Table& with_values, int64_t max_states, const RunContext& context) {
+absl::StatusOr<Certificate> CheckInfeasible(const Plan& plan, const Table& with_values, int64_t max_states,
+                                            const RunContext& context) {
   const Table table = WithoutValues(with_values);
   std::vector<Real> weights;
   weights.reserve(table.num_rows());
@@ -474,7 +483,7 @@ absl::StatusOr<Certificate> CheckInfeasible(const Table& with_values, int64_t ma
   best = Improve(table, std::move(best), 1);
   Certificate certificate{.check = ProofCheck::kInfeasible};
   if (best.bound > 0) {
-    for (const Real u : best.u) certificate.multipliers.push_back(static_cast<double>(u));
+    certificate.multipliers = OfBudgets(plan, table, best.u);
     certificate.summary = "infeasible: proven again; at the weights found every choice exceeds the limits together";
     return certificate;
   }
@@ -514,7 +523,7 @@ absl::StatusOr<Certificate> CheckProof(const Plan& plan, int64_t max_states, con
                        .summary = fmt::format("infeasible: ties and rules leave no option for '{}'", group.name)};
   }
   if (plan.has_choice()) return CheckChoice(plan, table, max_states, context);
-  if (plan.termination == Termination::kInfeasible) return CheckInfeasible(table, max_states, context);
+  if (plan.termination == Termination::kInfeasible) return CheckInfeasible(plan, table, max_states, context);
   return Certificate{.summary = "no choice and no proof: nothing to check"};
 }
 

@@ -39,10 +39,12 @@ ClassTie TieOf(const PlanTable& table, const PlanLink& link) {
 // The plan's choice as a problem of one layer a group.
 Problem ProblemOf(const Plan& plan, const PlanTable& table) {
   Problem problem;
-  for (size_t b = 0; b < plan.budgets.size(); ++b) {
-    const bool is_upper = plan.budgets[b].sense == BudgetSense::kAtMost;
-    problem.resources.push_back(fmt::format("{}{}", ToString(plan.budgets[b].resource), is_upper ? "" : " at least"));
-    problem.budgets.push_back({.resource = static_cast<int>(b), .limit = table.limits[b]});
+  for (size_t r = 0; r < table.num_rows(); ++r) {
+    const PlanBudget& budget = plan.budgets[table.budget_of[r]];
+    problem.resources.push_back(fmt::format("{}{} row {}", ToString(budget.resource),
+                                            budget.sense == BudgetSense::kAtMost ? "" : " at least", r));
+    // An infeasible plan's may be below 0; its limits are not asked for as they are.
+    problem.budgets.push_back({.resource = static_cast<int>(r), .limit = std::max<int64_t>(table.limits[r], 0)});
   }
   for (const PlanTableGroup& group : table.groups) {
     ProblemLayer layer{.name = group.name};
@@ -131,8 +133,13 @@ class Explainer {
     for (const double factor : kFactors) {
       Problem changed = problem_;
       OtherLimit other{.factor = factor, .limit = Scaled(plan_.budgets[budget].limit, factor)};
-      changed.budgets[budget].limit = RowLimit(plan_, table_, budget, other.limit);
-      if (changed.budgets[budget].limit < 0) {  // more than all layers' largest costs
+      int64_t least = 0;
+      for (size_t r = 0; r < table_.num_rows(); ++r) {
+        if (table_.budget_of[r] != budget) continue;
+        changed.budgets[r].limit = RowLimit(plan_, table_, r, other.limit);
+        least = std::min(least, changed.budgets[r].limit);
+      }
+      if (least < 0) {  // more than all layers' largest costs, or less than what no option changes
         other.is_proven = true;
         others.push_back(other);
         continue;
@@ -152,8 +159,9 @@ class Explainer {
 
   long double Priced(const PlanTableItem& item) const {
     long double sum = item.value;
-    for (size_t b = 0; b < plan_.budgets.size(); ++b) {
-      sum += std::abs(plan_.budgets[b].multiplier.value_or(0)) * static_cast<long double>(item.cost[b]);
+    for (size_t r = 0; r < table_.num_rows(); ++r) {
+      const double price = std::abs(plan_.budgets[table_.budget_of[r]].multiplier.value_or(0));
+      sum += price * static_cast<long double>(item.cost[r]);
     }
     return sum;
   }
@@ -204,15 +212,17 @@ class Explainer {
   absl::StatusOr<std::optional<bool>> CanBeKept(const std::vector<int>& budgets, double factor) const {
     Problem asked = problem_;
     asked.budgets.clear();
-    for (const int b : budgets) {
-      const int64_t limit = RowLimit(plan_, table_, b, Relaxed(b, factor));
-      if (limit < 0) return false;  // more than all layers' largest costs
-      asked.budgets.push_back({.resource = b, .limit = limit});
+    for (int r = 0; r < std::ssize(table_.budget_of); ++r) {
+      const int b = table_.budget_of[r];
+      if (std::ranges::find(budgets, b) == budgets.end()) continue;
+      const int64_t limit = RowLimit(plan_, table_, r, Relaxed(b, factor));
+      if (limit < 0) return false;  // more than all layers' largest costs, or less than what no option changes
+      asked.budgets.push_back({.resource = r, .limit = limit});
     }
     // Least sum of the first resource: any choice will do, and this objective is whole numbers.
     for (ProblemLayer& layer : asked.layers) {
       for (ProblemOption& option : layer.options) {
-        option.objective = budgets.empty() ? 0 : static_cast<double>(option.cost[budgets.front()]);
+        option.objective = asked.budgets.empty() ? 0 : static_cast<double>(option.cost[asked.budgets.front().resource]);
       }
     }
     BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(asked, options_, context_));

@@ -11,6 +11,7 @@
 #include "search/base/resource.h"
 #include "search/layer/agreement.h"
 #include "search/layer/layer.h"
+#include "search/layer/peak_memory.h"
 #include "search/layer/width_rule.h"
 
 namespace bitplan {
@@ -114,6 +115,8 @@ struct Plan {
   Costs totals;                   // sums over the choice, for each resource that every chosen option has a cost of
   std::map<int, Costs> uniform;   // totals of uniform 4 and 8 bits, cheapest option each, where every layer has one
   std::vector<PlanBudget> budgets;
+  // What memory is the maximum of, in totals, uniform and budgets; absent: memory is a sum over layers or not known.
+  std::optional<PeakMemory> peak_memory;
   std::vector<std::vector<std::string>> ties;             // names of layers that share bits, scheme and granularity
   std::vector<std::vector<std::string>> activation_ties;  // names of layers that share activation bits
   std::optional<PlanRuntime> runtime;                     // absent: searched without
@@ -140,6 +143,8 @@ struct Plan {
   std::string created;      // RFC 3339 in UTC, from the caller; may be empty; not part of the fingerprint
   std::string fingerprint;  // plan::Fingerprint
 
+  // Whether a resource is a maximum over the execution, not a sum over layers.
+  bool is_peak(Resource resource) const { return resource == Resource::kMemory && peak_memory.has_value(); }
   bool has_choice() const { return !layers.empty() && layers.front().chosen.has_value(); }
   bool operator==(const Plan&) const = default;
 };

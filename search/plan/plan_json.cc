@@ -1,6 +1,7 @@
 #include "search/plan/plan_json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -122,6 +123,20 @@ Json ToJsonValue(const PlanRuntime& runtime) {
   return json;
 }
 
+Json ToJsonValue(const PeakMemory& peak) {
+  Json steps = Json::array();
+  for (const MemoryStep& step : peak.steps) {
+    Json terms = Json::array();
+    for (const MemoryTerm& term : step.terms) {
+      Json bytes = Json::object();
+      for (const auto& [bits, amount] : term.bytes) bytes[fmt::format("a{}", bits)] = amount;
+      terms.push_back({{"layer", term.layer}, {"bytes", std::move(bytes)}});
+    }
+    steps.push_back({{"name", step.name}, {"fixed_bytes", step.fixed_bytes}, {"terms", std::move(terms)}});
+  }
+  return {{"weights_resident", peak.weights_resident}, {"steps", std::move(steps)}};
+}
+
 Json ResultToJson(const Plan& plan) {
   Json json = {{"termination", allocation::TerminationName(plan.termination)}, {"objective", plan.objective}};
   if (!plan.predictor.empty()) {
@@ -178,6 +193,7 @@ Json ContentToJson(const Plan& plan) {
                {"ties", plan.ties}};
   if (!plan.activation_ties.empty()) json["activation_ties"] = plan.activation_ties;
   if (plan.runtime) json["runtime"] = ToJsonValue(*plan.runtime);
+  if (plan.peak_memory) json["peak_memory"] = ToJsonValue(*plan.peak_memory);
   if (!plan.rules.empty()) json["rules"] = ToJsonArray(plan.rules);
   json["layers"] = ToJsonArray(plan.layers);
   json["provenance"] = ToJsonValue(plan.provenance);
@@ -423,6 +439,38 @@ std::map<Resource, std::string> ReadCostSources(JsonObject object) {
   return sources;
 }
 
+// "a4", "a8" and so on, each once.
+std::map<int, int64_t> ReadBytesByWidth(JsonObject object) {
+  std::map<int, int64_t> bytes;
+  for (const std::string& key : object.Keys()) {
+    int bits = 0;
+    const auto [end, error] =
+        std::from_chars(key.data() + std::min<size_t>(key.size(), 1), key.data() + key.size(), bits);
+    const bool reads = error == std::errc() && fmt::format("a{}", bits) == key && bits >= 1 && bits <= kMaxOptionBits;
+    if (!reads) object.At(key).Fail(fmt::format("got the key '{}', want a1..a{}", key, kMaxOptionBits));
+    bytes[bits] = object.At(key).Integer({.least = 0, .most = kMaxCount});
+  }
+  return bytes;
+}
+
+PeakMemory ReadPeakMemory(JsonObject object) {
+  PeakMemory peak{.weights_resident = object.Bool("weights_resident")};
+  for (const JsonValue& value : object.Array("steps")) {
+    JsonObject of_step = value.Object();
+    MemoryStep& step = peak.steps.emplace_back();
+    step.name = of_step.String("name");
+    step.fixed_bytes = of_step.At("fixed_bytes").Integer({.least = 0, .most = kMaxCount});
+    for (const JsonValue& entry : of_step.Array("terms")) {
+      JsonObject term = entry.Object();
+      step.terms.push_back({.layer = term.String("layer"), .bytes = ReadBytesByWidth(term.Object("bytes"))});
+      term.RefuseUnknownKeys();
+    }
+    of_step.RefuseUnknownKeys();
+  }
+  object.RefuseUnknownKeys();
+  return peak;
+}
+
 PlanProvenance ReadProvenance(JsonObject object) {
   PlanProvenance provenance{.model_digest = ReadDigest(object.At("model_digest")),
                             .dataset_digest = ReadDigest(object.At("dataset_digest")),
@@ -450,6 +498,7 @@ Plan ReadPlan(JsonObject& root) {
   plan.totals = ReadCosts(root.Object("totals"));
   plan.uniform = ReadUniform(root.Object("uniform"));
   for (const JsonValue& tie : root.Array("ties")) plan.ties.push_back(ReadStrings(tie));
+  if (root.Has("peak_memory")) plan.peak_memory = ReadPeakMemory(root.Object("peak_memory"));
   if (root.Has("activation_ties")) {
     for (const JsonValue& tie : root.Array("activation_ties")) plan.activation_ties.push_back(ReadStrings(tie));
   }

@@ -17,31 +17,64 @@
 namespace bitplan::plan {
 namespace {
 
-std::vector<const PlanOption*> OptionsOf(const PlanLayer& layer) {
+std::vector<const PlanOption*> PointersOf(const PlanLayer& layer) {
   std::vector<const PlanOption*> options;
   if (layer.chosen) options.push_back(&*layer.chosen);
   for (const PlanOption& option : layer.alternatives) options.push_back(&option);
   return options;
 }
 
-// What `option` adds to each budget; nullopt without a cost of one.
-std::optional<std::vector<int64_t>> CostsOf(const Plan& plan, const PlanOption& option) {
+// Appends what `option` adds to the rows of a budget; false if that is not known.
+bool AddCosts(const Plan& plan, const PlanBudget& budget, const PlanLayer& layer, const PlanOption& option,
+              std::vector<int64_t>& costs) {
+  const auto cost_of = [&](Resource resource) {
+    const auto cost = option.costs.find(resource);
+    return cost == option.costs.end() ? std::nullopt : std::optional(cost->second);
+  };
+  if (!plan.is_peak(budget.resource)) {
+    const std::optional<int64_t> cost = cost_of(budget.resource);
+    if (cost) costs.push_back(*cost);
+    return cost.has_value();
+  }
+  for (const MemoryStep& step : plan.peak_memory->steps) {
+    const std::optional<int64_t> bytes =
+        BytesInStep(*plan.peak_memory, step, layer.layer.name, option.option, cost_of(Resource::kSize));
+    if (!bytes) return false;
+    costs.push_back(*bytes);
+  }
+  return true;
+}
+
+// What `option` adds to each row; nullopt without a cost of one.
+std::optional<std::vector<int64_t>> CostsOf(const Plan& plan, const PlanLayer& layer, const PlanOption& option) {
   std::vector<int64_t> costs;
   for (const PlanBudget& budget : plan.budgets) {
-    const auto cost = option.costs.find(budget.resource);
-    if (cost == option.costs.end()) return std::nullopt;
-    costs.push_back(cost->second);
+    if (!AddCosts(plan, budget, layer, option, costs)) return std::nullopt;
   }
   return costs;
+}
+
+void AddRows(const Plan& plan, PlanTable& table) {
+  for (int b = 0; b < std::ssize(plan.budgets); ++b) {
+    if (!plan.is_peak(plan.budgets[b].resource)) {
+      table.budget_of.push_back(b);
+      table.offsets.push_back(0);
+      continue;
+    }
+    for (const MemoryStep& step : plan.peak_memory->steps) {
+      table.budget_of.push_back(b);
+      table.offsets.push_back(step.fixed_bytes);
+    }
+  }
 }
 
 // Adds the layer's option of that label to the item; false if it has none that takes part.
 // Costs are the options' own; rows of lower budgets are turned afterwards.
 bool AddOption(const Plan& plan, const PlanLayer& layer, PlanTableItem& item) {
-  for (const PlanOption* option : OptionsOf(layer)) {
+  for (const PlanOption* option : PointersOf(layer)) {
     if (Label(option->option) != item.label) continue;
     if (!IsAllowed(plan.rules, layer.layer.name, option->option)) return false;
-    const std::optional<std::vector<int64_t>> costs = CostsOf(plan, *option);
+    const std::optional<std::vector<int64_t>> costs = CostsOf(plan, layer, *option);
     if (!costs) return false;
     item.value += option->sensitivity;
     item.cost.resize(costs->size());
@@ -54,7 +87,7 @@ bool AddOption(const Plan& plan, const PlanLayer& layer, PlanTableItem& item) {
 PlanTableGroup GroupOf(const Plan& plan, const std::vector<int>& layers) {
   const PlanLayer& first = plan.layers[layers.front()];
   PlanTableGroup group{.name = first.layer.name, .layers = layers};
-  for (const PlanOption* option : OptionsOf(first)) {
+  for (const PlanOption* option : PointersOf(first)) {
     PlanTableItem item{.option = option->option, .label = Label(option->option)};
     const bool has_all =
         std::ranges::all_of(layers, [&](int layer) { return AddOption(plan, plan.layers[layer], item); });
@@ -67,17 +100,21 @@ PlanTableGroup GroupOf(const Plan& plan, const std::vector<int>& layers) {
 
 // The dearest choice must fit into 64 bits, so that no sum overflows.
 absl::Status CheckSums(const Plan& plan) {
-  for (const PlanBudget& budget : plan.budgets) {
-    int64_t sum = 0;
-    for (const PlanLayer& layer : plan.layers) {
-      int64_t dearest = 0;
-      for (const PlanOption* option : OptionsOf(layer)) {
-        const auto cost = option->costs.find(budget.resource);
-        if (cost != option->costs.end()) dearest = std::max(dearest, cost->second);
-      }
-      const std::optional<int64_t> next = CheckedAdd(sum, dearest);
-      if (!next) return DataLoss("budgets '{}': costs do not add up in 64 bits", budget.spec);
-      sum = *next;
+  std::optional<std::vector<int64_t>> sums;  // of each row
+  for (const PlanLayer& layer : plan.layers) {
+    std::vector<int64_t> dearest;
+    for (const PlanOption* option : PointersOf(layer)) {
+      const std::optional<std::vector<int64_t>> costs = CostsOf(plan, layer, *option);
+      if (!costs) continue;
+      dearest.resize(costs->size());
+      for (size_t r = 0; r < costs->size(); ++r) dearest[r] = std::max(dearest[r], (*costs)[r]);
+    }
+    if (!sums) sums.emplace(dearest.size());
+    sums->resize(std::max(sums->size(), dearest.size()));
+    for (size_t r = 0; r < dearest.size(); ++r) {
+      const std::optional<int64_t> next = CheckedAdd((*sums)[r], dearest[r]);
+      if (!next) return DataLoss("budgets: costs do not add up in 64 bits");
+      (*sums)[r] = *next;
     }
   }
   return absl::OkStatus();
@@ -85,17 +122,16 @@ absl::Status CheckSums(const Plan& plan) {
 
 // Rows of lower budgets: sum >= limit becomes sum (largest - cost) <= sum of largest - limit.
 void TurnLowerBudgets(const Plan& plan, PlanTable& table) {
-  table.offsets.assign(plan.budgets.size(), 0);
-  for (size_t r = 0; r < plan.budgets.size(); ++r) {
-    table.limits.push_back(plan.budgets[r].limit);
-    if (plan.budgets[r].sense == BudgetSense::kAtMost) continue;
+  for (size_t r = 0; r < table.budget_of.size(); ++r) {
+    const PlanBudget& budget = plan.budgets[table.budget_of[r]];
     for (PlanTableGroup& group : table.groups) {
+      if (budget.sense == BudgetSense::kAtMost) break;
       int64_t largest = 0;
       for (const PlanTableItem& item : group.items) largest = std::max(largest, item.cost[r]);
       for (PlanTableItem& item : group.items) item.cost[r] = largest - item.cost[r];
       table.offsets[r] += largest;
     }
-    table.limits[r] = table.offsets[r] - plan.budgets[r].limit;
+    table.limits.push_back(RowLimit(plan, table, r, budget.limit));
   }
 }
 
@@ -195,7 +231,8 @@ std::optional<LinkKeys> AgreedKeys(const PlanLinkedSet& set, int group, const Li
 }
 
 int64_t RowLimit(const Plan& plan, const PlanTable& table, size_t row, int64_t budget_limit) {
-  return plan.budgets[row].sense == BudgetSense::kAtMost ? budget_limit : table.offsets[row] - budget_limit;
+  const bool is_upper = plan.budgets[table.budget_of[row]].sense == BudgetSense::kAtMost;
+  return is_upper ? budget_limit - table.offsets[row] : table.offsets[row] - budget_limit;
 }
 
 absl::StatusOr<PlanTable> TableOf(const Plan& plan) {
@@ -215,6 +252,7 @@ absl::StatusOr<PlanTable> TableOf(const Plan& plan) {
     }
     table.groups.push_back(std::move(group));
   }
+  AddRows(plan, table);
   TurnLowerBudgets(plan, table);
   BITPLAN_ASSIGN_OR_RETURN(table.linked_sets, LinkedSets(plan, *groups));
   std::erase_if(table.linked_sets, [](const PlanLinkedSet& set) { return set.groups.size() < 2; });

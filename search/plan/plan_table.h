@@ -46,9 +46,11 @@ struct PlanLinkedSet {
 struct PlanTable {
   std::vector<PlanTableGroup> groups;      // in the order of their first layers
   std::vector<PlanLinkedSet> linked_sets;  // of two or more groups each
-  std::vector<int64_t> limits;             // of each row: one a budget, in the plan's order
-  // Of a lower budget the sum over the groups of their largest costs: its row counts what each option has less than its
-  // group's largest cost, and its limit is offset - the budget's. 0 for an upper one.
+  std::vector<int64_t> limits;             // of each row
+  std::vector<int> budget_of;              // of each row, ascending: one row a budget, one a step of the peak memory
+  // Of an upper budget what no option changes (fixed bytes of a step, else 0): its row's limit is the budget's -
+  // offset. Of a lower budget the sum over the groups of their largest costs: its row counts what each option has less
+  // than its group's largest cost, and its limit is offset - the budget's.
   std::vector<int64_t> offsets;
 
   size_t num_rows() const { return limits.size(); }

@@ -12,6 +12,7 @@
 #include "search/base/status.h"
 #include "search/layer/ties.h"
 #include "search/layer/uniform.h"
+#include "search/plan/achievable.h"
 #include "search/plan/plan_table.h"
 
 namespace bitplan::plan {
@@ -19,14 +20,6 @@ namespace {
 
 // Rounding when a bound is compared with an objective: both are sums of up to 10^5 doubles.
 constexpr double kRoundingOfSums = 1e-10;
-
-// A layer's options, the chosen one first if there is one.
-std::vector<PlanOption> AllOptions(const PlanLayer& layer) {
-  std::vector<PlanOption> options;
-  if (layer.chosen) options.push_back(*layer.chosen);
-  options.insert(options.end(), layer.alternatives.begin(), layer.alternatives.end());
-  return options;
-}
 
 absl::Status VerifyOption(const PlanOption& option, const std::string& where) {
   if (!std::isfinite(option.sensitivity)) return DataLoss("{}.sensitivity: not finite", where);
@@ -41,7 +34,7 @@ absl::Status VerifyOption(const PlanOption& option, const std::string& where) {
 
 absl::Status VerifyLayer(const PlanLayer& layer, const std::string& where) {
   std::set<std::string> labels;
-  for (const PlanOption& option : AllOptions(layer)) {
+  for (const PlanOption& option : OptionsOf(layer)) {
     BITPLAN_RETURN_IF_ERROR(VerifyOption(option, fmt::format("{} {}", where, Label(option.option))));
     if (!labels.insert(Label(option.option)).second) {
       return DataLoss("{}: option {} is there twice", where, Label(option.option));
@@ -114,17 +107,51 @@ absl::Status VerifySums(const std::string& where, const Costs& stored, const Cos
   return DataLoss("{}: got {}, the layers add up to {}", where, Describe(stored), Describe(added));
 }
 
+// The peak if every layer takes one of the options that `of_layer` gives.
+std::optional<int64_t> Peak(const Plan& plan,
+                            const std::function<std::vector<PlanOption>(const PlanLayer&)>& of_layer) {
+  std::vector<MemoryCandidates> candidates;
+  for (const PlanLayer& layer : plan.layers) {
+    MemoryCandidates& taken = candidates.emplace_back();
+    taken.layer = layer.layer.name;
+    for (const PlanOption& option : of_layer(layer)) {
+      taken.options.push_back(option.option);
+      taken.size_bits.push_back(AmountOf(option.costs, Resource::kSize));
+    }
+  }
+  return PeakBytes(*plan.peak_memory, candidates);
+}
+
+std::optional<int64_t> UniformPeak(const Plan& plan, int bits) {
+  bool has_all = true;
+  const std::optional<int64_t> peak = Peak(plan, [&](const PlanLayer& layer) {
+    const std::vector<PlanOption> all = OptionsOf(layer);
+    std::vector<Option> options;
+    for (const PlanOption& option : all) options.push_back(option.option);
+    std::vector<PlanOption> of_width;
+    for (const int k : OptionsOfWidth(options, bits)) of_width.push_back(all[k]);
+    has_all = has_all && !of_width.empty();
+    return of_width;
+  });
+  return has_all ? peak : std::nullopt;
+}
+
 std::optional<int64_t> ChosenTotal(const Plan& plan, Resource resource) {
+  if (plan.is_peak(resource)) {
+    if (!plan.has_choice()) return std::nullopt;
+    return Peak(plan, [](const PlanLayer& layer) { return std::vector<PlanOption>{*layer.chosen}; });
+  }
   return SumOverLayers(plan, [&](const PlanLayer& layer) {
     return layer.chosen ? AmountOf(layer.chosen->costs, resource) : std::nullopt;
   });
 }
 
 std::optional<int64_t> UniformTotal(const Plan& plan, Resource resource, int bits) {
+  if (plan.is_peak(resource)) return UniformPeak(plan, bits);
   return SumOverLayers(plan, [&](const PlanLayer& layer) {
     std::vector<Option> options;
     std::vector<Costs> costs;
-    for (const PlanOption& option : AllOptions(layer)) {
+    for (const PlanOption& option : OptionsOf(layer)) {
       options.push_back(option.option);
       costs.push_back(option.costs);
     }
@@ -223,6 +250,29 @@ absl::Status VerifyRuntime(const Plan& plan) {
   return absl::OkStatus();
 }
 
+// A step names layers of the plan, each once, and has bytes for every width that their options have.
+absl::Status VerifyPeakMemory(const Plan& plan) {
+  if (!plan.peak_memory) return absl::OkStatus();
+  for (size_t t = 0; t < plan.peak_memory->steps.size(); ++t) {
+    const MemoryStep& step = plan.peak_memory->steps[t];
+    const std::string where = fmt::format("peak_memory.steps[{}] '{}'", t, step.name);
+    if (step.fixed_bytes < 0) return DataLoss("{}.fixed_bytes: got {}, want >= 0", where, step.fixed_bytes);
+    std::set<std::string> names;
+    for (const MemoryTerm& term : step.terms) {
+      const auto layer = std::ranges::find(plan.layers, term.layer, [](const PlanLayer& l) { return l.layer.name; });
+      if (layer == plan.layers.end()) return DataLoss("{}: there is no layer '{}'", where, term.layer);
+      if (!names.insert(term.layer).second) return DataLoss("{}: layer '{}' is there twice", where, term.layer);
+      for (const PlanOption& option : OptionsOf(*layer)) {
+        const auto bytes = term.bytes.find(option.option.activation_bits);
+        if (bytes != term.bytes.end() && bytes->second >= 0) continue;
+        return DataLoss("{}: layer '{}' has no bytes >= 0 of {} activation bits", where, term.layer,
+                        option.option.activation_bits);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status VerifyRules(const Plan& plan) {
   for (const WidthRule& rule : plan.rules) {
     const auto layer = std::ranges::find(plan.layers, rule.layer, [](const PlanLayer& l) { return l.layer.name; });
@@ -232,87 +282,6 @@ absl::Status VerifyRules(const Plan& plan) {
                     Label(layer->chosen->option));
   }
   return absl::OkStatus();
-}
-
-// An option takes part in the search if the rules allow it and every budgeted resource has a cost.
-bool TakesPart(const Plan& plan, const PlanLayer& layer, const PlanOption& option) {
-  for (const PlanBudget& budget : plan.budgets) {
-    if (!option.costs.contains(budget.resource)) return false;
-  }
-  return IsAllowed(plan.rules, layer.layer.name, option.option);
-}
-
-// Smallest and largest sum.
-struct SumRange {
-  int64_t least = 0;
-  int64_t most = 0;
-};
-
-using Ranges = std::map<LinkKeys, SumRange>;
-
-void Include(const LinkKeys& keys, const SumRange& range, Ranges& ranges) {
-  SumRange& of_keys = ranges.emplace(keys, range).first->second;
-  of_keys = {std::min(of_keys.least, range.least), std::max(of_keys.most, range.most)};
-}
-
-// By keys: range of the sum of `resource` over a group whose members all take the same option.
-Ranges RangesOfGroup(const Plan& plan, const std::vector<int>& members, const PlanLinkedSet& set, int group,
-                     Resource resource) {
-  struct Entry {
-    std::optional<int64_t> sum = 0;
-    size_t members = 0;  // layers that have the option
-    LinkKeys keys;
-  };
-  std::map<std::string, Entry> sums;  // by label
-  for (const int i : members) {
-    for (const PlanOption& option : AllOptions(plan.layers[i])) {
-      if (!TakesPart(plan, plan.layers[i], option)) continue;
-      Entry& entry = sums[Label(option.option)];
-      entry.sum = entry.sum ? CheckedAdd(*entry.sum, option.costs.at(resource)) : std::nullopt;
-      entry.keys = KeysOf(set, group, option.option);
-      ++entry.members;
-    }
-  }
-  Ranges ranges;
-  for (const auto& [unused, entry] : sums) {
-    if (entry.members == members.size() && entry.sum) Include(entry.keys, {*entry.sum, *entry.sum}, ranges);
-  }
-  return ranges;
-}
-
-// Group by group, with what is open on the links as the state. nullopt: no choice keeps ties and rules, or a sum does
-// not fit.
-std::optional<SumRange> RangeOfSet(const Plan& plan, const std::vector<std::vector<int>>& groups,
-                                   const PlanLinkedSet& set, Resource resource) {
-  Ranges open = {{LinkKeys(set.links.size()), SumRange{}}};
-  for (const int group : set.groups) {
-    const Ranges of_group = RangesOfGroup(plan, groups[group], set, group, resource);
-    Ranges next;
-    for (const auto& [before, sum] : open) {
-      for (const auto& [keys, range] : of_group) {
-        const std::optional<LinkKeys> agreed = AgreedKeys(set, group, before, keys);
-        const auto least = CheckedAdd(sum.least, range.least);
-        const auto most = CheckedAdd(sum.most, range.most);
-        if (agreed && least && most) Include(*agreed, {*least, *most}, next);
-      }
-    }
-    open = std::move(next);
-  }
-  // All links have ended.
-  return open.empty() ? std::nullopt : std::optional(open.begin()->second);
-}
-
-std::optional<SumRange> RangeOfSums(const Plan& plan, const std::vector<std::vector<int>>& groups,
-                                    const std::vector<PlanLinkedSet>& sets, Resource resource) {
-  SumRange sum;
-  for (const PlanLinkedSet& set : sets) {
-    const std::optional<SumRange> range = RangeOfSet(plan, groups, set, resource);
-    const auto least = range ? CheckedAdd(sum.least, range->least) : std::nullopt;
-    const auto most = range ? CheckedAdd(sum.most, range->most) : std::nullopt;
-    if (!least || !most) return std::nullopt;
-    sum = {*least, *most};
-  }
-  return sum;
 }
 
 absl::Status VerifyUse(const Plan& plan, const PlanBudget& budget, const std::string& where) {
@@ -336,7 +305,7 @@ bool HasRulesConflict(const Plan& plan) { return plan.infeasibility && plan.infe
 absl::Status VerifyAchievable(const Plan& plan, const PlanBudget& budget, const std::vector<std::vector<int>>& groups,
                               const std::vector<PlanLinkedSet>& sets, const std::string& where) {
   if (HasRulesConflict(plan)) return absl::OkStatus();  // nothing is
-  const std::optional<SumRange> range = RangeOfSums(plan, groups, sets, budget.resource);
+  const std::optional<SumRange> range = AchievableRange(plan, groups, sets, budget.resource);
   if (!range || budget.least_achievable != range->least) {
     return DataLoss("{}.least_achievable: got {}, want {}", where, budget.least_achievable, range ? range->least : -1);
   }
@@ -353,6 +322,9 @@ absl::Status VerifyBudgets(const Plan& plan, const std::vector<std::vector<int>>
     const std::string where = fmt::format("budgets[{}] '{}'", b, budget.spec);
     if (!seen.emplace(budget.resource, budget.sense).second) {
       return DataLoss("{}: a second budget of this resource", where);
+    }
+    if (plan.is_peak(budget.resource) && budget.sense == BudgetSense::kAtLeast) {
+      return DataLoss("{}: memory is a maximum over the execution, want an upper limit", where);
     }
     if (budget.limit < 0) return DataLoss("{}.limit: got {}, want >= 0", where, budget.limit);
     BITPLAN_RETURN_IF_ERROR(VerifyUse(plan, budget, where));
@@ -459,6 +431,7 @@ absl::Status VerifyRobustness(const Plan& plan) {
 absl::Status Verify(const Plan& plan) {
   BITPLAN_RETURN_IF_ERROR(VerifyLayers(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyTermination(plan));
+  BITPLAN_RETURN_IF_ERROR(VerifyPeakMemory(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyTotals(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyUniform(plan));
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, TieGroups(plan));

@@ -102,17 +102,17 @@ absl::StatusOr<SolvedPlan> SolveOn(Backend& backend, const store::Resource& meas
 absl::StatusOr<v1::Plan> CheckSearchOn(Backend& backend, const store::Resource& measurement,
                                        const PreparedSearch& search) {
   BITPLAN_ASSIGN_OR_RETURN(const Measurement measured, LoadMeasurement(backend, measurement));
-  BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, pipeline::PriceMeasurement(measured, search.request.profile));
+  BITPLAN_ASSIGN_OR_RETURN(const CostTable costs, pipeline::PriceMeasurement(measured, search.request));
   BITPLAN_ASSIGN_OR_RETURN(const BuiltProblem built, pipeline::BuildProblem(measured, costs, search.request));
   BITPLAN_RETURN_IF_ERROR(allocation::Validate(built.problem));
   v1::Plan message;
   message.set_measurement(store::ResourceName(measurement.key));
   *message.mutable_config() = search.config;
-  for (size_t i = 0; i < built.problem.budgets.size(); ++i) {
+  for (size_t i = 0; i < built.limits.size(); ++i) {
     auto* report = message.add_budgets();
     report->set_resource(std::string(ToString(search.request.budgets[i].resource)));
     report->set_spec(pipeline::FormatBudget(search.request.budgets[i]));
-    report->set_limit(built.problem.budgets[i].limit);
+    report->set_limit(built.limits[i]);
   }
   return message;
 }

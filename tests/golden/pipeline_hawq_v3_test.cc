@@ -77,7 +77,8 @@ TEST(HawqV3ThroughThePipeline, DocumentAndProfileAgree) {
   const Measurement given = pipeline::FromGiven(Document()).value();
   const Measurement priced = pipeline::FromGiven(bare).value();
   const HardwareProfile t4 = hardware::FindShippedProfile("nvidia-t4").value();
-  EXPECT_EQ(pipeline::PriceMeasurement(given, t4)->costs, pipeline::PriceMeasurement(priced, t4)->costs);
+  EXPECT_EQ(pipeline::PriceMeasurement(given, {.profile = t4})->costs,
+            pipeline::PriceMeasurement(priced, {.profile = t4})->costs);
 }
 
 TEST(HawqV3ThroughThePipeline, AllThreeBudgetsAtOnce) {

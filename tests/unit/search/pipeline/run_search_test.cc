@@ -393,7 +393,7 @@ TEST(Search, ALayerThatTheDeviceDoesNotRunIsAnError) {
 
 TEST(Search, LeavesOutOptionsThatATiedLayerCannotHave) {
   const Measurement measured = FromGiven(SmallTable()).value();
-  CostTable costs = pipeline::PriceMeasurement(measured, Request({}).profile).value();
+  CostTable costs = pipeline::PriceMeasurement(measured, Request({})).value();
   costs.costs[1][1].clear();  // b cannot have 8 bits
   SearchRequest request = Request({"size=10bit"});
   request.ties = {{"a", "b"}};
