@@ -13,9 +13,9 @@
 #include "client/search_options.h"
 #include "client/units.h"
 #include "search/base/status.h"
+#include "search/exporters/check_runtime.h"
 #include "search/graph/layer_structure.h"
 #include "search/onnx/parse_model.h"
-#include "search/pipeline/check_runtime.h"
 #include "search/plan/certificate.h"
 #include "search/plan/verifier.h"
 
@@ -45,7 +45,7 @@ absl::StatusOr<ExitCode> CheckFor(Session& session, const Plan& plan, const std:
                                   const std::string& model) {
   BITPLAN_ASSIGN_OR_RETURN(const RuntimeRules rules, ReadRuntime(runtime));
   BITPLAN_ASSIGN_OR_RETURN(const std::optional<LayerStructure> structure, StructureOf(model));
-  const RuntimeCheck check = pipeline::CheckRuntime(plan, rules, structure);
+  const RuntimeCheck check = exporters::CheckRuntime(plan, rules, structure);
   for (const std::string& rule : check.unseen) {
     session.console.Note(
         fmt::format("rule {} looks at the graph: only names were looked at, --model shows the graph", rule));

@@ -1,10 +1,13 @@
 #include "search/exporters/exporter_table.h"
 
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "search/base/status.h"
 #include "search/exporters/aimet.h"
 #include "search/exporters/auto_round.h"
+#include "search/exporters/check_runtime.h"
 #include "search/exporters/compressed_tensors.h"
 #include "search/exporters/coremltools.h"
 #include "search/exporters/csv.h"
@@ -13,8 +16,11 @@
 #include "search/exporters/modelopt.h"
 #include "search/exporters/onnx_qdq.h"
 #include "search/exporters/onnxruntime_overrides.h"
+#include "search/exporters/plan_model.h"
 #include "search/exporters/qconfig_mapping.h"
 #include "search/exporters/torchao.h"
+#include "search/graph/layer_structure.h"
+#include "search/hardware/shipped_runtimes.h"
 #include "search/plan/plan_json.h"
 
 namespace bitplan::exporters {
@@ -49,6 +55,7 @@ constexpr auto kExporters = std::to_array<ExporterEntry>({
      .media_type = "application/octet-stream",
      .extension = "onnx",
      .summary = "the network with QuantizeLinear and DequantizeLinear (docs/formats/onnx_qdq.md)",
+     .runtime = "onnxruntime",
      .needs_model = true,
      .write = &WriteOnnxQdq},
     {.name = "compressed_tensors",
@@ -56,6 +63,7 @@ constexpr auto kExporters = std::to_array<ExporterEntry>({
      .media_type = "application/json",
      .extension = "json",
      .summary = "quantization_config with config_groups for vLLM and llm-compressor",
+     .runtime = "vllm",
      .write = &WriteCompressedTensors},
     {.name = "modelopt",
      .written_against = "NVIDIA ModelOpt 0.33",
@@ -74,6 +82,7 @@ constexpr auto kExporters = std::to_array<ExporterEntry>({
      .media_type = "text/plain",
      .extension = "txt",
      .summary = "llama-quantize --tensor-type-file",
+     .runtime = "llama-cpp",
      .write = &WriteLlamaCpp},
     {.name = "torchao",
      .written_against = "torchao 0.15",
@@ -92,6 +101,7 @@ constexpr auto kExporters = std::to_array<ExporterEntry>({
      .media_type = "application/json",
      .extension = "json",
      .summary = "TensorQuantOverrides and nodes_to_exclude for quantize_static",
+     .runtime = "onnxruntime",
      .needs_model = true,
      .write = &WriteOnnxRuntimeOverrides},
     {.name = "coremltools",
@@ -114,6 +124,24 @@ constexpr auto kExporters = std::to_array<ExporterEntry>({
      .summary = "QConfigMapping for prepare_fx",
      .write = &WriteQConfigMapping},
 });
+
+// Rules of the runtime that the plan breaks.
+absl::Status AddRuntimeLosses(const ExporterEntry& exporter, const ExportRequest& request, Exported& exported) {
+  BITPLAN_ASSIGN_OR_RETURN(const RuntimeRules rules, hardware::FindShippedRuntime(exporter.runtime));
+  std::optional<LayerStructure> structure;
+  if (!request.onnx.empty()) {
+    BITPLAN_ASSIGN_OR_RETURN(const Graph graph, ReadPlanModel(request));
+    structure = FindStructure(graph);
+  }
+  for (RuntimeViolation& violation : CheckRuntime(request.plan, rules, structure).violations) {
+    exported.losses.push_back({.layer = violation.group.layers.front(),
+                               .field = "runtime",
+                               .wanted = std::string(exporter.runtime),
+                               .written = "",
+                               .reason = std::move(violation.message)});
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -146,7 +174,11 @@ absl::StatusOr<Exported> Write(const ExporterEntry& exporter, const ExportReques
   if (exporter.needs_model && request.onnx.empty()) {
     return InvalidArgument("model: the format '{}' needs the network that the plan is of", exporter.name);
   }
-  return exporter.write(request, context);
+  BITPLAN_ASSIGN_OR_RETURN(Exported exported, exporter.write(request, context));
+  if (!exporter.runtime.empty() && request.plan.has_choice()) {
+    BITPLAN_RETURN_IF_ERROR(AddRuntimeLosses(exporter, request, exported));
+  }
+  return exported;
 }
 
 }  // namespace bitplan::exporters

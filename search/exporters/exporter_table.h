@@ -45,6 +45,7 @@ struct ExporterEntry {
   std::string_view media_type;       // "application/json"
   std::string_view extension;        // "json", without the dot
   std::string_view summary;          // one line for help texts
+  std::string_view runtime = {};     // whose rules the plan's options are held to (hardware/runtimes); empty: none
   bool needs_model = false;          // kInvalidArgument without ExportRequest::onnx
   bool needs_choice = true;          // kFailedPrecondition for a plan without a choice
   // Called through Write only, which has checked the two lines above.
@@ -60,8 +61,10 @@ absl::StatusOr<ExporterEntry> FindExporter(std::string_view name);
 // kInvalidArgument for other names.
 absl::StatusOr<ExporterEntry> ExporterOfFile(std::string_view path);
 
-// The plan in that format. The same request, the same bytes. Errors: kFailedPrecondition (no choice, and the format has
-// no words for that), kInvalidArgument (no model, and the format needs one), those of the exporter.
+// The plan in that format. The same request, the same bytes. Rules of the format's runtime that the plan breaks are
+// losses of the field "runtime", found by names, and by the graph where the request has the model (CheckRuntime).
+// Errors: kFailedPrecondition (no choice, and the format has no words for that), kInvalidArgument (no model, and the
+// format needs one), those of the exporter.
 absl::StatusOr<Exported> Write(const ExporterEntry& exporter, const ExportRequest& request, const RunContext& context);
 
 }  // namespace exporters

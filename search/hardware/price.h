@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "search/base/resource.h"
 #include "search/hardware/profile.h"
+#include "search/layer/boundary_cost.h"
 #include "search/layer/layer.h"
 #include "search/layer/peak_memory.h"
 
@@ -31,6 +32,8 @@ struct CostTable {
   // What memory is the maximum of; absent: memory is a sum of costs like any other, or not known. No option has a cost
   // of memory then, and `resources` lists it.
   std::optional<PeakMemory> peak_memory;
+  // What layers that meet cost besides, where their activation widths differ.
+  std::vector<BoundaryCost> boundaries;
   std::string profile;   // name of the profile
   std::string coverage;  // what the profile knows, for messages: widths, measured layers
 };

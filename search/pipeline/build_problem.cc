@@ -14,6 +14,11 @@ namespace {
 
 std::string NameOf(const Measurement& measured, int layer) { return measured.layers.layers[layer].name; }
 
+int IndexOf(const Measurement& measured, const std::string& name) {
+  return static_cast<int>(std::ranges::find(measured.layers.layers, name, &Layer::name) -
+                          measured.layers.layers.begin());
+}
+
 std::vector<std::string> LabelsOf(const std::vector<Option>& options) {
   std::vector<std::string> labels;
   labels.reserve(options.size());
@@ -261,6 +266,37 @@ void AddPeakSteps(const Measurement& measured, const CostTable& costs, const std
   }
 }
 
+// A pair for every two kept options whose activations have to be converted.
+void AddBoundaryPairs(const Measurement& measured, const BoundaryCost& boundary, const std::vector<Resource>& resources,
+                      BuiltProblem& built) {
+  const int from = IndexOf(measured, boundary.from);
+  const int to = IndexOf(measured, boundary.to);
+  for (int a = 0; a < std::ssize(built.kept[from]); ++a) {
+    const int from_bits = measured.options.options[from][built.kept[from][a]].activation_bits;
+    for (int b = 0; b < std::ssize(built.kept[to]); ++b) {
+      const int to_bits = measured.options.options[to][built.kept[to][b]].activation_bits;
+      ProblemPair pair{.layer_a = from, .option_a = a, .layer_b = to, .option_b = b, .cost = {}};
+      for (const Resource resource : resources) {
+        pair.cost.push_back(CostOfBoundary(boundary, from_bits, to_bits, resource));
+      }
+      const bool is_free = std::ranges::all_of(pair.cost, [](int64_t cost) { return cost == 0; });
+      if (!is_free) built.problem.pairs.push_back(std::move(pair));
+    }
+  }
+}
+
+absl::Status AddBoundaries(const Measurement& measured, const CostTable& costs, const SearchRequest& request,
+                           BuiltProblem& built) {
+  for (const BudgetSpec& budget : request.budgets) {
+    if (budget.sense == BudgetSense::kAtMost || !HasBoundaryCosts(costs.boundaries, budget.resource)) continue;
+    return InvalidArgument("budget '{}': {} counts conversions between layers here, want an upper limit",
+                           FormatBudget(budget), ToString(budget.resource));
+  }
+  const std::vector<Resource> resources = ResourcesOf(SumBudgets(costs, request.budgets));
+  for (const BoundaryCost& boundary : costs.boundaries) AddBoundaryPairs(measured, boundary, resources, built);
+  return absl::OkStatus();
+}
+
 absl::Status CheckRules(const Measurement& measured, const std::vector<WidthRule>& rules) {
   for (const WidthRule& rule : rules) {
     if (std::ranges::find(measured.layers.layers, rule.layer, &Layer::name) != measured.layers.layers.end()) continue;
@@ -298,11 +334,6 @@ std::vector<std::string_view> NamesOf(const Measurement& measured) {
   names.reserve(measured.layers.layers.size());
   for (const Layer& layer : measured.layers.layers) names.push_back(layer.name);
   return names;
-}
-
-int IndexOf(const Measurement& measured, const std::string& name) {
-  return static_cast<int>(std::ranges::find(measured.layers.layers, name, &Layer::name) -
-                          measured.layers.layers.begin());
 }
 
 // Layers that a runtime's rule wants to have equal options must offer equal ones.
@@ -369,6 +400,7 @@ void AddTieBreak(const Measurement& measured, const CostTable& costs, BuiltProbl
   if (!hardware::CheckedSum(most)) return;
   problem.tie_break = static_cast<int>(problem.resources.size());
   problem.resources.emplace_back(ResourceKey(Resource::kSize));
+  for (ProblemPair& pair : problem.pairs) pair.cost.push_back(0);
   for (size_t i = 0; i < built.kept.size(); ++i) {
     for (size_t k = 0; k < built.kept[i].size(); ++k) {
       problem.layers[i].options[k].cost.push_back(costs.costs[i][built.kept[i][k]].at(Resource::kSize));
@@ -424,6 +456,7 @@ absl::StatusOr<BuiltProblem> BuildProblem(const Measurement& measured, const Cos
   BITPLAN_RETURN_IF_ERROR(AddActivationTies(measured, request, built));
   AddRuntimeTies(measured, request, built);
   AddPeakSteps(measured, costs, request.budgets, built);
+  BITPLAN_RETURN_IF_ERROR(AddBoundaries(measured, costs, request, built));
   AddTieBreak(measured, costs, built);
   return built;
 }

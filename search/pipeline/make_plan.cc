@@ -52,6 +52,8 @@ std::optional<int64_t> PeakOf(const std::vector<PlanLayer>& layers, const PeakMe
   return PeakBytes(peak, chosen);
 }
 
+const std::string& NameOfLayer(const PlanLayer& layer) { return layer.layer.name; }
+
 std::optional<int64_t> TotalOf(const std::vector<PlanLayer>& layers, const CostTable& costs, Resource resource) {
   if (IsPeak(costs, resource)) return PeakOf(layers, *costs.peak_memory);
   std::optional<int64_t> sum = 0;
@@ -59,7 +61,10 @@ std::optional<int64_t> TotalOf(const std::vector<PlanLayer>& layers, const CostT
     if (!sum || !layer.chosen || !layer.chosen->costs.contains(resource)) return std::nullopt;
     sum = CheckedAdd(*sum, layer.chosen->costs.at(resource));
   }
-  return sum;
+  const std::optional<int64_t> boundaries = BoundaryTotal(costs.boundaries, resource, [&](const std::string& name) {
+    return std::ranges::find(layers, name, NameOfLayer)->chosen->option.activation_bits;
+  });
+  return sum && boundaries ? CheckedAdd(*sum, *boundaries) : std::nullopt;
 }
 
 // Of the choice. A resource without a budget was not checked for overflow before: it is left out if it does not fit.
@@ -284,6 +289,7 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
     plan.layers.push_back(MakeLayer(measured, costs, i, chosen));
   }
   plan.peak_memory = costs.peak_memory;
+  plan.boundaries = costs.boundaries;
   plan.totals = TotalsOf(plan.layers, costs);
   plan.uniform = UniformOf(measured, costs);
   plan.ties = AllTies(measured, request);

@@ -15,6 +15,7 @@
 #include "search/base/status.h"
 #include "search/graph/activation_points.h"
 #include "search/graph/layer_structure.h"
+#include "search/hardware/price_boundaries.h"
 #include "search/hardware/price_memory.h"
 #include "search/hardware/support.h"
 #include "search/onnx/model_options.h"
@@ -217,6 +218,19 @@ absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given) {
   return measurement;
 }
 
+namespace {
+
+// Those that were not given with the sensitivities.
+std::set<Resource> PricedByProfile(const CostTable& costs) {
+  std::set<Resource> resources;
+  for (const PricedResource& priced : costs.resources) {
+    if (priced.source != "given") resources.insert(priced.resource);
+  }
+  return resources;
+}
+
+}  // namespace
+
 absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const SearchRequest& request) {
   const HardwareProfile& profile = request.profile;
   if (measured.given_costs.empty()) {
@@ -224,6 +238,9 @@ absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const Se
   }
   BITPLAN_ASSIGN_OR_RETURN(CostTable costs, hardware::Price(measured.layers, measured.options, profile));
   costs = hardware::WithGivenCosts(std::move(costs), measured.given_costs);
+  BITPLAN_ASSIGN_OR_RETURN(costs.boundaries,
+                           hardware::PriceBoundaries(measured.data_flow, measured.layers, measured.options, profile,
+                                                     PricedByProfile(costs)));
   const auto memory = std::ranges::find(costs.resources, Resource::kMemory, &PricedResource::resource);
   if (!profile.memory || measured.data_flow.steps.empty() || memory != costs.resources.end()) return costs;
   Ties joined = AllTies(measured, request);

@@ -104,8 +104,9 @@ absl::StatusOr<Measurement> FromGiven(const GivenSensitivities& given);
 
 // Prices the options by the request's profile: models and tables, given costs in their place; memory as a maximum over
 // the execution where the profile says how activations lie there, the network is known and memory is not priced
-// otherwise (CostTable::peak_memory). Errors: those of hardware::Price and PricePeakMemory; where no costs are given
-// those of hardware::CheckSupported.
+// otherwise (CostTable::peak_memory); conversions between layers where it prices them (CostTable::boundaries), but for
+// resources whose costs were given. Errors: those of hardware::Price, PricePeakMemory and PriceBoundaries; where no
+// costs are given those of hardware::CheckSupported.
 absl::StatusOr<CostTable> PriceMeasurement(const Measurement& measured, const SearchRequest& request);
 
 // What the request's runtime ties in this network; nothing without a runtime.

@@ -53,6 +53,13 @@ Problem ProblemOf(const Plan& plan, const PlanTable& table) {
     }
     problem.layers.push_back(std::move(layer));
   }
+  for (const PlanTablePair& pair : table.pairs) {
+    problem.pairs.push_back({.layer_a = pair.group_a,
+                             .option_a = pair.item_a,
+                             .layer_b = pair.group_b,
+                             .option_b = pair.item_b,
+                             .cost = pair.cost});
+  }
   for (const PlanLinkedSet& set : table.linked_sets) {
     for (const PlanLink& link : set.links) problem.class_ties.push_back(TieOf(table, link));
   }

@@ -10,6 +10,7 @@
 #include "search/allocation/solution.h"
 #include "search/base/resource.h"
 #include "search/layer/agreement.h"
+#include "search/layer/boundary_cost.h"
 #include "search/layer/layer.h"
 #include "search/layer/peak_memory.h"
 #include "search/layer/width_rule.h"
@@ -117,6 +118,9 @@ struct Plan {
   std::vector<PlanBudget> budgets;
   // What memory is the maximum of, in totals, uniform and budgets; absent: memory is a sum over layers or not known.
   std::optional<PeakMemory> peak_memory;
+  // What layers that meet cost together: part of totals and of what budgets use, not of uniform nor least_achievable's
+  // lower limit; see plan::Verify.
+  std::vector<BoundaryCost> boundaries;
   std::vector<std::vector<std::string>> ties;             // names of layers that share bits, scheme and granularity
   std::vector<std::vector<std::string>> activation_ties;  // names of layers that share activation bits
   std::optional<PlanRuntime> runtime;                     // absent: searched without

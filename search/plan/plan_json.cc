@@ -137,6 +137,14 @@ Json ToJsonValue(const PeakMemory& peak) {
   return {{"weights_resident", peak.weights_resident}, {"steps", std::move(steps)}};
 }
 
+Json ToJsonValue(const BoundaryCost& boundary) {
+  Json costs = Json::object();
+  for (const auto& [widths, amounts] : boundary.costs) {
+    costs[fmt::format("a{}-a{}", widths.first, widths.second)] = ToJsonValue(amounts);
+  }
+  return {{"from", boundary.from}, {"to", boundary.to}, {"costs", std::move(costs)}};
+}
+
 Json ResultToJson(const Plan& plan) {
   Json json = {{"termination", allocation::TerminationName(plan.termination)}, {"objective", plan.objective}};
   if (!plan.predictor.empty()) {
@@ -194,6 +202,7 @@ Json ContentToJson(const Plan& plan) {
   if (!plan.activation_ties.empty()) json["activation_ties"] = plan.activation_ties;
   if (plan.runtime) json["runtime"] = ToJsonValue(*plan.runtime);
   if (plan.peak_memory) json["peak_memory"] = ToJsonValue(*plan.peak_memory);
+  if (!plan.boundaries.empty()) json["boundaries"] = ToJsonArray(plan.boundaries);
   if (!plan.rules.empty()) json["rules"] = ToJsonArray(plan.rules);
   json["layers"] = ToJsonArray(plan.layers);
   json["provenance"] = ToJsonValue(plan.provenance);
@@ -439,18 +448,40 @@ std::map<Resource, std::string> ReadCostSources(JsonObject object) {
   return sources;
 }
 
+// The bits of "a4"; nullopt: it is nothing of that form.
+std::optional<int> ReadActivationWidth(std::string_view text) {
+  int bits = 0;
+  const auto [end, error] =
+      std::from_chars(text.data() + std::min<size_t>(text.size(), 1), text.data() + text.size(), bits);
+  const bool reads = error == std::errc() && fmt::format("a{}", bits) == text && bits >= 1 && bits <= kMaxOptionBits;
+  return reads ? std::optional(bits) : std::nullopt;
+}
+
 // "a4", "a8" and so on, each once.
 std::map<int, int64_t> ReadBytesByWidth(JsonObject object) {
   std::map<int, int64_t> bytes;
   for (const std::string& key : object.Keys()) {
-    int bits = 0;
-    const auto [end, error] =
-        std::from_chars(key.data() + std::min<size_t>(key.size(), 1), key.data() + key.size(), bits);
-    const bool reads = error == std::errc() && fmt::format("a{}", bits) == key && bits >= 1 && bits <= kMaxOptionBits;
-    if (!reads) object.At(key).Fail(fmt::format("got the key '{}', want a1..a{}", key, kMaxOptionBits));
-    bytes[bits] = object.At(key).Integer({.least = 0, .most = kMaxCount});
+    const std::optional<int> bits = ReadActivationWidth(key);
+    if (!bits) object.At(key).Fail(fmt::format("got the key '{}', want a1..a{}", key, kMaxOptionBits));
+    bytes[bits.value_or(0)] = object.At(key).Integer({.least = 0, .most = kMaxCount});
   }
   return bytes;
+}
+
+// Costs by "a4-a8" and so on.
+BoundaryCost ReadBoundary(JsonObject object) {
+  BoundaryCost boundary{.from = object.String("from"), .to = object.String("to")};
+  JsonObject costs = object.Object("costs");
+  for (const std::string& key : costs.Keys()) {
+    const std::string_view text = key;
+    const size_t dash = std::min(text.find('-'), text.size());
+    const std::optional<int> from = ReadActivationWidth(text.substr(0, dash));
+    const std::optional<int> to = ReadActivationWidth(text.substr(std::min(dash + 1, text.size())));
+    if (!from || !to) costs.At(key).Fail(fmt::format("got the key '{}', want two widths such as a4-a8", key));
+    boundary.costs[{from.value_or(0), to.value_or(0)}] = ReadCosts(costs.Object(key));
+  }
+  object.RefuseUnknownKeys();
+  return boundary;
 }
 
 PeakMemory ReadPeakMemory(JsonObject object) {
@@ -499,6 +530,10 @@ Plan ReadPlan(JsonObject& root) {
   plan.uniform = ReadUniform(root.Object("uniform"));
   for (const JsonValue& tie : root.Array("ties")) plan.ties.push_back(ReadStrings(tie));
   if (root.Has("peak_memory")) plan.peak_memory = ReadPeakMemory(root.Object("peak_memory"));
+  if (root.Has("boundaries")) {
+    for (const JsonValue& boundary : root.Array("boundaries"))
+      plan.boundaries.push_back(ReadBoundary(boundary.Object()));
+  }
   if (root.Has("activation_ties")) {
     for (const JsonValue& tie : root.Array("activation_ties")) plan.activation_ties.push_back(ReadStrings(tie));
   }

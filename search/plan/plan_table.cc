@@ -98,6 +98,24 @@ PlanTableGroup GroupOf(const Plan& plan, const std::vector<int>& layers) {
   return group;
 }
 
+// Likewise with the dearest conversions on top of the layers' largest sum.
+absl::Status CheckBoundarySums(const Plan& plan, int64_t largest) {
+  std::map<Resource, int64_t> sums;
+  for (const BoundaryCost& boundary : plan.boundaries) {
+    std::map<Resource, int64_t> dearest;
+    for (const auto& [unused, costs] : boundary.costs) {
+      for (const auto& [resource, amount] : costs) dearest[resource] = std::max(dearest[resource], amount);
+    }
+    for (const auto& [resource, amount] : dearest) {
+      int64_t& sum = sums.try_emplace(resource, largest).first->second;
+      const std::optional<int64_t> next = CheckedAdd(sum, amount);
+      if (!next) return DataLoss("boundaries: costs do not add up in 64 bits");
+      sum = *next;
+    }
+  }
+  return absl::OkStatus();
+}
+
 // The dearest choice must fit into 64 bits, so that no sum overflows.
 absl::Status CheckSums(const Plan& plan) {
   std::optional<std::vector<int64_t>> sums;  // of each row
@@ -117,7 +135,7 @@ absl::Status CheckSums(const Plan& plan) {
       (*sums)[r] = *next;
     }
   }
-  return absl::OkStatus();
+  return CheckBoundarySums(plan, sums ? *std::ranges::max_element(*sums) : 0);
 }
 
 // Rows of lower budgets: sum >= limit becomes sum (largest - cost) <= sum of largest - limit.
@@ -135,6 +153,29 @@ void TurnLowerBudgets(const Plan& plan, PlanTable& table) {
   }
 }
 
+// What two items cost in each row.
+std::vector<int64_t> CostOfPair(const Plan& plan, const PlanTable& table, const BoundaryCost& boundary, int from_bits,
+                                int to_bits) {
+  std::vector<int64_t> cost;
+  for (const int b : table.budget_of) {
+    const Resource resource = plan.budgets[b].resource;
+    cost.push_back(plan.is_peak(resource) ? 0 : CostOfBoundary(boundary, from_bits, to_bits, resource));
+  }
+  return cost;
+}
+
+void AddPairs(const Plan& plan, const BoundaryCost& boundary, int from, int to, PlanTable& table) {
+  if (from == to) return;  // one option, one width
+  for (int a = 0; a < std::ssize(table.groups[from].items); ++a) {
+    for (int b = 0; b < std::ssize(table.groups[to].items); ++b) {
+      PlanTablePair pair{.group_a = from, .item_a = a, .group_b = to, .item_b = b};
+      pair.cost = CostOfPair(plan, table, boundary, table.groups[from].items[a].option.activation_bits,
+                             table.groups[to].items[b].option.activation_bits);
+      if (std::ranges::any_of(pair.cost, [](int64_t cost) { return cost > 0; })) table.pairs.push_back(std::move(pair));
+    }
+  }
+}
+
 using GroupNames = std::map<std::string, int>;  // group of each layer
 
 // The groups of these layers, each once.
@@ -147,6 +188,16 @@ absl::StatusOr<std::vector<int>> GroupsOf(std::string_view what, const std::vect
     groups.insert(found->second);
   }
   return std::vector<int>(groups.begin(), groups.end());
+}
+
+absl::StatusOr<int> GroupOfLayer(const Plan& plan, const std::vector<std::vector<int>>& groups,
+                                 const std::string& name) {
+  for (size_t g = 0; g < groups.size(); ++g) {
+    for (const int i : groups[g]) {
+      if (plan.layers[i].layer.name == name) return static_cast<int>(g);
+    }
+  }
+  return DataLoss("boundaries: there is no layer '{}'", name);
 }
 
 // Sets of groups joined by these lists, ascending, ordered by their first groups.
@@ -254,6 +305,11 @@ absl::StatusOr<PlanTable> TableOf(const Plan& plan) {
   }
   AddRows(plan, table);
   TurnLowerBudgets(plan, table);
+  for (const BoundaryCost& boundary : plan.boundaries) {
+    BITPLAN_ASSIGN_OR_RETURN(const int from, GroupOfLayer(plan, *groups, boundary.from));
+    BITPLAN_ASSIGN_OR_RETURN(const int to, GroupOfLayer(plan, *groups, boundary.to));
+    AddPairs(plan, boundary, from, to, table);
+  }
   BITPLAN_ASSIGN_OR_RETURN(table.linked_sets, LinkedSets(plan, *groups));
   std::erase_if(table.linked_sets, [](const PlanLinkedSet& set) { return set.groups.size() < 2; });
   return table;

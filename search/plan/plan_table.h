@@ -41,8 +41,17 @@ struct PlanLinkedSet {
   std::vector<PlanLink> links;
 };
 
+// Two items of two groups that cost something together (Plan::boundaries).
+struct PlanTablePair {
+  int group_a = 0;
+  int item_a = 0;
+  int group_b = 0;  // not group_a
+  int item_b = 0;
+  std::vector<int64_t> cost;  // of each row
+};
+
 // The choice that a plan is about, as numbers, from the plan's own tables: one item of each group, items of linked
-// groups that agree as their links say, and sum of costs <= limit in each row.
+// groups that agree as their links say, and sum of costs, those of pairs included, <= limit in each row.
 struct PlanTable {
   std::vector<PlanTableGroup> groups;      // in the order of their first layers
   std::vector<PlanLinkedSet> linked_sets;  // of two or more groups each
@@ -52,6 +61,7 @@ struct PlanTable {
   // offset. Of a lower budget the sum over the groups of their largest costs: its row counts what each option has less
   // than its group's largest cost, and its limit is offset - the budget's.
   std::vector<int64_t> offsets;
+  std::vector<PlanTablePair> pairs;
 
   size_t num_rows() const { return limits.size(); }
 };

@@ -136,14 +136,23 @@ std::optional<int64_t> UniformPeak(const Plan& plan, int bits) {
   return has_all ? peak : std::nullopt;
 }
 
+std::vector<PlanLayer>::const_iterator FindLayer(const Plan& plan, const std::string& name) {
+  return std::ranges::find(plan.layers, name, [](const PlanLayer& layer) { return layer.layer.name; });
+}
+
 std::optional<int64_t> ChosenTotal(const Plan& plan, Resource resource) {
   if (plan.is_peak(resource)) {
     if (!plan.has_choice()) return std::nullopt;
     return Peak(plan, [](const PlanLayer& layer) { return std::vector<PlanOption>{*layer.chosen}; });
   }
-  return SumOverLayers(plan, [&](const PlanLayer& layer) {
+  const std::optional<int64_t> sum = SumOverLayers(plan, [&](const PlanLayer& layer) {
     return layer.chosen ? AmountOf(layer.chosen->costs, resource) : std::nullopt;
   });
+  if (!sum) return sum;
+  const std::optional<int64_t> boundaries = BoundaryTotal(plan.boundaries, resource, [&](const std::string& name) {
+    return FindLayer(plan, name)->chosen->option.activation_bits;
+  });
+  return boundaries ? CheckedAdd(*sum, *boundaries) : std::nullopt;
 }
 
 std::optional<int64_t> UniformTotal(const Plan& plan, Resource resource, int bits) {
@@ -273,6 +282,25 @@ absl::Status VerifyPeakMemory(const Plan& plan) {
   return absl::OkStatus();
 }
 
+// Of two layers of the plan, widths that differ, costs >= 0.
+absl::Status VerifyBoundaries(const Plan& plan) {
+  for (size_t b = 0; b < plan.boundaries.size(); ++b) {
+    const BoundaryCost& boundary = plan.boundaries[b];
+    const std::string where = fmt::format("boundaries[{}]", b);
+    for (const std::string& name : {boundary.from, boundary.to}) {
+      if (FindLayer(plan, name) == plan.layers.end()) return DataLoss("{}: there is no layer '{}'", where, name);
+    }
+    if (boundary.from == boundary.to) return DataLoss("{}: '{}' and itself", where, boundary.from);
+    for (const auto& [widths, costs] : boundary.costs) {
+      if (widths.first == widths.second) return DataLoss("{}: equal widths cost nothing", where);
+      for (const auto& [resource, amount] : costs) {
+        if (amount < 0) return DataLoss("{}.costs.{}: got {}, want >= 0", where, ResourceKey(resource), amount);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status VerifyRules(const Plan& plan) {
   for (const WidthRule& rule : plan.rules) {
     const auto layer = std::ranges::find(plan.layers, rule.layer, [](const PlanLayer& l) { return l.layer.name; });
@@ -306,6 +334,14 @@ absl::Status VerifyAchievable(const Plan& plan, const PlanBudget& budget, const 
                               const std::vector<PlanLinkedSet>& sets, const std::string& where) {
   if (HasRulesConflict(plan)) return absl::OkStatus();  // nothing is
   const std::optional<SumRange> range = AchievableRange(plan, groups, sets, budget.resource);
+  if (range && HasBoundaryCosts(plan.boundaries, budget.resource)) {
+    // What layers cost together is not in the range: it is a limit from below.
+    if (budget.least_achievable >= range->least && (!plan.has_choice() || budget.least_achievable <= budget.used)) {
+      return absl::OkStatus();
+    }
+    return DataLoss("{}.least_achievable: got {}, want {}..{}", where, budget.least_achievable, range->least,
+                    budget.used);
+  }
   if (!range || budget.least_achievable != range->least) {
     return DataLoss("{}.least_achievable: got {}, want {}", where, budget.least_achievable, range ? range->least : -1);
   }
@@ -325,6 +361,10 @@ absl::Status VerifyBudgets(const Plan& plan, const std::vector<std::vector<int>>
     }
     if (plan.is_peak(budget.resource) && budget.sense == BudgetSense::kAtLeast) {
       return DataLoss("{}: memory is a maximum over the execution, want an upper limit", where);
+    }
+    if (budget.sense == BudgetSense::kAtLeast && HasBoundaryCosts(plan.boundaries, budget.resource)) {
+      return DataLoss("{}: {} counts conversions between layers, want an upper limit", where,
+                      ToString(budget.resource));
     }
     if (budget.limit < 0) return DataLoss("{}.limit: got {}, want >= 0", where, budget.limit);
     BITPLAN_RETURN_IF_ERROR(VerifyUse(plan, budget, where));
@@ -432,6 +472,7 @@ absl::Status Verify(const Plan& plan) {
   BITPLAN_RETURN_IF_ERROR(VerifyLayers(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyTermination(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyPeakMemory(plan));
+  BITPLAN_RETURN_IF_ERROR(VerifyBoundaries(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyTotals(plan));
   BITPLAN_RETURN_IF_ERROR(VerifyUniform(plan));
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> groups, TieGroups(plan));

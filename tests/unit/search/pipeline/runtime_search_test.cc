@@ -10,7 +10,7 @@
 #include "search/base/status.h"
 #include "search/hardware/shipped_profiles.h"
 #include "search/hardware/shipped_runtimes.h"
-#include "search/pipeline/check_runtime.h"
+#include "search/exporters/check_runtime.h"
 #include "search/pipeline/run_search.h"
 #include "search/plan/certificate.h"
 #include "search/plan/explanation.h"
@@ -21,7 +21,7 @@
 namespace bitplan {
 namespace {
 
-using pipeline::CheckRuntime;
+using exporters::CheckRuntime;
 using pipeline::FromGiven;
 using pipeline::ParseBudget;
 using pipeline::Search;

@@ -1,4 +1,4 @@
-#include "search/pipeline/check_runtime.h"
+#include "search/exporters/check_runtime.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-namespace bitplan::pipeline {
+namespace bitplan::exporters {
 namespace {
 
 RuntimeGrouping GroupingOf(const Plan& plan, const RuntimeRules& runtime,
@@ -54,4 +54,4 @@ RuntimeCheck CheckRuntime(const Plan& plan, const RuntimeRules& runtime,
   return check;
 }
 
-}  // namespace bitplan::pipeline
+}  // namespace bitplan::exporters

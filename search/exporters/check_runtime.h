@@ -1,5 +1,5 @@
-#ifndef BITPLAN_SEARCH_PIPELINE_CHECK_RUNTIME_H_
-#define BITPLAN_SEARCH_PIPELINE_CHECK_RUNTIME_H_
+#ifndef BITPLAN_SEARCH_EXPORTERS_CHECK_RUNTIME_H_
+#define BITPLAN_SEARCH_EXPORTERS_CHECK_RUNTIME_H_
 
 #include <optional>
 #include <string>
@@ -23,7 +23,7 @@ struct RuntimeCheck {
   std::vector<std::string> unseen;  // rules on the graph that nothing is known of: only names were looked at
 };
 
-namespace pipeline {
+namespace exporters {
 
 // Whether a runtime can load a plan, whatever the plan was searched for: groups the plan's layers by the runtime's
 // rules and compares their chosen options. A plan without a choice breaks nothing.
@@ -33,7 +33,7 @@ namespace pipeline {
 RuntimeCheck CheckRuntime(const Plan& plan, const RuntimeRules& runtime,
                           const std::optional<LayerStructure>& structure = std::nullopt);
 
-}  // namespace pipeline
+}  // namespace exporters
 }  // namespace bitplan
 
-#endif  // BITPLAN_SEARCH_PIPELINE_CHECK_RUNTIME_H_
+#endif  // BITPLAN_SEARCH_EXPORTERS_CHECK_RUNTIME_H_
