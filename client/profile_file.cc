@@ -7,8 +7,8 @@
 #include "search/base/status.h"
 #include "search/data/npz.h"
 #include "search/hardware/shipped_profiles.h"
+#include "search/onnx/model_options.h"
 #include "search/onnx/parse_model.h"
-#include "search/pipeline/model_options.h"
 
 namespace bitplan::client {
 
@@ -24,7 +24,7 @@ absl::StatusOr<LayerTable> ReadLayers(const std::string& model, const std::strin
   if (!calibration.empty()) {
     BITPLAN_ASSIGN_OR_RETURN(const std::string npz, ReadCalibration(calibration));
     BITPLAN_ASSIGN_OR_RETURN(const Dataset data, data::ParseNpz(npz));
-    options = pipeline::ModelOptionsFor(data, {});
+    options = onnx::ModelOptionsFor(data, {});
   }
   BITPLAN_ASSIGN_OR_RETURN(Graph graph, onnx::ParseModel(onnx, options));
   return std::move(graph.layers);

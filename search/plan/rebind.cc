@@ -175,10 +175,12 @@ class Matcher {
   std::vector<int> from_;  // by layer of the model, likewise
 };
 
+void Rename(const std::map<std::string, std::string>& names, std::vector<std::string>& layers) {
+  for (std::string& name : layers) name = names.at(name);
+}
+
 void Rename(const std::map<std::string, std::string>& names, std::vector<std::vector<std::string>>& groups) {
-  for (std::vector<std::string>& group : groups) {
-    for (std::string& name : group) name = names.at(name);
-  }
+  for (std::vector<std::string>& group : groups) Rename(names, group);
 }
 
 // Everything but the layers in the names of the new model.
@@ -187,6 +189,9 @@ void RenameAll(const std::vector<RebindMatch>& matches, Plan& plan) {
   for (const RebindMatch& match : matches) names.emplace(match.old_name, match.new_name);
   Rename(names, plan.ties);
   Rename(names, plan.activation_ties);
+  if (plan.runtime) {
+    for (RuntimeGroup& group : plan.runtime->groups) Rename(names, group.layers);
+  }
   for (WidthRule& rule : plan.rules) {
     if (const auto found = names.find(rule.layer); found != names.end()) rule.layer = found->second;
   }

@@ -17,6 +17,7 @@ using ::bitplan::testing::KeepsEverything;
 using ::bitplan::testing::NetworkLikeProblem;
 using ::bitplan::testing::RandomProblem;
 using ::bitplan::testing::SolveByBellman;
+using ::bitplan::testing::StepOn;
 
 Solution SolveWith(const Problem& problem, const std::string& solver) {
   auto solution = allocation::Solve(problem, {.solver = solver}, {});
