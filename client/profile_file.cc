@@ -7,6 +7,7 @@
 #include "search/base/status.h"
 #include "search/data/npz.h"
 #include "search/hardware/shipped_profiles.h"
+#include "search/onnx/model_options.h"
 #include "search/onnx/parse_model.h"
 #include "search/onnx/model_options.h"
 
