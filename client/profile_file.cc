@@ -9,7 +9,6 @@
 #include "search/hardware/shipped_profiles.h"
 #include "search/onnx/model_options.h"
 #include "search/onnx/parse_model.h"
-#include "search/onnx/model_options.h"
 
 namespace bitplan::client {
 

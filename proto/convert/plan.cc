@@ -31,14 +31,19 @@ absl::Status SetAmount(const v1::Budget& message, BudgetSpec& spec) {
     case v1::Budget::kInterpolation:
       spec.amount = ToInterpolated(message.interpolation());
       return absl::OkStatus();
+    case v1::Budget::kDevice:
+      if (!message.device()) return InvalidArgument("device: got false, want true or another amount");
+      spec.amount = DeviceLimit{};
+      return absl::OkStatus();
     case v1::Budget::AMOUNT_NOT_SET:
       break;
   }
-  return InvalidArgument("amount: got nothing, want limit, relative_to_uniform_8 or interpolation");
+  return InvalidArgument("amount: got nothing, want limit, relative_to_uniform_8, interpolation or device");
 }
 
 std::string_view AmountField(const BudgetSpec& spec) {
   if (std::holds_alternative<RelativeLimit>(spec.amount)) return "relative_to_uniform_8";
+  if (std::holds_alternative<DeviceLimit>(spec.amount)) return "device";
   return std::holds_alternative<InterpolatedLimit>(spec.amount) ? "interpolation" : "limit";
 }
 
@@ -184,6 +189,8 @@ v1::Budget FromBudget(const BudgetSpec& spec) {
     message.mutable_interpolation()->set_low_bits(interpolated->low_bits);
     message.mutable_interpolation()->set_high_bits(interpolated->high_bits);
     message.mutable_interpolation()->set_fraction(interpolated->fraction);
+  } else {
+    message.set_device(true);
   }
   return message;
 }

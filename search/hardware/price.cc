@@ -199,7 +199,9 @@ std::string DescribeCoverage(const HardwareProfile& profile) {
 }  // namespace
 
 absl::StatusOr<CostTable> Price(const LayerTable& layers, const OptionTable& options, const HardwareProfile& profile) {
-  CostTable table{.profile = profile.name, .coverage = DescribeCoverage(profile)};
+  CostTable table{.limits = profile.limits.value_or(DeviceLimits{}),
+                  .profile = profile.name,
+                  .coverage = DescribeCoverage(profile)};
   for (size_t i = 0; i < layers.layers.size(); ++i) {
     BITPLAN_RETURN_IF_ERROR(PriceLayer(layers.layers[i], options.options[i], profile, table));
   }

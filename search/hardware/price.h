@@ -34,6 +34,7 @@ struct CostTable {
   std::optional<PeakMemory> peak_memory;
   // What layers that meet cost besides, where their activation widths differ.
   std::vector<BoundaryCost> boundaries;
+  DeviceLimits limits;   // of the profile
   std::string profile;   // name of the profile
   std::string coverage;  // what the profile knows, for messages: widths, measured layers
 };

@@ -109,7 +109,8 @@ class MemoryPricer {
 
 std::optional<int64_t> ActivationBytes(int64_t elements, int bits, const MemoryModel& model) {
   constexpr int64_t kMost = int64_t{1} << 62;
-  const auto stored = static_cast<int64_t>(std::bit_ceil(static_cast<unsigned>(std::max(bits, model.min_activation_bits))));
+  const auto stored =
+      static_cast<int64_t>(std::bit_ceil(static_cast<unsigned>(std::max(bits, model.min_activation_bits))));
   const std::optional<int64_t> all_bits = CheckedMultiply(elements, stored);
   if (!all_bits || *all_bits > kMost) return std::nullopt;
   const int64_t bytes = (*all_bits + 7) / 8;

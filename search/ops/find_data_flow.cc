@@ -15,7 +15,8 @@
 namespace bitplan::ops {
 namespace {
 
-constexpr std::array<std::string_view, 6> kViews = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"};
+constexpr std::array<std::string_view, 6> kViews = {"Reshape",   "Flatten",  "Squeeze",
+                                                    "Unsqueeze", "Identity", "Dropout"};
 constexpr std::array<std::string_view, 27> kElementwise = {
     "Relu",     "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu",
     "Selu",     "Softplus",  "Gelu",  "Erf",  "Exp",     "Log",         "Sqrt",      "Abs",  "Neg",

@@ -19,6 +19,8 @@ constexpr double kMaxFactor = 16;  // 128 bit weights: above any plan
 constexpr int kMinUniformBits = 2;
 constexpr int kMaxUniformBits = 8;
 constexpr int kReferenceBits = 8;  // what a RelativeLimit is relative to
+constexpr int64_t kBitsPerByte = 8;
+constexpr std::string_view kDevice = "device";  // an amount: what the device has
 constexpr int64_t kKilo = 1000;
 constexpr int64_t kKibi = 1024;
 
@@ -148,6 +150,11 @@ absl::StatusOr<BudgetSpec> ParseAbsolute(Resource resource, std::string_view amo
 }
 
 absl::StatusOr<BudgetSpec> ParseAmount(Resource resource, std::string_view amount) {
+  if (amount == kDevice) {
+    BudgetSpec spec{.resource = resource, .amount = DeviceLimit{}};
+    BITPLAN_RETURN_IF_ERROR(ValidateBudget(spec));
+    return spec;
+  }
   if (amount.ends_with('x')) return ParseRelative(resource, amount);
   if (const size_t at = amount.find('@'); at != std::string_view::npos) return ParseInterpolated(resource, amount, at);
   return ParseAbsolute(resource, amount);
@@ -162,6 +169,8 @@ std::string FormatAmount(Resource /*resource*/, const RelativeLimit& amount) {
 std::string FormatAmount(Resource /*resource*/, const InterpolatedLimit& amount) {
   return fmt::format("{}@w{}:w{}", amount.fraction, amount.low_bits, amount.high_bits);
 }
+
+std::string FormatAmount(Resource /*resource*/, const DeviceLimit& /*amount*/) { return std::string(kDevice); }
 
 absl::Status ValidateAmount(const AbsoluteLimit& amount) {
   if (amount.limit >= 0) return absl::OkStatus();
@@ -180,6 +189,16 @@ absl::Status ValidateAmount(const InterpolatedLimit& amount) {
   }
   return InvalidArgument("got w{}:w{}, want two widths in {}..{}, the smaller first", amount.low_bits, amount.high_bits,
                          kMinUniformBits, kMaxUniformBits);
+}
+
+absl::Status ValidateAmount(const DeviceLimit& /*amount*/) { return absl::OkStatus(); }
+
+// Of size and memory.
+absl::Status CheckDeviceHas(const BudgetSpec& spec) {
+  if (!std::holds_alternative<DeviceLimit>(spec.amount)) return absl::OkStatus();
+  if (spec.resource == Resource::kSize || spec.resource == Resource::kMemory) return absl::OkStatus();
+  return InvalidArgument("a device has a limit of size (flash) and of memory (SRAM), not of {}",
+                         ToString(spec.resource));
 }
 
 struct Resolver {
@@ -208,6 +227,18 @@ struct Resolver {
     }
     // A fraction of at most 1 cannot leave [low, high].
     return low + FloorProduct(ShortestDecimal(amount.fraction), high - low).value_or(0);
+  }
+
+  absl::StatusOr<int64_t> operator()(const DeviceLimit& /*amount*/) const {
+    const bool is_size = resource == Resource::kSize;
+    const std::optional<int64_t> bytes = is_size ? costs.limits.flash_bytes : costs.limits.sram_bytes;
+    if (!bytes) {
+      return InvalidArgument("profile '{}' does not say how much {} the device has", costs.profile,
+                             is_size ? "flash" : "SRAM");
+    }
+    const std::optional<int64_t> limit = is_size ? CheckedMultiply(*bytes, kBitsPerByte) : bytes;
+    if (!limit) return InvalidArgument("{} bytes do not fit in 63 bits", *bytes);
+    return *limit;
   }
 };
 
@@ -273,7 +304,8 @@ std::string FormatBudget(const BudgetSpec& spec) {
 }
 
 absl::Status ValidateBudget(const BudgetSpec& spec) {
-  const absl::Status status = std::visit([](const auto& kind) { return ValidateAmount(kind); }, spec.amount);
+  absl::Status status = std::visit([](const auto& kind) { return ValidateAmount(kind); }, spec.amount);
+  if (status.ok()) status = CheckDeviceHas(spec);
   return status.ok() ? status : WithContext(status, fmt::format("budget '{}'", FormatBudget(spec)));
 }
 

@@ -41,10 +41,15 @@ struct InterpolatedLimit {
   bool operator==(const InterpolatedLimit&) const = default;
 };
 
+// What the device has (HardwareProfile::limits): of size its flash, of memory its SRAM.
+struct DeviceLimit {
+  bool operator==(const DeviceLimit&) const = default;
+};
+
 // A limit on the sum of one resource, as asked for.
 struct BudgetSpec {
   Resource resource = Resource::kSize;
-  std::variant<AbsoluteLimit, RelativeLimit, InterpolatedLimit> amount;
+  std::variant<AbsoluteLimit, RelativeLimit, InterpolatedLimit, DeviceLimit> amount;
   BudgetSense sense = BudgetSense::kAtMost;
 
   bool operator==(const BudgetSpec&) const = default;
@@ -61,6 +66,7 @@ namespace pipeline {
 //   energy=2uJ                             pJ, nJ, uJ, mJ, J
 //   size=0.5x                              part of uniform 8 bit (RelativeLimit)
 //   size=0.25@w4:w8                        a quarter of the way from uniform 4 to uniform 8 bit (InterpolatedLimit)
+//   size=device  memory=device             flash and SRAM of the device (DeviceLimit)
 //   size>=0.3x                             at least that much
 //
 // Numbers are decimal with at most 18 significant digits and read exactly; a fraction of a base unit is rounded down.
@@ -85,8 +91,8 @@ absl::StatusOr<int64_t> UniformTotal(const LayerTable& layers, const OptionTable
 
 // The limit in base units. Factors and fractions count as the shortest decimal that reads back as the same double, so
 // "0.7x" of 10 is exactly 7; the product is exact and rounded down.
-// Errors: those of UniformTotal; kInvalidArgument if the resource is not priced (lists what is) or the limit does not
-// fit in int64.
+// Errors: those of UniformTotal; kInvalidArgument if the resource is not priced (lists what is), the profile does not
+// say what the device has, or the limit does not fit in int64.
 absl::StatusOr<int64_t> ResolveBudget(const BudgetSpec& spec, const LayerTable& layers, const OptionTable& options,
                                       const CostTable& costs);
 

@@ -30,6 +30,7 @@ Json ToJsonValue(const PlanBudget& budget);
 Json ToJsonValue(const PlanShortage& shortage);
 Json ToJsonValue(const WidthRule& rule);
 Json ToJsonValue(const RuntimeGroup& group);
+Json ToJsonValue(const BoundaryCost& boundary);
 
 Json ToJsonValue(const Costs& costs) {
   Json json = Json::object();

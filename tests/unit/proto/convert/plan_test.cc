@@ -16,7 +16,8 @@ TEST(ConvertBudget, RoundTrip) {
       {.resource = Resource::kBops, .amount = AbsoluteLimit{INT64_MAX}},
       {.resource = Resource::kLatency, .amount = RelativeLimit{0.7}},
       {.resource = Resource::kSize, .amount = RelativeLimit{0.7}, .sense = BudgetSense::kAtLeast},
-      {.resource = Resource::kEnergy, .amount = InterpolatedLimit{.fraction = 0.25, .low_bits = 2, .high_bits = 6}}};
+      {.resource = Resource::kEnergy, .amount = InterpolatedLimit{.fraction = 0.25, .low_bits = 2, .high_bits = 6}},
+      {.resource = Resource::kMemory, .amount = DeviceLimit{}}};
   for (const BudgetSpec& spec : specs) {
     const auto back = ToBudget(FromBudget(spec));
     ASSERT_TRUE(back.ok()) << back.status();

@@ -56,9 +56,9 @@ Case MakeCase(uint64_t seed) {
   if (below(2) == 0) flow.boundaries.push_back({.from = 0, .to = 3, .elements = 1 + below(300)});
   made.request.profile = {.name = "device",
                           .size = SizeModel{},
-                          .boundary = BoundaryModel{.overhead_ns = below(50), .bytes_per_second = 1'000'000'000},
                           .roofline = RooflineModel{.rates = {{.widths = {4, 4}, .macs_per_second = 2'000'000'000},
-                                                              {.widths = {8, 8}, .macs_per_second = 1'000'000'000}}}};
+                                                              {.widths = {8, 8}, .macs_per_second = 1'000'000'000}}},
+                          .boundary = BoundaryModel{.overhead_ns = below(50), .bytes_per_second = 1'000'000'000}};
   const int64_t limit = 2400 + below(2800);
   made.request.budgets = {ParseBudget("latency=" + std::to_string(limit) + "ns").value()};
   return made;

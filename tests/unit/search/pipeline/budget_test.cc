@@ -51,6 +51,12 @@ TEST(ParseBudget, ReadsRelativeAndInterpolated) {
   EXPECT_EQ(ParseBudget("latency=1@w2:w6").value(), (BudgetSpec{Resource::kLatency, InterpolatedLimit{1, 2, 6}}));
 }
 
+TEST(ParseBudget, ReadsWhatTheDeviceHas) {
+  EXPECT_EQ(ParseBudget("memory=device").value(), (BudgetSpec{Resource::kMemory, DeviceLimit{}}));
+  EXPECT_EQ(pipeline::FormatBudget({Resource::kSize, DeviceLimit{}}), "size=device");
+  EXPECT_THAT(MessageOf(ParseBudget("latency=device").status()), HasSubstr("not of latency"));
+}
+
 TEST(ParseBudget, ReadsLowerLimits) {
   const BudgetSpec lower{Resource::kSize, RelativeLimit{0.5}, BudgetSense::kAtLeast};
   EXPECT_EQ(ParseBudget("size>=0.5x").value(), lower);
@@ -172,6 +178,13 @@ TEST(ResolveBudget, RefusesResourcesWithoutAPrice) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(MessageOf(status),
             "budget 'latency=1000000ns': profile 'p' has no latency for these layers, only size. It knows size");
+}
+
+TEST(ResolveBudget, TakesWhatTheDeviceHas) {
+  Tables t;
+  EXPECT_THAT(MessageOf(t.Resolve("size=device").status()), HasSubstr("'p' does not say how much flash"));
+  t.costs.limits.flash_bytes = 5;
+  EXPECT_EQ(*t.Resolve("size=device"), 40);
 }
 
 TEST(ResolveBudget, RefusesInterpolationThatRunsBackwards) {

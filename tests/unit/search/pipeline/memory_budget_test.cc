@@ -164,16 +164,16 @@ TEST(MemoryBudget, NeedsTheNetwork) {
 
 TEST(MemoryBudget, FrontierOverItIsRefused) {
   FrontierSearch request{.search = Request({}), .resource = Resource::kMemory, .num_points = 3};
-  const absl::StatusOr<LossFrontier> frontier = pipeline::ComputeFrontier(ThreeLayers(), request, {});
+  const absl::StatusOr<LossFrontier> frontier = pipeline::ComputeFrontier(ThreeLayers(), request, {}, {});
   EXPECT_EQ(frontier.status().code(), absl::StatusCode::kUnimplemented) << frontier.status();
 }
 
 // A frontier of another resource keeps it.
 TEST(MemoryBudget, HoldsAlongAFrontier) {
   FrontierSearch request{.search = Request({"memory=128B"}), .resource = Resource::kSize, .complete = true};
-  const absl::StatusOr<LossFrontier> frontier = pipeline::ComputeFrontier(ThreeLayers(), request, {});
+  const absl::StatusOr<LossFrontier> frontier = pipeline::ComputeFrontier(ThreeLayers(), request, {}, {});
   ASSERT_TRUE(frontier.ok()) << frontier.status();
-  for (const auto& point : frontier->points) EXPECT_EQ(point.objective < 2, false);  // b has 4 bits
+  for (const auto& point : frontier->frontier.points) EXPECT_EQ(point.objective < 2, false);  // b has 4 bits
 }
 
 TEST(MemoryBudget, MeasurementKeepsTheDataFlow) {

@@ -133,7 +133,7 @@ class MemoryMachine {
 
   bool IsLive(size_t block) const {
     return std::ranges::any_of(blocks_[block].values, [&](ValueId id) {
-      return IsOutput(id) || reads_left_.contains(id) && reads_left_.at(id) > 0;
+      return IsOutput(id) || (reads_left_.contains(id) && reads_left_.at(id) > 0);
     });
   }
   bool IsWrittenBy(const Node& node, size_t block) const {

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "search/base/status.h"
+#include "search/exporters/check_runtime.h"
 #include "search/hardware/shipped_profiles.h"
 #include "search/hardware/shipped_runtimes.h"
-#include "search/exporters/check_runtime.h"
 #include "search/pipeline/run_search.h"
 #include "search/plan/certificate.h"
 #include "search/plan/explanation.h"
@@ -148,7 +148,7 @@ TEST(RuntimeSearch, EqualsBruteForce) {
     SearchRequest request = Request(
         {fmt::format("size={}bit", 2000 + 400 * (seed % 6)), fmt::format("bops={}", 800 + 250 * (seed % 7))}, "vllm");
     request.runtime = runtime;
-    const CostTable costs = pipeline::PriceMeasurement(measured, request.profile).value();
+    const CostTable costs = pipeline::PriceMeasurement(measured, request).value();
     const Problem problem = pipeline::BuildProblem(measured, costs, request)->problem;
     const testing::BruteForceAnswer answer = testing::SolveByBruteForce(problem);
     const Plan plan = Search(measured, request, {}).value();
