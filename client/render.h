@@ -25,6 +25,8 @@ std::string RenderPlan(const Plan& plan);
 // One row a layer with its noise, one row a network, the verdict, and prediction beside measurement.
 std::string RenderEvaluation(const Evaluation& evaluation);
 
+// Of a plan::Explain of one layer: every option that it has, what it would cost at the plan's prices, and why not.
+std::string RenderLayerExplanation(const Plan& plan, const Explanation& explanation);
 // One row a budget with its price and other limits, one row a layer with margin and regret; or which budgets clash.
 std::string RenderExplanation(const Plan& plan, const Explanation& explanation);
 

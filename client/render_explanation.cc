@@ -91,13 +91,53 @@ std::string RenderConflict(const Plan& plan, const ConflictExplanation& conflict
                             fmt::join(limits, ", "));
 }
 
+// Every option of the layers, with what the plan's prices make of it.
+std::string RenderOptions(const Plan& plan, const LayerExplanation& of_layer) {
+  std::vector<Column> columns = {{.title = "option"}, {.title = "loss", .right = true}};
+  for (const Resource resource : kResources) {
+    if (plan.totals.contains(resource) && !plan.is_peak(resource)) {
+      columns.push_back({.title = std::string(ToString(resource)), .right = true});
+    }
+  }
+  columns.push_back({.title = "margin", .right = true});
+  columns.push_back({.title = ""});
+  Table table(std::move(columns));
+  for (const ExplainedOption& option : of_layer.options) {
+    std::vector<std::string> row = {Label(option.option), FormatLoss(option.sensitivity)};
+    for (const Resource resource : kResources) {
+      if (!plan.totals.contains(resource) || plan.is_peak(resource)) continue;
+      const auto cost = option.costs.find(resource);
+      row.push_back(cost == option.costs.end() ? "-" : FormatAmount(resource, cost->second));
+    }
+    row.push_back(option.margin ? FormatLoss(*option.margin) : "-");
+    row.push_back(&option == &of_layer.options.front() ? "chosen" : option.why_not);
+    table.AddRow(std::move(row));
+  }
+  return table.Render();
+}
+
 }  // namespace
+
+std::string RenderLayerExplanation(const Plan& plan, const Explanation& explanation) {
+  std::string text;
+  for (const LayerExplanation& of_layer : explanation.layers) {
+    text += fmt::format("{}\n", fmt::join(of_layer.layers, " = ")) + RenderOptions(plan, of_layer);
+    for (const std::string& reason : of_layer.reasons) text += reason + "\n";
+    if (explanation.solves_again) {
+      text += of_layer.is_needed
+                  ? "no other option keeps the budgets\n"
+                  : fmt::format("without {} the best plan loses {} more{}\n", Label(of_layer.chosen),
+                                RegretText(of_layer), of_layer.instead ? " and has " + Label(*of_layer.instead) : "");
+    }
+  }
+  return text.empty() ? "the plan has no choice\n" : text;
+}
 
 std::string RenderExplanation(const Plan& plan, const Explanation& explanation) {
   std::string text = RenderBudgets(plan, explanation);
   if (!explanation.layers.empty()) text += "\n" + RenderLayers(explanation);
   for (const LayerExplanation& of_layer : explanation.layers) {
-    for (const std::string& reason : of_layer.tied_by) text += reason + "\n";
+    for (const std::string& reason : of_layer.reasons) text += reason + "\n";
   }
   if (explanation.conflict) text += "\n" + RenderConflict(plan, *explanation.conflict);
   if (!explanation.solves_again) {

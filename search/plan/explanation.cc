@@ -103,10 +103,84 @@ std::vector<std::string> TiesByRules(const Plan& plan, const std::vector<std::st
   return reasons;
 }
 
+// " (last layer)": a rule's reason, if it has one.
+std::string ReasonText(const WidthRule& rule) { return rule.reason.empty() ? "" : fmt::format(" ({})", rule.reason); }
+
+// Those of a tie that are not among `layers`, if some of the tie are; else empty.
+std::vector<std::string> OthersOf(const std::vector<std::string>& tie, const std::vector<std::string>& layers) {
+  std::vector<std::string> others;
+  for (const std::string& name : tie) {
+    if (std::ranges::find(layers, name) == layers.end()) others.push_back(name);
+  }
+  return others.size() == tie.size() ? std::vector<std::string>() : others;
+}
+
+// What limits the options of these layers, which take one option together.
+std::vector<std::string> ReasonsOf(const Plan& plan, const std::vector<std::string>& layers) {
+  std::vector<std::string> reasons;
+  for (const WidthRule& rule : plan.rules) {
+    if (std::ranges::find(layers, rule.layer) == layers.end()) continue;
+    reasons.push_back(fmt::format("{} {}{}", ToString(rule.kind), FormatWidthRule(rule), ReasonText(rule)));
+  }
+  if (layers.size() > 1) reasons.push_back(fmt::format("{} take one option", fmt::join(layers, ", ")));
+  for (const std::vector<std::string>& tie : plan.activation_ties) {
+    const std::vector<std::string> others = OthersOf(tie, layers);
+    if (others.empty()) continue;
+    reasons.push_back(
+        fmt::format("{} shares its activation bits with {}", fmt::join(layers, ", "), fmt::join(others, ", ")));
+  }
+  for (std::string& reason : TiesByRules(plan, layers)) reasons.push_back(std::move(reason));
+  return reasons;
+}
+
+const PlanOption* FindOption(const PlanLayer& layer, const std::string& label) {
+  if (layer.chosen && Label(layer.chosen->option) == label) return &*layer.chosen;
+  const auto found =
+      std::ranges::find_if(layer.alternatives, [&](const PlanOption& option) { return Label(option.option) == label; });
+  return found == layer.alternatives.end() ? nullptr : &*found;
+}
+
+// Why an option of a layer takes no part in the search; empty: it does.
+std::string WhyNot(const Plan& plan, const PlanLayer& layer, const PlanOption& option) {
+  for (const WidthRule& rule : plan.rules) {
+    if (IsAllowed({&rule, 1}, layer.layer.name, option.option)) continue;
+    return fmt::format("{} {}{}", ToString(rule.kind), FormatWidthRule(rule), ReasonText(rule));
+  }
+  for (const PlanBudget& budget : plan.budgets) {
+    const bool is_peak = plan.is_peak(budget.resource);
+    if (is_peak && !plan.peak_memory->weights_resident) continue;
+    const Resource resource = is_peak ? Resource::kSize : budget.resource;
+    if (!option.costs.contains(resource)) return fmt::format("its {} is not known", ToString(resource));
+  }
+  return "";
+}
+
+// The option of this label of all layers together.
+ExplainedOption Together(const Plan& plan, const std::vector<int>& layers, const Option& option) {
+  ExplainedOption explained{.option = option};
+  const std::string label = Label(option);
+  for (const int i : layers) {
+    const PlanLayer& layer = plan.layers[i];
+    const PlanOption* of_layer = FindOption(layer, label);
+    if (of_layer == nullptr) {
+      explained.why_not = fmt::format("'{}' has no such option", layer.layer.name);
+      return explained;
+    }
+    explained.sensitivity += of_layer->sensitivity;
+    if (i == layers.front()) explained.costs = of_layer->costs;
+    std::erase_if(explained.costs, [&](const auto& entry) { return !of_layer->costs.contains(entry.first); });
+    for (auto& [resource, amount] : explained.costs) {
+      if (i != layers.front()) amount += of_layer->costs.at(resource);
+    }
+    if (explained.why_not.empty()) explained.why_not = WhyNot(plan, layer, *of_layer);
+  }
+  return explained;
+}
+
 class Explainer {
  public:
-  Explainer(const Plan& plan, const PlanTable& table, const SolverOptions& options, const RunContext& context)
-      : plan_(plan), table_(table), problem_(ProblemOf(plan, table)), options_(options), context_(context) {}
+  Explainer(const Plan& plan, const PlanTable& table, const ExplainRequest& request, const RunContext& context)
+      : plan_(plan), table_(table), problem_(ProblemOf(plan, table)), request_(request), context_(context) {}
 
   absl::StatusOr<Explanation> Run() {
     Explanation explanation{.solves_again = plan_.predictor.empty()};
@@ -117,8 +191,12 @@ class Explainer {
       }
       explanation.budgets.push_back(std::move(of_budget));
     }
+    if (!request_.layer.empty() && std::ranges::none_of(table_.groups, [&](const auto& g) { return IsAsked(g); })) {
+      return NotFound("layer: there is no layer '{}' in the plan", request_.layer);
+    }
     if (plan_.has_choice()) {
       for (size_t g = 0; g < table_.groups.size(); ++g) {
+        if (!IsAsked(table_.groups[g])) continue;
         context_.Report({.stage = "explain",
                          .fraction = static_cast<double>(g) / static_cast<double>(table_.groups.size()),
                          .layer = static_cast<int64_t>(g) + 1,
@@ -135,6 +213,12 @@ class Explainer {
   }
 
  private:
+  bool IsAsked(const PlanTableGroup& group) const {
+    return request_.layer.empty() || std::ranges::any_of(group.layers, [&](int layer) {
+             return plan_.layers[layer].layer.name == request_.layer;
+           });
+  }
+
   absl::StatusOr<std::vector<OtherLimit>> OtherLimits(int budget) const {
     std::vector<OtherLimit> others;
     for (const double factor : kFactors) {
@@ -151,7 +235,7 @@ class Explainer {
         others.push_back(other);
         continue;
       }
-      BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(changed, options_, context_));
+      BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(changed, request_.solver, context_));
       if (!solution.choice.empty()) other.objective = solution.objective;
       other.is_proven = IsProof(solution);
       others.push_back(other);
@@ -177,7 +261,7 @@ class Explainer {
     const PlanTableItem& chosen = group.items[group.chosen];
     LayerExplanation explanation{.chosen = chosen.option};
     for (const int layer : group.layers) explanation.layers.push_back(plan_.layers[layer].layer.name);
-    explanation.tied_by = TiesByRules(plan_, explanation.layers);
+    explanation.reasons = ReasonsOf(plan_, explanation.layers);
     for (int k = 0; k < std::ssize(group.items); ++k) {
       if (k == group.chosen) continue;
       const auto margin = static_cast<double>(Priced(group.items[k]) - Priced(chosen));
@@ -185,7 +269,20 @@ class Explainer {
       explanation.price_margin = margin;
       explanation.next = group.items[k].option;
     }
+    AddOptions(group, explanation);
     return explanation;
+  }
+
+  void AddOptions(const PlanTableGroup& group, LayerExplanation& explanation) const {
+    const PlanTableItem& chosen = group.items[group.chosen];
+    std::vector<Option> options = {chosen.option};
+    for (const PlanOption& option : plan_.layers[group.layers.front()].alternatives) options.push_back(option.option);
+    for (const Option& option : options) {
+      ExplainedOption explained = Together(plan_, group.layers, option);
+      const auto item = std::ranges::find(group.items, Label(option), &PlanTableItem::label);
+      if (item != group.items.end()) explained.margin = static_cast<double>(Priced(*item) - Priced(chosen));
+      explanation.options.push_back(std::move(explained));
+    }
   }
 
   absl::Status SetRegret(size_t g, LayerExplanation& explanation) const {
@@ -197,7 +294,7 @@ class Explainer {
     }
     Problem changed = problem_;
     changed.layers[g].options[group.chosen].allowed = false;
-    BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(changed, options_, context_));
+    BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(changed, request_.solver, context_));
     explanation.is_proven = IsProof(solution);
     explanation.is_needed = solution.termination == Termination::kInfeasible;
     if (solution.choice.empty()) return absl::OkStatus();
@@ -232,7 +329,7 @@ class Explainer {
         option.objective = asked.budgets.empty() ? 0 : static_cast<double>(option.cost[asked.budgets.front().resource]);
       }
     }
-    BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(asked, options_, context_));
+    BITPLAN_ASSIGN_OR_RETURN(const Solution solution, SolveAgain(asked, request_.solver, context_));
     if (!solution.choice.empty()) return true;
     if (solution.termination == Termination::kInfeasible) return false;
     return std::nullopt;
@@ -280,7 +377,7 @@ class Explainer {
   const Plan& plan_;
   const PlanTable& table_;
   const Problem problem_;
-  const SolverOptions& options_;
+  const ExplainRequest& request_;
   const RunContext& context_;
 };
 
@@ -304,12 +401,23 @@ Json ToJson(const BudgetExplanation& of_budget) {
   return json;
 }
 
+Json ToJson(const ExplainedOption& explained) {
+  Json json = {{"option", Label(explained.option)},
+               {"sensitivity", explained.sensitivity},
+               {"costs", Json::object()},
+               {"margin", ToJson(explained.margin)}};
+  for (const auto& [resource, amount] : explained.costs) json["costs"][std::string(ResourceKey(resource))] = amount;
+  if (!explained.why_not.empty()) json["why_not"] = explained.why_not;
+  return json;
+}
+
 Json ToJson(const LayerExplanation& of_layer, bool solves_again) {
   Json json = {{"layers", of_layer.layers},
                {"chosen", Label(of_layer.chosen)},
                {"price_margin", ToJson(of_layer.price_margin)},
                {"next", ToJson(of_layer.next)}};
-  if (!of_layer.tied_by.empty()) json["tied_by"] = of_layer.tied_by;
+  json["reasons"] = of_layer.reasons;
+  for (const ExplainedOption& option : of_layer.options) json["options"].push_back(ToJson(option));
   if (!solves_again) return json;
   json["regret"] = ToJson(of_layer.regret);
   json["is_proven"] = of_layer.is_proven;
@@ -321,9 +429,9 @@ Json ToJson(const LayerExplanation& of_layer, bool solves_again) {
 
 }  // namespace
 
-absl::StatusOr<Explanation> Explain(const Plan& plan, const SolverOptions& options, const RunContext& context) {
+absl::StatusOr<Explanation> Explain(const Plan& plan, const ExplainRequest& request, const RunContext& context) {
   BITPLAN_ASSIGN_OR_RETURN(const PlanTable table, TableOf(plan));
-  return Explainer(plan, table, options, context).Run();
+  return Explainer(plan, table, request, context).Run();
 }
 
 std::string ToJson(const Explanation& explanation) {

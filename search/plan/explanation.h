@@ -28,12 +28,23 @@ struct BudgetExplanation {
   std::vector<OtherLimit> other_limits;
 };
 
+// An option of a layer, or of tied layers together, at the plan's prices.
+struct ExplainedOption {
+  Option option;
+  double sensitivity = 0;  // sum over the layers, units of loss
+  Costs costs;             // sums over the layers, of resources that each of them has a cost of
+  // Sensitivity and priced costs together, less those of the chosen option. Absent for one that takes no part.
+  std::optional<double> margin;
+  std::string why_not;  // why it takes no part; empty: it does
+};
+
 // Why a layer, or tied layers together, has its option.
 struct LayerExplanation {
   std::vector<std::string> layers;
   Option chosen;
-  // Rules of the plan's runtime that tie them, in words.
-  std::vector<std::string> tied_by;
+  // What limits their options, in words: pins and widths that are ruled out, ties, rules of the plan's runtime.
+  std::vector<std::string> reasons;
+  std::vector<ExplainedOption> options;  // all there are, the chosen one first
   // Of the option that comes next at the plan's prices: how much sensitivity and priced costs together exceed those of
   // the chosen one. An error of this size in the sensitivities may change the choice. Absent for a single option.
   std::optional<double> price_margin;
@@ -69,11 +80,18 @@ struct Explanation {
 
 namespace plan {
 
+// What to explain.
+struct ExplainRequest {
+  SolverOptions solver;  // of each question
+  std::string layer;     // only this layer (with those it is tied to); empty: all
+};
+
 // Explains a plan by its own tables: prices, margins, and the questions "what if this layer could not have its option"
-// and "what if this budget were larger or smaller", each answered by allocation::Solve within `options`; of an
+// and "what if this budget were larger or smaller", each answered by allocation::Solve within `solver`; of an
 // infeasible plan, which budgets clash. Cost: a solve for each layer and for each other limit.
-// Errors: kDataLoss (a plan whose tables do not hold together), as Solve otherwise. Progress: stage "explain".
-absl::StatusOr<Explanation> Explain(const Plan& plan, const SolverOptions& options, const RunContext& context);
+// Errors: kDataLoss (a plan whose tables do not hold together), kNotFound (no such layer), as Solve otherwise.
+// Progress: stage "explain".
+absl::StatusOr<Explanation> Explain(const Plan& plan, const ExplainRequest& request, const RunContext& context);
 
 // docs/formats/explanation.md.
 std::string ToJson(const Explanation& explanation);

@@ -21,6 +21,8 @@ namespace bitplan::plan {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
 
 Explanation ExplainWell(const Plan& plan) {
   const absl::StatusOr<Explanation> explanation = Explain(plan, {}, {});
@@ -60,6 +62,42 @@ TEST(Explain, TellsWhyTheSmallPlanIsAsItIs) {
   EXPECT_EQ(others[3].objective, 0.40625);
   EXPECT_TRUE(others[3].is_proven);
   EXPECT_FALSE(explanation.conflict.has_value());
+}
+
+TEST(Explain, ListsEveryOptionWithItsPrice) {
+  const Explanation explanation = ExplainWell(SmallPlan());
+  const LayerExplanation& a = explanation.layers[0];
+  EXPECT_THAT(a.reasons, IsEmpty());
+  ASSERT_EQ(a.options.size(), 2U);
+  EXPECT_EQ(a.options[0].option.weight_bits, 8);
+  EXPECT_EQ(a.options[0].margin, 0);
+  EXPECT_EQ(a.options[1].sensitivity, 0.5);
+  EXPECT_NEAR(*a.options[1].margin, 0, 1e-12);
+  const LayerExplanation& tied = explanation.layers[1];
+  EXPECT_THAT(tied.reasons, ElementsAre("b, c, \"the last\" take one option"));
+  EXPECT_EQ(tied.options[1].sensitivity, 0.0625);
+  EXPECT_THAT(tied.options[1].costs, ElementsAre(Pair(Resource::kSize, 620)));
+  EXPECT_NEAR(*tied.options[1].margin, 0.94375, 1e-12);
+}
+
+TEST(Explain, SaysWhyAnOptionTakesNoPart) {
+  Plan plan = SmallPlan();
+  plan.rules = {{.kind = WidthRuleKind::kPin, .layer = "a", .weight_bits = 8, .reason = "first layer"}};
+  plan.layers[1].alternatives[0].costs.clear();
+  const Explanation explanation = ExplainWell(plan);
+  EXPECT_THAT(explanation.layers[0].reasons, ElementsAre("pin a:w8 (first layer)"));
+  EXPECT_EQ(explanation.layers[0].options[1].why_not, "pin a:w8 (first layer)");
+  EXPECT_FALSE(explanation.layers[0].options[1].margin.has_value());
+  EXPECT_TRUE(explanation.layers[0].is_needed);
+  EXPECT_EQ(explanation.layers[1].options[1].why_not, "its size is not known");
+}
+
+TEST(Explain, OneLayerAlone) {
+  const Explanation explanation = Explain(SmallPlan(), {.layer = "b"}, {}).value();
+  ASSERT_EQ(explanation.layers.size(), 1U);
+  EXPECT_THAT(explanation.layers[0].layers, ElementsAre("b", "c, \"the last\""));
+  const absl::Status status = Explain(SmallPlan(), {.layer = "nobody"}, {}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
 }
 
 TEST(Explain, TellsTheSmallestRelaxation) {
