@@ -85,6 +85,46 @@ std::string RenderCostSources(const Plan& plan) {
   return text;
 }
 
+// "latency between layers: 2.10 us in 3 conversions, in the total"; empty: nothing is converted.
+std::string RenderBoundaries(const Plan& plan) {
+  std::map<std::string, int> bits;
+  for (const PlanLayer& layer : plan.layers) bits[layer.layer.name] = layer.chosen->option.activation_bits;
+  std::string text;
+  for (const Resource resource : ShownResources(plan)) {
+    int64_t sum = 0;
+    int count = 0;
+    for (const BoundaryCost& boundary : plan.boundaries) {
+      const int64_t cost = CostOfBoundary(boundary, bits[boundary.from], bits[boundary.to], resource);
+      sum += cost;
+      if (cost > 0) ++count;
+    }
+    if (count == 0) continue;
+    text += fmt::format("{} between layers: {} in {} conversion{}, in the total\n", ToString(resource),
+                        FormatAmount(resource, sum), count, count == 1 ? "" : "s");
+  }
+  return text;
+}
+
+// "memory is the most at any moment: while /conv1/Conv runs"; empty: memory is a sum, or not known.
+std::string RenderPeak(const Plan& plan) {
+  const auto peak = plan.totals.find(Resource::kMemory);
+  if (!plan.peak_memory || peak == plan.totals.end()) return "";
+  std::vector<MemoryCandidates> chosen;
+  for (const PlanLayer& layer : plan.layers) {
+    const auto size = layer.chosen->costs.find(Resource::kSize);
+    chosen.push_back({.layer = layer.layer.name,
+                      .options = {layer.chosen->option},
+                      .size_bits = {size == layer.chosen->costs.end() ? std::nullopt : std::optional(size->second)}});
+  }
+  for (const MemoryStep& step : plan.peak_memory->steps) {
+    const PeakMemory alone{.weights_resident = plan.peak_memory->weights_resident, .steps = {step}};
+    if (PeakBytes(alone, chosen) != peak->second) continue;
+    return fmt::format("memory: {} at the fullest moment, while {} runs\n",
+                       FormatAmount(Resource::kMemory, peak->second), step.name);
+  }
+  return "";
+}
+
 std::string RenderLayers(const Plan& plan, size_t name_width) {
   const std::vector<Resource> resources = ShownResources(plan);
   const bool has_errors = HasErrors(plan);
@@ -262,7 +302,7 @@ std::string RenderPlan(const Plan& plan) {
   std::string text;
   if (plan.has_choice()) text += RenderLayersToWidth(plan) + "\n";
   if (!plan.budgets.empty()) text += RenderBudgets(plan) + "\n";
-  if (plan.has_choice()) text += RenderCostSources(plan);
+  if (plan.has_choice()) text += RenderCostSources(plan) + RenderBoundaries(plan) + RenderPeak(plan);
   return text + PredictorText(plan) + RenderProof(plan) + RenderDiagnosis(plan) + RenderWarnings(plan) +
          RenderOrigin(plan);
 }

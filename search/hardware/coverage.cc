@@ -21,6 +21,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Of no layer in particular: the most of the execution, known for every option.
+bool IsPeak(Resource resource, const HardwareProfile& profile) {
+  return resource == Resource::kMemory && profile.memory &&
+         std::ranges::find(profile.measured, resource, &MeasuredTable::resource) == profile.measured.end();
+}
+
 LayerCoverage CoverageOf(const Layer& layer, const std::vector<Option>& options,
                          const std::vector<CostSources>& sources, const HardwareProfile& profile) {
   LayerCoverage coverage{.layer = layer.name, .kind = layer.kind};
@@ -32,6 +38,10 @@ LayerCoverage CoverageOf(const Layer& layer, const std::vector<Option>& options,
     ++coverage.num_supported;
     const Widths widths{options[k].weight_bits, options[k].activation_bits};
     for (const Resource resource : PricedResources(profile)) {
+      if (IsPeak(resource, profile)) {
+        coverage.priced[resource][CostSource::kModel].insert(widths);
+        continue;
+      }
       const auto source = sources[k].find(resource);
       if (source == sources[k].end()) {
         coverage.unpriced[resource].insert(widths);

@@ -78,13 +78,13 @@ struct Explanation {
   bool solves_again = true;
 };
 
-namespace plan {
-
 // What to explain.
 struct ExplainRequest {
   SolverOptions solver;  // of each question
   std::string layer;     // only this layer (with those it is tied to); empty: all
 };
+
+namespace plan {
 
 // Explains a plan by its own tables: prices, margins, and the questions "what if this layer could not have its option"
 // and "what if this budget were larger or smaller", each answered by allocation::Solve within `solver`; of an

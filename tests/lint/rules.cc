@@ -40,7 +40,7 @@ const std::vector<LayerRow>& Layers() {
       {"search/allocation", {"search/base"}},
       {"search/plan", {"search/layer", "search/allocation"}},
       {"search/evaluation", {"search/graph", "search/ops", "search/sensitivity", "search/plan"}},
-      {"search/exporters", {"search/onnx", "search/evaluation"}},
+      {"search/exporters", {"search/onnx", "search/evaluation", "search/hardware"}},
       {"search/pipeline", {"search/hardware", "search/exporters"}},
       {"proto", {}},
       {"proto/convert", {"proto", "search/pipeline"}},

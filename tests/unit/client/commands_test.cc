@@ -281,6 +281,58 @@ TEST(PlanShow, RefusesATamperedFile) {
   EXPECT_THAT(shown.err, HasSubstr(path));
 }
 
+// A device that converts what layers hand to each other, and has 60,000 bytes of memory.
+constexpr std::string_view kSmallDevice = R"json({
+  "format": "bitplan.profile/1", "name": "small", "description": "d",
+  "provenance": {"source": "s", "date": "2026", "citation": "c"},
+  "supported": "any",
+  "size": {"unit": "bits", "scale_bits": 32},
+  "roofline": {"unit": "ns", "batch_size": 1, "rates": [], "bit_macs_per_second": 16000000000},
+  "memory": {"unit": "bytes", "min_activation_bits": 4, "weights_resident": true},
+  "boundary": {"overhead_ns": 1, "bytes_per_second": 100000000000},
+  "limits": {"sram_bytes": 60000},
+  "measured": []
+})json";
+
+TEST(LocalSearch, ShowsPeakMemoryAndConversions) {
+  const std::string models = BITPLAN_TEST_DATA_DIR "/models/";
+  const std::string profile = ::testing::TempDir() + "bitplan_small_device.json";
+  const std::string saved = ::testing::TempDir() + "bitplan_small_device_plan.json";
+  ASSERT_TRUE(WriteFile(profile, kSmallDevice).ok());
+  const Ran ran = RunLine({"local",
+                           "search",
+                           models + "fmnist_resnet8.onnx",
+                           "--calibration",
+                           models + "fmnist_calibration_128.npz",
+                           "--samples",
+                           "16",
+                           "--method",
+                           "hawq_v2",
+                           "--hardware",
+                           profile,
+                           "--bits",
+                           "4,8",
+                           "--activation-bits",
+                           "4,8",
+                           "--untie-activations",
+                           "--pin",
+                           "blocks.1.conv2=w8a8",
+                           "--budget",
+                           "memory=device",
+                           "--budget",
+                           "latency=0.6x",
+                           "--save",
+                           saved});
+  ASSERT_EQ(ran.code, ExitCode::kOk) << ran.err;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("at the fullest moment, while /"), HasSubstr("latency between layers: "),
+                             HasSubstr("memory=device")));
+  EXPECT_EQ(RunLine({"plan", "verify", saved}).code, ExitCode::kOk);
+  const Ran layer = RunLine({"plan", "explain", saved, "--layer", "fc"});
+  EXPECT_EQ(layer.code, ExitCode::kOk) << layer.err;
+  EXPECT_THAT(layer.out, AllOf(HasSubstr("fc\n"), HasSubstr("chosen"), HasSubstr("margin")));
+  EXPECT_EQ(RunLine({"plan", "explain", saved, "--layer", "nobody"}).code, ExitCode::kFailed);
+}
+
 TEST(ProfileCheck, SaysWhereLatenciesComeFromAndWhatIsNotSupported) {
   const std::string model = BITPLAN_TEST_DATA_DIR "/models/fmnist_resnet8.onnx";
   const Ran table = RunLine({"profile", "check", "nvidia-t4", model, "--bits", "4,8", "--activation-bits", "same"});

@@ -77,7 +77,9 @@ TEST(PriceBoundaries, AreNoneWhereNothingIsKnown) {
 TEST(PriceBoundaries, RefusesWhatDoesNotFit) {
   DataFlow flow = kFlow;
   flow.boundaries[0].elements = int64_t{1} << 62;
-  const auto priced = PriceBoundaries(flow, kLayers, Widths({4, 8}), Device(), {Resource::kLatency});
+  HardwareProfile profile = Device();
+  profile.boundary->bytes_per_second = 1;
+  const auto priced = PriceBoundaries(flow, kLayers, Widths({4, 8}), profile, {Resource::kLatency});
   EXPECT_EQ(priced.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(MessageOf(priced.status()), HasSubstr("'a' to 'b'"));
 }

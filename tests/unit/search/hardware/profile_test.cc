@@ -129,7 +129,8 @@ TEST(ParseProfile, ReadsModels) {
   EXPECT_EQ(profile->boundary->femtojoules_per_byte, 11);
   EXPECT_EQ(profile->limits->sram_bytes, 327680);
   EXPECT_EQ(profile->measured[0].interpolation, Interpolation::kWidths);
-  EXPECT_THAT(hardware::PricedResources(*profile), ElementsAre(Resource::kSize, Resource::kLatency, Resource::kEnergy));
+  EXPECT_THAT(hardware::PricedResources(*profile),
+              ElementsAre(Resource::kSize, Resource::kLatency, Resource::kMemory, Resource::kEnergy));
 }
 
 TEST(ParseProfile, ErrorsInModelsNameTheField) {

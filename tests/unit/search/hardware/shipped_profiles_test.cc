@@ -81,6 +81,7 @@ TEST_P(ShippedProfileTest, SupportsCommonLayersOfPositivePrices) {
     for (size_t k = 0; k < options.options[0].size(); ++k) {
       for (const Resource resource : PricedResources(profile)) {
         if (resource == Resource::kLatency && !profile.roofline) continue;
+        if (resource == Resource::kMemory) continue;  // a maximum over the execution, no layer's
         ASSERT_TRUE(costs.costs[0][k].contains(resource)) << Label(options.options[0][k]);
         EXPECT_GT(costs.costs[0][k].at(resource), 0) << Label(options.options[0][k]);
       }

@@ -85,8 +85,8 @@ TEST(Explain, SaysWhyAnOptionTakesNoPart) {
   plan.rules = {{.kind = WidthRuleKind::kPin, .layer = "a", .weight_bits = 8, .reason = "first layer"}};
   plan.layers[1].alternatives[0].costs.clear();
   const Explanation explanation = ExplainWell(plan);
-  EXPECT_THAT(explanation.layers[0].reasons, ElementsAre("pin a:w8 (first layer)"));
-  EXPECT_EQ(explanation.layers[0].options[1].why_not, "pin a:w8 (first layer)");
+  EXPECT_THAT(explanation.layers[0].reasons, ElementsAre("pin a=w8 (first layer)"));
+  EXPECT_EQ(explanation.layers[0].options[1].why_not, "pin a=w8 (first layer)");
   EXPECT_FALSE(explanation.layers[0].options[1].margin.has_value());
   EXPECT_TRUE(explanation.layers[0].is_needed);
   EXPECT_EQ(explanation.layers[1].options[1].why_not, "its size is not known");

@@ -147,8 +147,9 @@ TEST(PlanJson, ErrorsNameTheField) {
             "plan.totals.size: resource: got 'size', want one of size_bits, bops, latency_ns, memory_bytes, energy_pj");
   EXPECT_EQ(ErrorWith("\"macs\"", "\"mac\""), "plan.layers[0]: missing field 'macs'");
   EXPECT_EQ(ErrorWith("\"created\"", "\"note\": 1, \"created\""),
-            "plan: unknown field 'note', want only activation_ties, budgets, created, fingerprint, format, layers, "
-            "provenance, "
+            "plan: unknown field 'note', want only activation_ties, boundaries, budgets, created, fingerprint, format, "
+            "layers, "
+            "peak_memory, provenance, "
             "result, rules, runtime, ties, totals, uniform");
   EXPECT_THAT(ErrorWith(std::string(64, '1'), "1"), HasSubstr("plan.provenance.model_digest: got '1', want 64"));
 }

@@ -14,6 +14,7 @@ namespace bitplan::plan {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 LayerTable LayersOf(const Plan& plan) {
@@ -63,6 +64,30 @@ std::vector<std::string> PairsOf(const Rebound& rebound) {
     pairs.push_back(fmt::format("{}>{} {}", match.old_name, match.new_name, ToString(match.way)));
   }
   return pairs;
+}
+
+// Every list of a plan that names layers speaks of the new ones.
+TEST(Rebind, RenamesWhatNamesLayers) {
+  Plan plan = Blocks();
+  plan.runtime = PlanRuntime{.name = "device",
+                             .version = "1",
+                             .digest = std::string(64, '7'),
+                             .groups = {{.rule = "r", .agree = {Agreement::kWeightBits}, .layers = {"a", "c"}}}};
+  plan.peak_memory = PeakMemory{.steps = {{.name = "node", .terms = {{.layer = "b", .bytes = {{8, 3}}}}}}};
+  plan.totals[Resource::kMemory] = 3;
+  plan.uniform[4][Resource::kMemory] = 3;
+  plan.uniform[8][Resource::kMemory] = 3;
+  plan.boundaries = {{.from = "d", .to = "e", .costs = {{{4, 8}, {{Resource::kLatency, 1}}}}}};
+  plan.fingerprint = Fingerprint(plan);
+  ASSERT_TRUE(Verify(plan).ok()) << Verify(plan);
+  LayerTable model = LayersOf(plan);
+  for (Layer& layer : model.layers) layer.name = "new." + layer.name;
+  const auto rebound = RebindTo(plan, model);
+  ASSERT_TRUE(rebound.ok()) << rebound.status();
+  EXPECT_THAT(rebound->plan.runtime->groups[0].layers, ElementsAre("new.a", "new.c"));
+  EXPECT_EQ(rebound->plan.peak_memory->steps[0].terms[0].layer, "new.b");
+  EXPECT_EQ(rebound->plan.boundaries[0].from, "new.d");
+  EXPECT_EQ(rebound->plan.boundaries[0].to, "new.e");
 }
 
 TEST(Rebind, SameNamesKeepEverythingButTheModel) {
