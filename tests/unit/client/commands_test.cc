@@ -281,7 +281,7 @@ TEST(PlanShow, RefusesATamperedFile) {
   EXPECT_THAT(shown.err, HasSubstr(path));
 }
 
-// A device that converts what layers hand to each other, and has 60,000 bytes of memory.
+// A device that converts what layers hand to each other, and has 70,000 bytes of memory.
 constexpr std::string_view kSmallDevice = R"json({
   "format": "bitplan.profile/1", "name": "small", "description": "d",
   "provenance": {"source": "s", "date": "2026", "citation": "c"},
@@ -290,7 +290,7 @@ constexpr std::string_view kSmallDevice = R"json({
   "roofline": {"unit": "ns", "batch_size": 1, "rates": [], "bit_macs_per_second": 16000000000},
   "memory": {"unit": "bytes", "min_activation_bits": 4, "weights_resident": true},
   "boundary": {"overhead_ns": 1, "bytes_per_second": 100000000000},
-  "limits": {"sram_bytes": 60000},
+  "limits": {"sram_bytes": 70000},
   "measured": []
 })json";
 
