@@ -130,8 +130,8 @@ absl::Status AddRuntimeLosses(const ExporterEntry& exporter, const ExportRequest
   BITPLAN_ASSIGN_OR_RETURN(const RuntimeRules rules, hardware::FindShippedRuntime(exporter.runtime));
   std::optional<LayerStructure> structure;
   if (!request.onnx.empty()) {
-    BITPLAN_ASSIGN_OR_RETURN(const Graph graph, ReadPlanModel(request));
-    structure = FindStructure(graph);
+    BITPLAN_ASSIGN_OR_RETURN(const PlanModel model, ReadPlanModel(request));
+    structure = FindStructure(model.graph);
   }
   for (RuntimeViolation& violation : CheckRuntime(request.plan, rules, structure).violations) {
     exported.losses.push_back({.layer = violation.group.layers.front(),

@@ -9,13 +9,10 @@
 #include <vector>
 
 #include "search/base/status.h"
-#include "search/data/npz.h"
 #include "search/evaluation/evaluate_plan.h"
+#include "search/exporters/plan_model.h"
 #include "search/exporters/quantized_codes.h"
-#include "search/onnx/model_options.h"
-#include "search/onnx/parse_model.h"
 #include "search/onnx/qdq_writer.h"
-#include "search/ops/objective.h"
 #include "search/quantization/fake_quantize.h"
 #include "search/quantization/few_levels.h"
 #include "search/sensitivity/activation_ranges.h"
@@ -29,39 +26,17 @@ using onnx::QdqModel;
 using onnx::QdqStorage;
 using onnx::QdqWeight;
 
-// What the export works on.
-struct Network {
-  Graph graph;
-  std::optional<Dataset> calibration;
-};
-
-absl::StatusOr<Network> Load(const ExportRequest& request) {
-  Network network;
-  onnx::ParseOptions options;
-  if (!request.calibration.empty()) {
-    absl::StatusOr<Dataset> dataset = data::ParseNpz(request.calibration);
-    if (!dataset.ok()) return WithContext(dataset.status(), "calibration");
-    network.calibration = *std::move(dataset);
-    options = onnx::ModelOptionsFor(*network.calibration, {});
-  }
-  BITPLAN_ASSIGN_OR_RETURN(network.graph, onnx::ParseModel(request.onnx, options));
-  BITPLAN_RETURN_IF_ERROR(evaluation::CheckPlan(network.graph, request.plan));
-  return network;
-}
-
-const Dataset* CalibrationOf(const Network& network) { return network.calibration ? &*network.calibration : nullptr; }
-
 const Option& ChosenOf(const Plan& plan, size_t layer) { return plan.layers[layer].chosen->option; }
 
-absl::StatusOr<std::vector<float>> ImportanceOf(const Network& network, const Plan& plan, const RunContext& context) {
+absl::StatusOr<std::vector<float>> ImportanceOf(const PlanModel& network, const Plan& plan, const RunContext& context) {
   for (size_t l = 0; l < plan.layers.size(); ++l) {
     if (!sensitivity::WantsImportance(ChosenOf(plan, l).scheme)) continue;
-    return evaluation::ImportanceFor(network.graph, plan, CalibrationOf(network), /*max_memory_bytes=*/0, context);
+    return evaluation::ImportanceFor(network.graph, plan, network.data(), /*max_memory_bytes=*/0, context);
   }
   return std::vector<float>();
 }
 
-absl::StatusOr<std::vector<QdqWeight>> QuantizeWeights(const Network& network, const Plan& plan,
+absl::StatusOr<std::vector<QdqWeight>> QuantizeWeights(const PlanModel& network, const Plan& plan,
                                                        const RunContext& context) {
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<float> importance, ImportanceOf(network, plan, context));
   std::vector<QdqWeight> weights;
@@ -135,14 +110,9 @@ Activations WithoutCalibration(const Plan& plan) {
   return activations;
 }
 
-absl::StatusOr<Activations> QuantizeActivations(const Network& network, const Plan& plan, const RunContext& context) {
+absl::StatusOr<Activations> QuantizeActivations(const PlanModel& network, const Plan& plan, const RunContext& context) {
   if (!network.calibration.has_value()) return WithoutCalibration(plan);
-  ObjectiveOptions options{.max_cache_bytes = 0};
-  if (!plan.provenance.loss.empty()) options.loss = plan.provenance.loss;
-  const auto objective = Objective::Create(network.graph, *network.calibration, options);
-  if (!objective.ok()) return WithContext(objective.status(), "calibration");
-  BITPLAN_ASSIGN_OR_RETURN(const ActivationCalibration calibration,
-                           sensitivity::CalibrateActivations(network.graph, **objective, "minmax", context));
+  BITPLAN_ASSIGN_OR_RETURN(const ActivationCalibration calibration, CalibratePlanModel(network, plan, context));
   const std::vector<int> widths = sensitivity::WidthsOfPoints(calibration, OptionsOf(plan));
   Activations activations;
   for (size_t p = 0; p < widths.size(); ++p) {
@@ -250,7 +220,7 @@ void SortByLayer(const Plan& plan, std::vector<ExportLoss>& losses) {
 
 absl::StatusOr<Exported> WriteOnnxQdq(const ExportRequest& request, const RunContext& context) {
   const Plan& plan = request.plan;
-  BITPLAN_ASSIGN_OR_RETURN(const Network network, Load(request));
+  BITPLAN_ASSIGN_OR_RETURN(const PlanModel network, ReadPlanModel(request));
   BITPLAN_ASSIGN_OR_RETURN(const std::vector<QdqWeight> weights, QuantizeWeights(network, plan, context));
   BITPLAN_ASSIGN_OR_RETURN(Activations activations, QuantizeActivations(network, plan, context));
   BITPLAN_ASSIGN_OR_RETURN(

@@ -52,7 +52,8 @@ void AddFloatActivationLoss(const Plan& plan, const std::vector<WrittenLayer>& l
 }  // namespace
 
 absl::StatusOr<Exported> WriteOnnxRuntimeOverrides(const ExportRequest& request, const RunContext& /*context*/) {
-  BITPLAN_ASSIGN_OR_RETURN(const Graph graph, ReadPlanModel(request));
+  BITPLAN_ASSIGN_OR_RETURN(const PlanModel model, ReadPlanModel(request));
+  const Graph& graph = model.graph;
   const std::vector<WrittenLayer> layers = WriteLayers(request.plan, Words());
   std::vector<std::string> overrides;
   std::vector<std::string> excluded;

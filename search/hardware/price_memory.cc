@@ -40,6 +40,7 @@ class MemoryPricer {
 
   absl::Status SetTies(const Ties& activation_ties) {
     std::vector<std::string_view> names;
+    names.reserve(layers_.layers.size());
     for (const Layer& layer : layers_.layers) names.push_back(layer.name);
     BITPLAN_ASSIGN_OR_RETURN(const auto groups, GroupByTies(names, activation_ties));
     group_of_.resize(names.size());

@@ -12,6 +12,7 @@
 
 #include "search/base/status.h"
 #include "search/exporters/exporter_table.h"
+#include "search/exporters/plan_model.h"
 #include "search/onnx/parse_model.h"
 #include "search/quantization/quantizer.h"
 #include "tests/testing/export_plans.h"
@@ -175,12 +176,38 @@ TEST(Aimet, EncodingsAreTheGridsOfTheQuantizers) {
   EXPECT_GE(compared, 5);
 }
 
+TEST(Aimet, ActivationsHaveTheGridsOfTheCalibration) {
+  Network network;
+  network.plan.provenance.loss = "cross_entropy";
+  network.plan.provenance.activations_scored = true;
+  const std::string calibration = testing::ReadFile(BITPLAN_TEST_DATA_DIR "/models/fmnist_calibration_128.npz");
+  const ExportRequest request{.plan = network.plan, .onnx = network.onnx, .calibration = calibration};
+  const auto exported = Write(*FindExporter("aimet"), request, {});
+  ASSERT_TRUE(exported.ok()) << exported.status();
+  const auto json = nlohmann::json::parse(exported->bytes);
+  const auto model = ReadPlanModel(request);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const auto ranges = CalibratePlanModel(*model, network.plan, {});
+  ASSERT_TRUE(ranges.ok()) << ranges.status();
+  ASSERT_GE(json["activation_encodings"].size(), 3U);
+  for (const auto& encoding : json["activation_encodings"]) {
+    size_t p = 0;
+    while (network.graph.values[ranges->points[p].value].name != encoding["name"]) ++p;
+    const int bits = encoding["bw"];
+    const QuantizationGrid grid = sensitivity::ActivationGridOf(*ranges, p, bits).value();
+    EXPECT_EQ(encoding["scale"][0].get<float>(), grid.scale);
+    EXPECT_EQ(encoding["offset"][0], -grid.zero_point);
+    EXPECT_EQ(grid.max_code, (1 << bits) - 1);  // AIMET's grids have 2^bw codes
+    EXPECT_GE(bits, network.plan.layers[ranges->points[p].layers.front()].chosen->option.activation_bits);
+  }
+}
+
 TEST(PlanModel, OtherModelsAreRefused) {
   Network network;
   network.plan.layers[1].layer.name = "other";
   const auto status = Write(*FindExporter("aimet"), {.plan = network.plan, .onnx = network.onnx}, {}).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status));
-  EXPECT_THAT(MessageOf(status), ::testing::HasSubstr("the plan has 'other'"));
+  EXPECT_THAT(MessageOf(status), ::testing::HasSubstr("got 'other'"));
   network.plan.layers.pop_back();
   EXPECT_TRUE(absl::IsInvalidArgument(
       Write(*FindExporter("aimet"), {.plan = network.plan, .onnx = network.onnx}, {}).status()));
