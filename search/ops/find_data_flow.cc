@@ -168,6 +168,7 @@ class FlowFinder {
       }
     }
     std::vector<PrecisionBoundary> boundaries;
+    boundaries.reserve(elements.size());
     for (const auto& [pair, count] : elements) {
       boundaries.push_back({.from = pair.first, .to = pair.second, .elements = count});
     }

@@ -132,6 +132,7 @@ std::optional<SumRange> AchievableRange(const Plan& plan, const std::vector<std:
 
 absl::StatusOr<int64_t> LeastAchievable(const Plan& plan, Resource resource) {
   std::vector<std::string_view> names;
+  names.reserve(plan.layers.size());
   for (const PlanLayer& layer : plan.layers) names.push_back(layer.layer.name);
   const auto groups = GroupByTies(names, plan.ties);
   if (!groups.ok()) return DataLoss("{}", MessageOf(groups.status()));

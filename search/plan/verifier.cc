@@ -127,6 +127,7 @@ std::optional<int64_t> UniformPeak(const Plan& plan, int bits) {
   const std::optional<int64_t> peak = Peak(plan, [&](const PlanLayer& layer) {
     const std::vector<PlanOption> all = OptionsOf(layer);
     std::vector<Option> options;
+    options.reserve(all.size());
     for (const PlanOption& option : all) options.push_back(option.option);
     std::vector<PlanOption> of_width;
     for (const int k : OptionsOfWidth(options, bits)) of_width.push_back(all[k]);
