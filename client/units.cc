@@ -47,6 +47,7 @@ std::string FormatAmount(Resource resource, int64_t amount) {
     case Resource::kLatency:
       return Scaled(value, 1000, kTimes);
     case Resource::kMemory:
+    case Resource::kTraffic:
       return Scaled(value, 1024, kBytes);
     case Resource::kEnergy:
       return Scaled(value, 1000, kEnergies);
@@ -72,6 +73,7 @@ std::string FormatPrice(Resource resource, double price) {
     case Resource::kLatency:
       return fmt::format("{:.2e} a us", price * 1e3);
     case Resource::kMemory:
+    case Resource::kTraffic:
       return fmt::format("{:.2e} a KiB", price * 1024);
     case Resource::kEnergy:
       return fmt::format("{:.2e} a uJ", price * 1e6);

@@ -21,6 +21,7 @@ constexpr auto kRows = std::to_array<ResourceRow>({
     {Resource::kLatency, "latency", "latency_ns", "ns"},
     {Resource::kMemory, "memory", "memory_bytes", "bytes"},
     {Resource::kEnergy, "energy", "energy_pj", "pJ"},
+    {Resource::kTraffic, "traffic", "traffic_bytes", "bytes"},
 });
 static_assert(kRows.size() == kResources.size());
 

@@ -19,14 +19,15 @@ namespace bitplan {
 //   kLatency   nanoseconds                                         latency_ns
 //   kMemory    bytes                                               memory_bytes
 //   kEnergy    picojoules                                          energy_pj
-enum class Resource { kSize, kBops, kLatency, kMemory, kEnergy };
+//   kTraffic   bytes to and from memory, one sample                traffic_bytes
+enum class Resource { kSize, kBops, kLatency, kMemory, kEnergy, kTraffic };
 
-inline constexpr std::array kResources = {Resource::kSize, Resource::kBops, Resource::kLatency, Resource::kMemory,
-                                          Resource::kEnergy};
+inline constexpr std::array kResources = {Resource::kSize,   Resource::kBops,   Resource::kLatency,
+                                          Resource::kMemory, Resource::kEnergy, Resource::kTraffic};
 
-// "size", "bops", "latency", "memory", "energy": the name in budgets and on the wire.
+// "size", "bops", "latency", "memory", "energy", "traffic": the name in budgets and on the wire.
 std::string_view ToString(Resource resource);
-// "size_bits", "bops", "latency_ns", "memory_bytes", "energy_pj": the key in JSON and CSV.
+// "size_bits", "bops", "latency_ns", "memory_bytes", "energy_pj", "traffic_bytes": the key in JSON and CSV.
 std::string_view ResourceKey(Resource resource);
 // "bits", "operations", "ns", "bytes", "pJ".
 std::string_view BaseUnit(Resource resource);
@@ -39,7 +40,7 @@ using Costs = std::map<Resource, int64_t>;
 
 // Where a cost comes from, best first.
 //
-//   kModel         exact by definition: size, bops                          "model"
+//   kModel         exact by definition: size, bops, traffic                 "model"
 //   kGiven         came with given sensitivities                            "given"
 //   kMeasured      a profile's measured table has this layer and widths     "measured"
 //   kInterpolated  a neighbouring measurement, scaled by an estimate        "interpolated"

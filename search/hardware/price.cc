@@ -110,6 +110,10 @@ absl::Status PriceModels(const Layer& layer, const Option& option, const Hardwar
     if (!bops) return Overflow(layer, option, Resource::kBops);
     priced.Set(Resource::kBops, *bops, CostSource::kModel);
   }
+  if (profile.traffic && (layer.input_elements > 0 || layer.output_elements > 0)) {
+    BITPLAN_ASSIGN_OR_RETURN(const int64_t bytes, TrafficBytes(layer, option, profile, /*batch_size=*/1));
+    priced.Set(Resource::kTraffic, bytes, CostSource::kModel);
+  }
   return absl::OkStatus();
 }
 
@@ -190,6 +194,7 @@ std::string DescribeCoverage(const HardwareProfile& profile) {
   std::vector<std::string> parts{DescribeWidths(profile)};
   if (profile.size) parts.emplace_back("size");
   if (profile.bops) parts.emplace_back("bops");
+  if (profile.traffic) parts.emplace_back("traffic");
   for (const MeasuredTable& table : profile.measured) parts.push_back(DescribeTable(table));
   if (profile.roofline) parts.emplace_back("latency by roofline");
   if (profile.energy) parts.emplace_back("energy by model");

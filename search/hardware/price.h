@@ -41,12 +41,12 @@ struct CostTable {
 
 namespace hardware {
 
-// Prices every option by the profile's models and tables. Size and bops are exact. Latency and energy are those of the
-// measured entry (by name before signature); interpolated from it where the table allows that; estimated by roofline or
-// energy model; else not known, as other resources without a measured entry are. An option that the device does not
-// support gets no costs (WhyUnsupported). Neither is an error here: it is one as soon as a budget needs the cost
-// (pipeline::BuildProblem). The quantizer of an option is not part of a measured entry: options of equal widths share
-// it. Errors: kInvalidArgument if a cost does not fit in int64 (names layer and option).
+// Prices every option by the profile's models and tables. Size, bops and traffic are exact. Latency and energy are
+// those of the measured entry (by name before signature); interpolated from it where the table allows that; estimated
+// by roofline or energy model; else not known, as other resources without a measured entry are. An option that the
+// device does not support gets no costs (WhyUnsupported). Neither is an error here: it is one as soon as a budget needs
+// the cost (pipeline::BuildProblem). The quantizer of an option is not part of a measured entry: options of equal
+// widths share it. Errors: kInvalidArgument if a cost does not fit in int64 (names layer and option).
 absl::StatusOr<CostTable> Price(const LayerTable& layers, const OptionTable& options, const HardwareProfile& profile);
 
 // Replaces the costs of `table` by those given with the sensitivities, resource by resource: a resource that is given

@@ -24,11 +24,12 @@ int64_t BatchSize(const HardwareProfile& profile, Resource resource) {
   return 1;
 }
 
-std::optional<int64_t> MovedBytes(int64_t elements, Widths widths, int64_t batch_size, const HardwareProfile& profile) {
+std::optional<int64_t> MovedBytes(int64_t elements, int from_bits, int to_bits, int64_t batch_size,
+                                  const HardwareProfile& profile) {
   const std::optional<int64_t> run = CheckedMultiply(elements, batch_size);
   if (!run) return std::nullopt;
-  const auto read = ScaleUp(*run, StoredActivationBits(widths.weight_bits, profile), kBitsPerByte);
-  const auto written = ScaleUp(*run, StoredActivationBits(widths.activation_bits, profile), kBitsPerByte);
+  const auto read = ScaleUp(*run, StoredActivationBits(from_bits, profile), kBitsPerByte);
+  const auto written = ScaleUp(*run, StoredActivationBits(to_bits, profile), kBitsPerByte);
   return read && written ? CheckedAdd(*read, *written) : std::nullopt;
 }
 
@@ -61,7 +62,7 @@ class BoundaryPricer {
         if (a == b) continue;
         for (const Resource resource : resources_) {
           const int64_t batch_size = BatchSize(profile_, resource);
-          const std::optional<int64_t> moved = MovedBytes(elements, {a, b}, batch_size, profile_);
+          const std::optional<int64_t> moved = MovedBytes(elements, a, b, batch_size, profile_);
           const std::optional<int64_t> amount = moved ? Amount(*profile_.boundary, resource, *moved) : std::nullopt;
           if (!amount) {
             return InvalidArgument("boundary '{}' to '{}': {} of {} elements does not fit in 63 bits", boundary.from,

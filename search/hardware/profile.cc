@@ -78,6 +78,12 @@ BopsModel ReadBops(JsonObject object) {
   return {};
 }
 
+TrafficModel ReadTraffic(JsonObject object) {
+  CheckText(object.At("unit"), BaseUnit(Resource::kTraffic));
+  object.RefuseUnknownKeys();
+  return {};
+}
+
 std::map<Widths, int64_t> ReadAmounts(JsonObject object) {
   std::map<Widths, int64_t> amounts;
   for (const std::string& key : object.Keys()) {
@@ -173,6 +179,7 @@ void ReadMeasured(JsonObject& root, HardwareProfile& profile) {
   std::set<Resource> priced;
   if (profile.size) priced.insert(Resource::kSize);
   if (profile.bops) priced.insert(Resource::kBops);
+  if (profile.traffic) priced.insert(Resource::kTraffic);
   for (const JsonValue& element : root.Array("measured")) {
     profile.measured.push_back(ReadMeasuredTable(element.Object()));
     CheckAgainstEstimate(element, profile.measured.back(), profile);
@@ -220,6 +227,7 @@ absl::StatusOr<HardwareProfile> ParseProfile(std::string_view json) {
                           .supported = ReadSupported(root.At("supported"))};
   if (root.Has("size")) profile.size = ReadSize(root.Object("size"));
   if (root.Has("bops")) profile.bops = ReadBops(root.Object("bops"));
+  if (root.Has("traffic")) profile.traffic = ReadTraffic(root.Object("traffic"));
   if (root.Has("rules")) {
     for (const JsonValue& rule : root.Array("rules")) profile.rules.push_back(ReadSupportRule(rule.Object()));
   }
@@ -239,6 +247,7 @@ std::vector<Resource> PricedResources(const HardwareProfile& profile) {
   std::set<Resource> priced;
   if (profile.size) priced.insert(Resource::kSize);
   if (profile.bops) priced.insert(Resource::kBops);
+  if (profile.traffic) priced.insert(Resource::kTraffic);
   if (profile.roofline) priced.insert(Resource::kLatency);
   if (profile.energy) priced.insert(Resource::kEnergy);
   if (profile.memory) priced.insert(Resource::kMemory);

@@ -55,6 +55,10 @@ struct SizeModel {
 // bops of an option = MACs * weight_bits * activation_bits, for one sample (HAWQ-v3, Yao et al. 2021).
 struct BopsModel {};
 
+// traffic_bytes of an option = hardware::TrafficBytes of one sample; not known for layers whose activation elements are
+// not.
+struct TrafficModel {};
+
 // How activations lie in memory. What they take in sum is a matter of the execution order and not priced here.
 struct MemoryModel {
   int min_activation_bits = 8;    // an activation is stored in the least power of two >= its bits and >= this
@@ -148,6 +152,7 @@ struct HardwareProfile {
   std::vector<SupportRule> rules;                // all of them hold
   std::optional<SizeModel> size;
   std::optional<BopsModel> bops;
+  std::optional<TrafficModel> traffic;
   std::optional<RooflineModel> roofline;  // latency that was not measured
   std::optional<EnergyModel> energy;      // energy that was not measured
   std::optional<MemoryModel> memory;

@@ -146,6 +146,7 @@ std::string ToJson(const HardwareProfile& profile) {
   for (const SupportRule& rule : profile.rules) json["rules"].push_back(ToJsonValue(rule));
   PutModel(json, "size", profile.size);
   if (profile.bops) json["bops"] = {{"unit", BaseUnit(Resource::kBops)}};
+  if (profile.traffic) json["traffic"] = {{"unit", BaseUnit(Resource::kTraffic)}};
   PutModel(json, "roofline", profile.roofline);
   PutModel(json, "energy", profile.energy);
   PutModel(json, "memory", profile.memory);

@@ -65,6 +65,13 @@ constexpr auto kUnits = std::to_array<Unit>({
     {Resource::kEnergy, "uJ", kKilo* kKilo},
     {Resource::kEnergy, "mJ", kKilo* kKilo* kKilo},
     {Resource::kEnergy, "J", kKilo* kKilo* kKilo* kKilo},
+    {Resource::kTraffic, "B", 1},
+    {Resource::kTraffic, "kB", kKilo},
+    {Resource::kTraffic, "MB", kKilo* kKilo},
+    {Resource::kTraffic, "GB", kKilo* kKilo* kKilo},
+    {Resource::kTraffic, "KiB", kKibi},
+    {Resource::kTraffic, "MiB", kKibi* kKibi},
+    {Resource::kTraffic, "GiB", kKibi* kKibi* kKibi},
 });
 
 const Unit* FindUnit(Resource resource, std::string_view name) {

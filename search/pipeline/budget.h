@@ -60,7 +60,7 @@ namespace pipeline {
 // Reads "<resource>=<amount>", an upper limit (also written "<="), or "<resource>>=<amount>", a lower one:
 //
 //   size=1MiB  size=500kB  size=8000bit    bit, kbit, Mbit, Gbit, B, kB, MB, GB, KiB, MiB, GiB
-//   memory=64KiB                           B, kB, MB, GB, KiB, MiB, GiB
+//   memory=64KiB  traffic=2MB              B, kB, MB, GB, KiB, MiB, GiB
 //   bops=1.2G                              no unit, or k, M, G, T, P
 //   latency=3.5ms                          ns, us, ms, s
 //   energy=2uJ                             pJ, nJ, uJ, mJ, J

@@ -20,7 +20,7 @@ TEST(Resource, NamesAndKeysComeBack) {
 
 TEST(Resource, UnknownNameListsTheKnownOnes) {
   EXPECT_EQ(MessageOf(ParseResource("speed").status()),
-            "resource: got 'speed', want one of size, bops, latency, memory, energy");
+            "resource: got 'speed', want one of size, bops, latency, memory, energy, traffic");
   EXPECT_EQ(ParseResourceKey("size").status().code(), absl::StatusCode::kInvalidArgument);
 }
 

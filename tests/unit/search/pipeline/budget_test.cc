@@ -70,7 +70,7 @@ TEST(ParseBudget, SaysWhatCameAndWhatIsAccepted) {
             "GiB), a part of uniform 8 bit such as 0.5x, or a fraction such as 0.25@w4:w8");
   EXPECT_EQ(ErrorOf("0.5x"), "budget '0.5x': want <resource>=<amount> such as size=0.5x");
   EXPECT_EQ(ErrorOf("speed=1"),
-            "budget 'speed=1': resource: got 'speed', want one of size, bops, latency, memory, energy");
+            "budget 'speed=1': resource: got 'speed', want one of size, bops, latency, memory, energy, traffic");
   EXPECT_EQ(ErrorOf("size=1e30x"), "budget 'size=1e+30x': got a factor of 1e+30, want more than 0 and at most 16");
   EXPECT_EQ(ErrorOf("size=0x"), "budget 'size=0x': got a factor of 0, want more than 0 and at most 16");
   EXPECT_EQ(ErrorOf("size=1e30GiB"), "budget 'size=1e30GiB': more than 2^63 bits");

@@ -28,6 +28,7 @@ HardwareProfile Device() {
       .name = "device",
       .size = SizeModel{},
       .bops = BopsModel{},
+      .traffic = TrafficModel{},
       .roofline = RooflineModel{.bytes_per_second = 1'000'000'000,
                                 .rates = {{.widths = {4, 4}, .macs_per_second = 2'000'000'000},
                                           {.widths = {8, 8}, .macs_per_second = 1'000'000'000}}},
@@ -36,7 +37,7 @@ HardwareProfile Device() {
       .memory = MemoryModel{.min_activation_bits = 4}};
 }
 
-// By layer: size in bits, bops, latency in ns, energy in pJ.
+// By layer: size in bits, bops, latency in ns, energy in pJ, traffic in bytes.
 std::map<std::string, std::vector<int64_t>> Counted(const Graph& graph, const Option& option) {
   const OptionTable options{std::vector<std::vector<Option>>(graph.layers.layers.size(), {option})};
   const absl::StatusOr<CostTable> table = hardware::Price(graph.layers, options, Device());
@@ -45,7 +46,8 @@ std::map<std::string, std::vector<int64_t>> Counted(const Graph& graph, const Op
   for (size_t i = 0; i < graph.layers.layers.size(); ++i) {
     const Costs& costs = table->costs[i][0];
     counted[graph.layers.layers[i].name] = {costs.at(Resource::kSize), costs.at(Resource::kBops),
-                                            costs.at(Resource::kLatency), costs.at(Resource::kEnergy)};
+                                            costs.at(Resource::kLatency), costs.at(Resource::kEnergy),
+                                            costs.at(Resource::kTraffic)};
   }
   return counted;
 }
@@ -74,11 +76,11 @@ TEST(HandCounts, Perceptron) {
   y = b.Node("Gemm", {b.Node("Tanh", {y}), b.RandomWeight("b", {3, 6})}, {{"transB", int64_t{1}}});
   const Graph graph = b.Build(y);
   // 4 bits: 15 ns and 9 ns of MACs; 3,000 + 1,250 fJ and 1,800 + 900 fJ.
-  EXPECT_THAT(Counted(graph, k4), ElementsAre(Pair("a", ElementsAre(152, 480, 25, 5)),  //
-                                              Pair("b", ElementsAre(104, 288, 18, 3))));
+  EXPECT_THAT(Counted(graph, k4), ElementsAre(Pair("a", ElementsAre(152, 480, 25, 5, 25)),  //
+                                              Pair("b", ElementsAre(104, 288, 18, 3, 18))));
   // 8 bits: 30 ns and 18 ns; 9,000 + 2,250 fJ and 5,400 + 1,550 fJ.
   EXPECT_THAT(Counted(graph, k8),
-              ElementsAre(Pair("a", ElementsAre(272, 1920, 45, 12)), Pair("b", ElementsAre(176, 1152, 31, 7))));
+              ElementsAre(Pair("a", ElementsAre(272, 1920, 45, 12, 45)), Pair("b", ElementsAre(176, 1152, 31, 7, 31))));
   EXPECT_EQ(Peak(graph, k4), 15);
   EXPECT_EQ(Peak(graph, k8), 18);
 }
@@ -96,11 +98,11 @@ TEST(HandCounts, ConvolutionsAndPooling) {
              {{"kernel_shape", std::vector<int64_t>{2, 2}}, {"strides", std::vector<int64_t>{2, 2}}});
   const Graph graph = b.Build(b.Node("Conv", {y, b.RandomWeight("b", {3, 4, 1, 1})}));
   // 4 bits: 576 ns and 24 ns of MACs; 115,200 + 4,400 fJ and 4,800 + 1,200 fJ.
-  EXPECT_THAT(Counted(graph, k4),
-              ElementsAre(Pair("a", ElementsAre(320, 18432, 576, 120)), Pair("b", ElementsAre(80, 768, 24, 6))));
+  EXPECT_THAT(Counted(graph, k4), ElementsAre(Pair("a", ElementsAre(320, 18432, 576, 120, 88)),
+                                              Pair("b", ElementsAre(80, 768, 24, 6, 24))));
   // 8 bits: 1,152 ns and 48 ns; 345,600 + 8,600 fJ and 14,400 + 2,200 fJ.
-  EXPECT_THAT(Counted(graph, k8),
-              ElementsAre(Pair("a", ElementsAre(608, 73728, 1152, 355)), Pair("b", ElementsAre(128, 3072, 48, 17))));
+  EXPECT_THAT(Counted(graph, k8), ElementsAre(Pair("a", ElementsAre(608, 73728, 1152, 355, 172)),
+                                              Pair("b", ElementsAre(128, 3072, 48, 17, 44))));
   EXPECT_EQ(Peak(graph, k4), 56);
   EXPECT_EQ(Peak(graph, k8), 96);
 }
@@ -120,12 +122,12 @@ TEST(HandCounts, Residual) {
   const Graph graph = b.Build(b.Node("Conv", {sum, b.RandomWeight("c", {1, 2, 1, 1})}));
   // 4 bits: 32, 32 and 16 ns of MACs; 6,400 + 1,900 fJ and 3,200 + 1,450 fJ.
   EXPECT_THAT(Counted(graph, k4),
-              ElementsAre(Pair("a", ElementsAre(48, 1024, 38, 9)), Pair("b", ElementsAre(48, 1024, 38, 9)),
-                          Pair("c", ElementsAre(40, 512, 29, 5))));
+              ElementsAre(Pair("a", ElementsAre(48, 1024, 38, 9, 38)), Pair("b", ElementsAre(48, 1024, 38, 9, 38)),
+                          Pair("c", ElementsAre(40, 512, 29, 5, 29))));
   // 8 bits: 64, 64 and 32 ns; 19,200 + 3,600 fJ and 9,600 + 2,700 fJ.
   EXPECT_THAT(Counted(graph, k8),
-              ElementsAre(Pair("a", ElementsAre(64, 4096, 72, 23)), Pair("b", ElementsAre(64, 4096, 72, 23)),
-                          Pair("c", ElementsAre(48, 2048, 54, 13))));
+              ElementsAre(Pair("a", ElementsAre(64, 4096, 72, 23, 72)), Pair("b", ElementsAre(64, 4096, 72, 23, 72)),
+                          Pair("c", ElementsAre(48, 2048, 54, 13, 54))));
   EXPECT_EQ(Peak(graph, k4), 80);
   EXPECT_EQ(Peak(graph, k8), 96);
 }

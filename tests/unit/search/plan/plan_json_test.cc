@@ -144,7 +144,8 @@ TEST(PlanJson, ErrorsNameTheField) {
   EXPECT_EQ(ErrorWith("\"weight_bits\":8", "\"weight_bits\":33"),
             "plan.layers[0].chosen.weight_bits: got 33, want 1..32");
   EXPECT_EQ(ErrorWith("size_bits", "size"),
-            "plan.totals.size: resource: got 'size', want one of size_bits, bops, latency_ns, memory_bytes, energy_pj");
+            "plan.totals.size: resource: got 'size', want one of size_bits, bops, latency_ns, memory_bytes, energy_pj, "
+            "traffic_bytes");
   EXPECT_EQ(ErrorWith("\"macs\"", "\"mac\""), "plan.layers[0]: missing field 'macs'");
   EXPECT_EQ(ErrorWith("\"created\"", "\"note\": 1, \"created\""),
             "plan: unknown field 'note', want only activation_ties, boundaries, budgets, created, fingerprint, format, "
