@@ -8,6 +8,7 @@
 
 #include "client/files.h"
 #include "client/local_run.h"
+#include "client/profile_file.h"
 #include "search/allocation/solver_table.h"
 #include "search/base/status.h"
 #include "search/exporters/exporter_table.h"
@@ -155,9 +156,13 @@ void AddMeasuringOptions(CLI::App& app, SearchArguments& to) {
     option->allow_extra_args(false)->delimiter(',')->type_name(type);
   };
   add("--method", to.sensitivity.method, "Sensitivity method")->check(CLI::IsMember(EstimatingMethods()));
-  list(add("--bits", to.quantization.weight_bits, "Weight bits to choose from"), "N,N,..");
+  list(
+      add("--bits", to.quantization.weight_bits, "Weight bits to choose from; without either list those the device has")
+          ->each([&to](const std::string&) { to.has_widths = true; }),
+      "N,N,..");
   list(app.add_option("--activation-bits", to.quantization.activation_bits,
                       "Activation bits to choose from; same: as many as weights [8]")
+           ->each([&to](const std::string&) { to.has_widths = true; })
            ->transform([](const std::string& text) { return text == "same" ? std::to_string(kSameAsWeights) : text; })
            ->group(kMeasuringGroup),
        "N,N,..");
@@ -506,6 +511,10 @@ absl::StatusOr<QuantizationOptions> QuantizationOf(const SearchArguments& argume
   if (!arguments.roundings.empty()) quantization.roundings.clear();
   for (const std::string& name : arguments.roundings) {
     BITPLAN_ASSIGN_OR_RETURN(quantization.roundings.emplace_back(), ParseRounding(name));
+  }
+  if (!arguments.has_widths && !arguments.hardware.empty()) {
+    BITPLAN_ASSIGN_OR_RETURN(const HardwareProfile profile, ReadProfile(arguments.hardware));
+    quantization = pipeline::DefaultWidthsFor(profile, std::move(quantization));
   }
   BITPLAN_RETURN_IF_ERROR(Validate(quantization));
   return quantization;

@@ -32,7 +32,8 @@ struct SearchArguments {
   std::string evaluation_activations;  // "quantized", "float" or, empty, as the sensitivities count them
   int64_t evaluation_samples = 0;      // only the first so many; 0: all
 
-  std::string hardware;  // name of a profile or path of a profile document (*.json)
+  bool has_widths = false;  // weight or activation bits were listed; else DefaultWidthsFor says which
+  std::string hardware;     // name of a profile or path of a profile document (*.json)
   std::vector<std::string> budgets;
   std::vector<std::string> ties;  // "layer,layer[,layer..]" each
   std::string runtime;            // ReadRuntime; empty: none

@@ -150,7 +150,9 @@ absl::Status PriceLayer(const Layer& layer, const std::vector<Option>& options, 
   for (const MeasuredTable& known : profile.measured) measured.push_back(FindMeasured(known, layer));
   std::vector<Costs>& costs = table.costs.emplace_back();
   std::vector<CostSources>& sources = table.sources.emplace_back();
+  std::vector<std::string>& unsupported = table.unsupported.emplace_back();
   for (const Option& option : options) {
+    unsupported.push_back(WhyUnsupported(layer, option, profile));
     BITPLAN_ASSIGN_OR_RETURN(PricedOption priced, PriceOption(layer, option, profile, measured));
     costs.push_back(std::move(priced.costs));
     sources.push_back(std::move(priced.sources));

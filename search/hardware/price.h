@@ -29,6 +29,9 @@ struct CostTable {
   std::vector<std::vector<Costs>> costs;  // [layer][option]; base units, >= 0. A resource that is absent from an option
                                           // has no known cost there (not measured, not supported).
   std::vector<std::vector<CostSources>> sources;  // [layer][option]: where each cost comes from
+  // [layer][option]: why the device does not run it, in words; empty: it does. Such an option has no costs by the
+  // profile and takes no part in a search, unless its costs are given.
+  std::vector<std::vector<std::string>> unsupported;
   // What memory is the maximum of; absent: memory is a sum of costs like any other, or not known. No option has a cost
   // of memory then, and `resources` lists it.
   std::optional<PeakMemory> peak_memory;

@@ -65,7 +65,8 @@ std::string DescribeUnpriced(const Measurement& measured, const CostTable& costs
     for (size_t k = 0; k < costs.costs[i].size(); ++k) {
       const Option& option = measured.options.options[i][k];
       const bool plays = IsAllowed(rules, measured.layers.layers[i].name, option);
-      if (plays && !IsPriced(costs, costs.costs[i][k], budgets)) labels.push_back(Label(option));
+      const bool runs = costs.unsupported[i][k].empty();
+      if (plays && runs && !IsPriced(costs, costs.costs[i][k], budgets)) labels.push_back(Label(option));
     }
     if (labels.empty()) continue;
     const std::string all = fmt::format("all {} options", labels.size());

@@ -219,8 +219,23 @@ void WarnOfMissedTargets(const Measurement& measured, std::string_view what, std
                                  cut ? ", ..." : "", remedy));
 }
 
-std::vector<std::string> WarningsOf(const Measurement& measured) {
+// Options that take no part because the device does not run them, by reason.
+void WarnOfUnsupported(const CostTable& costs, std::vector<std::string>& warnings) {
+  std::map<std::string, int> counts;
+  for (size_t i = 0; i < costs.unsupported.size(); ++i) {
+    for (size_t k = 0; k < costs.unsupported[i].size(); ++k) {
+      if (!costs.unsupported[i][k].empty() && costs.costs[i][k].empty()) ++counts[costs.unsupported[i][k]];
+    }
+  }
+  for (const auto& [why, count] : counts) {
+    warnings.push_back(fmt::format("{} option{} left out, as {} does not run {}: {}", count, count == 1 ? "" : "s",
+                                   costs.profile, count == 1 ? "it" : "them", why));
+  }
+}
+
+std::vector<std::string> WarningsOf(const Measurement& measured, const CostTable& costs) {
   std::vector<std::string> warnings = measured.sensitivity.notes;
+  WarnOfUnsupported(costs, warnings);
   WarnOfMissedTargets(
       measured, "traces", "more probes",
       [](const LayerCurvature& layer) { return !layer.trace || layer.trace->converged; }, warnings);
@@ -312,7 +327,7 @@ absl::StatusOr<Plan> MakePlan(const Measurement& measured, const CostTable& cost
   plan.infeasibility = InfeasibilityOf(built, solution, plan);
   plan.diagnosis =
       found.diagnosis.empty() ? DiagnosisOf(solution, plan, found.prediction.has_value()) : found.diagnosis;
-  plan.warnings = WarningsOf(measured);
+  plan.warnings = WarningsOf(measured, costs);
   WarnOfUnseenRules(plan, plan.warnings);
   plan.provenance = ProvenanceOf(measured, costs, request);
   plan.created = request.created;

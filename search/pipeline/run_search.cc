@@ -112,18 +112,29 @@ std::vector<std::string> Names(const std::vector<Value>& values) {
   return names;
 }
 
-std::vector<std::string> UnsupportedWidths(const QuantizationOptions& quantization, const HardwareProfile& profile) {
-  std::vector<std::string> unsupported;
-  if (!profile.supported.has_value()) return unsupported;
+bool IsSupported(const Widths& widths, const HardwareProfile& profile) {
+  return !profile.supported || std::ranges::find(*profile.supported, widths) != profile.supported->end();
+}
+
+// Weight and activation bits that options can have.
+std::vector<Widths> WidthsOf(const QuantizationOptions& quantization) {
+  std::vector<Widths> widths;
   for (const int bits : quantization::WidthsOf(quantization)) {
     for (const int activation_bits : quantization::ActivationWidthsOf(quantization, bits)) {
-      const Widths widths{bits, activation_bits};
-      if (std::ranges::find(*profile.supported, widths) == profile.supported->end()) {
-        unsupported.push_back(Name(widths));
-      }
+      widths.push_back({bits, activation_bits});
     }
   }
-  return unsupported;
+  return widths;
+}
+
+// Of a list of weight bits those that the device has with these activation bits.
+std::vector<int> BitsBeside(int activation_bits, const std::vector<int>& weight_bits, const HardwareProfile& profile) {
+  std::vector<int> bits;
+  for (const int w : weight_bits) {
+    const int a = activation_bits == kSameAsWeights ? w : activation_bits;
+    if (IsSupported({w, a}, profile)) bits.push_back(w);
+  }
+  return bits;
 }
 
 // By the sum of the scores, or by what the measurement predicts for whole plans.
@@ -153,6 +164,24 @@ absl::Status ValidateMeasureRequest(const MeasureRequest& request) {
   return Validate(request.sensitivity);
 }
 
+QuantizationOptions DefaultWidthsFor(const HardwareProfile& profile, QuantizationOptions quantization) {
+  if (!profile.supported) return quantization;
+  std::vector<int> activations = {quantization.activation_bits.front(), kSameAsWeights};
+  for (const Widths& widths : *profile.supported) activations.push_back(widths.activation_bits);
+  std::vector<int> most;
+  int chosen = activations.front();
+  for (const int activation_bits : activations) {
+    std::vector<int> bits = BitsBeside(activation_bits, quantization.weight_bits, profile);
+    if (bits.size() <= most.size()) continue;
+    most = std::move(bits);
+    chosen = activation_bits;
+  }
+  if (most.empty()) return quantization;
+  quantization.weight_bits = std::move(most);
+  quantization.activation_bits = {chosen};
+  return quantization;
+}
+
 absl::Status ValidateProfileFor(const QuantizationOptions& quantization, const SearchRequest& request) {
   const std::vector<Resource> priced = hardware::PricedResources(request.profile);
   for (const BudgetSpec& budget : request.budgets) {
@@ -160,12 +189,13 @@ absl::Status ValidateProfileFor(const QuantizationOptions& quantization, const S
     return InvalidArgument("budget '{}': profile '{}' does not price {}, only {}", FormatBudget(budget),
                            request.profile.name, ToString(budget.resource), fmt::join(Names(priced), ", "));
   }
-  const std::vector<std::string> unsupported = UnsupportedWidths(quantization, request.profile);
-  if (unsupported.empty() || request.leave_out_unpriced) return absl::OkStatus();
+  const std::vector<Widths> widths = WidthsOf(quantization);
+  const auto is_supported = [&](const Widths& pair) { return IsSupported(pair, request.profile); };
+  if (std::ranges::any_of(widths, is_supported)) return absl::OkStatus();
   return InvalidArgument(
-      "profile '{}' does not price the widths {}, only {}. Leave unpriced options out (leave_out_unpriced), list other "
-      "widths (--bits, --activation-bits), or use another profile",
-      request.profile.name, fmt::join(unsupported, ", "), fmt::join(Names(*request.profile.supported), ", "));
+      "profile '{}' supports none of the widths {}, only {}. List other widths (--bits, --activation-bits) or use "
+      "another profile",
+      request.profile.name, fmt::join(Names(widths), ", "), fmt::join(Names(*request.profile.supported), ", "));
 }
 
 absl::Status ValidateMethodFor(const SensitivityOptions& sensitivity, const SearchRequest& request) {

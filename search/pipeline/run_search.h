@@ -74,11 +74,16 @@ inline constexpr int kPeakRow = -1;
 
 namespace pipeline {
 
+// The widths to measure where nobody has listed any: of those in `quantization` the weight bits that the device has
+// beside one activation width, that which leaves the most of them; the list's own before `same` before others. As they
+// are where the device has none of them.
+QuantizationOptions DefaultWidthsFor(const HardwareProfile& profile, QuantizationOptions quantization);
+
 // Checks what can be checked without work: options, methods, limits, sizes. The same errors Measure would give at once.
 absl::Status ValidateMeasureRequest(const MeasureRequest& request);
 absl::Status ValidateSearchRequest(const SearchRequest& request);
 // Checks, before a network is measured for it, what a search will need of its profile: the resource of every budget,
-// and unless unpriced options are left out every pair of widths. Not for given sensitivities: they may bring their own
+// and that the device runs some pair of the widths. Not for given sensitivities: they may bring their own
 // costs.
 absl::Status ValidateProfileFor(const QuantizationOptions& quantization, const SearchRequest& request);
 // The same for the method: whether its scores can be repaired, if the search wants that.

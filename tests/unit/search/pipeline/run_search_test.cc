@@ -335,32 +335,55 @@ TEST(ValidateProfileFor, KnowsBeforeMeasuringWhatTheProfileLacks) {
   EXPECT_EQ(MessageOf(ValidateProfileFor({}, Request({"size=1x", "latency=1ms"}, "generic"))),
             "budget 'latency=1000000ns': profile 'generic' does not price latency, only size, bops");
   SearchRequest request = Request({"latency=1ms"}, "nvidia-t4");
-  EXPECT_THAT(MessageOf(ValidateProfileFor({.weight_bits = {2, 4, 8}, .activation_bits = {4}}, request)),
-              HasSubstr("profile 'nvidia-t4' does not price the widths w2a4, w8a4, only w4a4, w8a8. Leave unpriced"));
-  EXPECT_EQ(ValidateProfileFor({.weight_bits = {8}}, request), absl::OkStatus());
-  request.leave_out_unpriced = true;
+  EXPECT_THAT(MessageOf(ValidateProfileFor({.weight_bits = {2, 8}, .activation_bits = {4}}, request)),
+              HasSubstr("profile 'nvidia-t4' supports none of the widths w2a4, w8a4, only w4a4, w8a8. List other"));
   EXPECT_EQ(ValidateProfileFor({.weight_bits = {2, 4, 8}}, request), absl::OkStatus());
+}
+
+TEST(DefaultWidthsFor, AreThoseOfTheDevice) {
+  const auto widths = [](std::string_view profile) {
+    const QuantizationOptions options =
+        pipeline::DefaultWidthsFor(hardware::FindShippedProfile(profile).value(), QuantizationOptions());
+    return std::pair(options.weight_bits, options.activation_bits);
+  };
+  using List = std::vector<int>;
+  EXPECT_EQ(widths("generic"), std::pair(List({2, 3, 4, 5, 6, 8}), List({8})));
+  EXPECT_EQ(widths("nvidia-t4"), std::pair(List({4, 8}), List({kSameAsWeights})));
+  EXPECT_EQ(widths("nvidia-h100"), std::pair(List({4, 8}), List({8})));
+  EXPECT_EQ(widths("edge-tpu"), std::pair(List({8}), List({8})));
+  EXPECT_EQ(widths("apple-ane-like"), std::pair(List({2, 3, 4, 6, 8}), List({16})));
+}
+
+// w4a8 is no width of the device: it takes no part, and the plan says so.
+TEST(Search, LeavesOutWhatTheDeviceDoesNotRun) {
+  GivenSensitivities given = SmallTable();
+  for (int i = 0; i < 3; ++i) {
+    given.options.options[i].push_back(Given(4, 8));
+    given.sensitivity.score[i].push_back(-100);
+    given.sensitivity.standard_error[i].push_back(0);
+  }
+  const Plan plan = Solve(given, Request({"size=3600bit"}, "nvidia-t4"));
+  EXPECT_THAT(Bits(plan), ElementsAre(8, 8, 4));
+  EXPECT_EQ(plan.objective, 1);
+  EXPECT_THAT(plan.warnings, ElementsAre(HasSubstr("3 options left out, as nvidia-t4 does not run them: w4a8 (want")));
+  EXPECT_TRUE(plan::Verify(plan).ok());
 }
 
 TEST(Search, UnpricedOptionsAreAllNamed) {
   const std::string message = SearchError(PartlyMeasured(), MeasuredT4({"latency=1ms"}));
   // The list comes last: it may be long, and the rest must survive a cut.
-  EXPECT_THAT(message, EndsWith("Unpriced: 'stage1.unit1.conv1': w6a8/given/per_tensor; 'b': all 2 options; 'c': all 2 "
-                                "options"));
+  EXPECT_THAT(message, EndsWith("Unpriced: 'b': all 2 options; 'c': all 2 options"));
   EXPECT_THAT(message, HasSubstr("profile 'nvidia-t4' does not price all options (latency). "));
-  EXPECT_THAT(message, HasSubstr("It knows widths w4a4, w8a8; size; bops; latency of 96 layers of ResNet18"));
+  EXPECT_THAT(message, HasSubstr("It knows widths w4a4, w8a8; size; bops; traffic; latency of 96 layers of ResNet18"));
   EXPECT_THAT(message, HasSubstr("Leave unpriced options out (leave_out_unpriced), measure fewer widths, use another "
                                  "profile, or give costs with the sensitivities."));
 }
 
-TEST(Search, LeavesUnpricedOptionsOutWhenAsked) {
+TEST(Search, UnsupportedOptionsAreListedWithoutAPrice) {
   GivenSensitivities given = PartlyMeasured();
-  SearchRequest request = Request({"size=0.9x"}, "nvidia-t4");
-  EXPECT_THAT(SearchError(given, request), EndsWith("'stage1.unit1.conv1': w6a8/given/per_tensor"));
-  request.leave_out_unpriced = true;
-  const Plan plan = Solve(given, request);
+  const Plan plan = Solve(given, Request({"size=0.9x"}, "nvidia-t4"));
   EXPECT_EQ(plan.termination, Termination::kOptimal);
-  ASSERT_EQ(plan.layers[0].alternatives.size(), 2);  // still listed, without a price
+  ASSERT_EQ(plan.layers[0].alternatives.size(), 2);  // w6a8 is still listed, without a price
   EXPECT_THAT(plan.layers[0].alternatives[1].costs, IsEmpty());
 }
 
