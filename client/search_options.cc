@@ -513,8 +513,9 @@ absl::StatusOr<QuantizationOptions> QuantizationOf(const SearchArguments& argume
     BITPLAN_ASSIGN_OR_RETURN(quantization.roundings.emplace_back(), ParseRounding(name));
   }
   if (!arguments.has_widths && !arguments.hardware.empty()) {
-    BITPLAN_ASSIGN_OR_RETURN(const HardwareProfile profile, ReadProfile(arguments.hardware));
-    quantization = pipeline::DefaultWidthsFor(profile, std::move(quantization));
+    // A name that is not known here may be known to the server; if not, it is its business to say so.
+    const absl::StatusOr<HardwareProfile> profile = ReadProfile(arguments.hardware);
+    if (profile.ok()) quantization = pipeline::DefaultWidthsFor(*profile, std::move(quantization));
   }
   BITPLAN_RETURN_IF_ERROR(Validate(quantization));
   return quantization;

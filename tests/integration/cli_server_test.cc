@@ -408,13 +408,15 @@ TEST_F(Cli, ErrorsOfTheServerInWords) {
 
 TEST_F(Cli, BudgetThatTheProfileCannotPriceIsRefusedBeforeMeasuring) {
   for (const std::vector<std::string>& extra :
-       {std::vector<std::string>{"--budget", "latency=1ms"}, std::vector<std::string>{"--hardware", "nvidia-t4"}}) {
+       {std::vector<std::string>{"--budget", "latency=1ms"},
+        std::vector<std::string>{"--hardware", "nvidia-t4", "--activation-bits", "2"}}) {
+    const std::string why = extra[0] == "--budget" ? "does not price" : "supports none of the widths";
     const ProcessResult remote = Run(kQuickSearch + extra);
     EXPECT_EQ(remote.exit_code, 1);
-    EXPECT_THAT(remote.err, AllOf(HasSubstr("does not price"), Not(HasSubstr("Queued"))));
+    EXPECT_THAT(remote.err, AllOf(HasSubstr(why), Not(HasSubstr("Queued"))));
     const ProcessResult local = Run(std::vector<std::string>{"local"} + kQuickSearch + extra);
     EXPECT_EQ(local.exit_code, 1);
-    EXPECT_THAT(local.err, AllOf(HasSubstr("does not price"), Not(HasSubstr("traces"))));
+    EXPECT_THAT(local.err, AllOf(HasSubstr(why), Not(HasSubstr("traces"))));
   }
 }
 
