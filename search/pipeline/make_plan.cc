@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -233,8 +235,26 @@ void WarnOfUnsupported(const CostTable& costs, std::vector<std::string>& warning
   }
 }
 
+// Activation widths to choose from that are priced and whose effect on the loss nobody has measured.
+void WarnOfUnscoredActivations(const Measurement& measured, const CostTable& costs,
+                               std::vector<std::string>& warnings) {
+  if (ActivationsScored(measured.settings).value_or(true)) return;
+  std::set<int> widths;
+  for (size_t i = 0; i < measured.options.options.size(); ++i) {
+    for (size_t k = 0; k < measured.options.options[i].size(); ++k) {
+      if (costs.unsupported[i][k].empty()) widths.insert(measured.options.options[i][k].activation_bits);
+    }
+  }
+  if (widths.size() < 2) return;
+  warnings.push_back(fmt::format(
+      "activations of {} bits are priced, but what they do to the loss is not counted: measure with quantized "
+      "activations (--quantize-activations)",
+      fmt::join(widths, ", ")));
+}
+
 std::vector<std::string> WarningsOf(const Measurement& measured, const CostTable& costs) {
   std::vector<std::string> warnings = measured.sensitivity.notes;
+  WarnOfUnscoredActivations(measured, costs, warnings);
   WarnOfUnsupported(costs, warnings);
   WarnOfMissedTargets(
       measured, "traces", "more probes",

@@ -324,6 +324,7 @@ TEST(LocalSearch, ShowsPeakMemoryAndConversions) {
                            "--save",
                            saved});
   ASSERT_EQ(ran.code, ExitCode::kOk) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("activations of 4, 8 bits are priced, but what they do to the loss is not counted"));
   EXPECT_THAT(ran.out, AllOf(HasSubstr("at the fullest moment, while /"), HasSubstr("latency between layers: "),
                              HasSubstr("memory=device")));
   EXPECT_EQ(RunLine({"plan", "verify", saved}).code, ExitCode::kOk);
