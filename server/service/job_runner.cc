@@ -23,6 +23,24 @@ absl::StatusOr<store::Resource> FindMeasurement(Backend& backend, std::string_vi
   return FindInProject(backend, project, "measurement", name, "measurements");
 }
 
+// What a search has measured: where it lists no widths those of its device.
+v1::MeasureSpec MeasureSpecOf(const v1::SearchSpec& spec, const HardwareProfile& profile) {
+  v1::MeasureSpec measure = spec.measure();
+  const v1::OptionSpace& listed = measure.config().options();
+  if (listed.weight_bits_size() > 0 || listed.activation_bits() != 0 || listed.activation_widths_size() > 0) {
+    return measure;
+  }
+  const QuantizationOptions defaults;
+  const QuantizationOptions options = pipeline::DefaultWidthsFor(profile, defaults);
+  if (options.weight_bits == defaults.weight_bits && options.activation_bits == defaults.activation_bits) {
+    return measure;
+  }
+  v1::OptionSpace& space = *measure.mutable_config()->mutable_options();
+  space.mutable_weight_bits()->Add(options.weight_bits.begin(), options.weight_bits.end());
+  space.mutable_activation_widths()->Add(options.activation_bits.begin(), options.activation_bits.end());
+  return measure;
+}
+
 // How the measurement of a search is or will be made; empty for an imported one.
 absl::StatusOr<v1::MeasureSpec> CheckSource(Backend& backend, std::string_view project, const v1::SearchSpec& spec) {
   switch (spec.source_case()) {
@@ -49,9 +67,10 @@ absl::Status CheckSearchSpec(Backend& backend, std::string_view project, const v
   const auto search = PrepareSearch(backend, project, spec.config(), kJobTimeLimitSeconds);
   if (!search.ok()) return convert::AtField("config", search.status());
   if (!spec.has_measure()) return absl::OkStatus();
-  BITPLAN_ASSIGN_OR_RETURN(const auto quantization, convert::ToQuantizationOptions(spec.measure().config()));
+  const v1::MeasureSpec measure = MeasureSpecOf(spec, search->request.profile);
+  BITPLAN_ASSIGN_OR_RETURN(const auto quantization, convert::ToQuantizationOptions(measure.config()));
   BITPLAN_RETURN_IF_ERROR(convert::AtField("config", pipeline::ValidateProfileFor(quantization, search->request)));
-  BITPLAN_ASSIGN_OR_RETURN(const auto sensitivity, convert::ToSensitivityOptions(spec.measure().config()));
+  BITPLAN_ASSIGN_OR_RETURN(const auto sensitivity, convert::ToSensitivityOptions(measure.config()));
   return convert::AtField("config", pipeline::ValidateMethodFor(sensitivity, search->request));
 }
 
@@ -69,7 +88,9 @@ absl::StatusOr<store::Resource> MeasurementOf(const Work& work) {
   const v1::Job& job = work.job;
   if (job.has_measure()) return MeasureOnce(work.backend, work.project(), job.measure(), work.context);
   if (job.search().has_measure()) {
-    return MeasureOnce(work.backend, work.project(), job.search().measure(), work.context);
+    BITPLAN_ASSIGN_OR_RETURN(const PreparedSearch search,
+                             PrepareSearch(work.backend, work.project(), job.search().config(), kJobTimeLimitSeconds));
+    return MeasureOnce(work.backend, work.project(), MeasureSpecOf(job.search(), search.request.profile), work.context);
   }
   return FindMeasurement(work.backend, work.project(), job.search().measurement());
 }

@@ -113,6 +113,25 @@ TEST(Jobs, ASearchMeasuresSolvesAndStores) {
   EXPECT_LE(plan.budgets(0).used(), plan.budgets(0).limit());
 }
 
+// A search that lists no widths has those of its device measured.
+TEST(Jobs, WidthsAreTheDevicesWhereNoneAreListed) {
+  TestServer server;
+  RpcClient& client = server.client();
+  v1::CreateJobRequest request = TinySearch(UploadTiny(client));
+  request.mutable_job()->mutable_search()->mutable_config()->set_profile("nvidia-t4");
+  request.mutable_job()->mutable_search()->mutable_measure()->mutable_config()->clear_options();
+  const v1::Job job = WaitForEnd(client, CreateJob(client, request).name());
+  ASSERT_EQ(job.state(), v1::JOB_STATE_SUCCEEDED) << job.error().message();
+  v1::GetMeasurementRequest get_measurement;
+  get_measurement.set_name(job.measurement());
+  const auto measurement = MustCall<v1::Measurement>(client, "MeasurementService/GetMeasurement", get_measurement);
+  EXPECT_THAT(measurement.config().options().weight_bits(), ElementsAre(4, 8));
+  EXPECT_EQ(measurement.layers(0).options_size(), 2 * 2 * 2);
+  for (const auto& option : measurement.layers(0).options()) {
+    EXPECT_EQ(option.option().activation_bits(), option.option().weight_bits());
+  }
+}
+
 TEST(Jobs, HawqsMeasurementsCarryTracesAndItsPlansAreProvenOptimal) {
   TestServer server;
   RpcClient& client = server.client();
